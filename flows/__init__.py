@@ -1,0 +1,1 @@
+"""Prefect flows around the pipeline, and the command line `pagewash`."""

@@ -1,0 +1,1 @@
+"""Networks, in torch alone: no images, no files, no Prefect."""

@@ -1,0 +1,219 @@
+"""The convolutional denoising autoencoder: dirty grey pages in, clean grey pages out.
+
+Convolutions only, so that a page cleaned in tiles equals the page cleaned whole:
+nothing here looks at more than `receptive_radius` pixels around a pixel.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+Activation = Literal["relu", "leaky_relu", "silu", "gelu"]
+
+
+@dataclass(frozen=True)
+class AutoencoderOptions:
+    """The shape of the network: everything that rebuilds it, weights aside."""
+
+    patch: int = 4
+    """Input scale: patches of this side become channels (space-to-depth)."""
+
+    channels: tuple[int, ...] = (48, 96, 128)
+    """Channels per level, outermost first; each level halves the resolution."""
+
+    layers: tuple[int, ...] = (1, 1, 2)
+    """3x3 convolutions per level; all but the last level have as many on the way up."""
+
+    code: int = 0
+    """Channels of the bottleneck; 0 keeps those of the innermost level."""
+
+    skips: bool = True
+    """Add each encoder level to the decoder level of its size."""
+
+    activation: Activation = "relu"
+
+    def __post_init__(self) -> None:
+        if self.patch < 1 or not self.channels or min(self.channels) < 1 or self.code < 0:
+            raise ValueError(f"patch, channels and code must be positive, not {self}")
+        if len(self.layers) != len(self.channels) or min(self.layers) < 1:
+            raise ValueError(
+                f"each level needs at least one layer: channels {self.channels} "
+                f"and layers {self.layers} do not match"
+            )
+
+
+class ConvUnit(nn.Module):
+    """Convolution, batch normalisation, activation; the normalisation can be folded away."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, activation: str):
+        super().__init__()
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=False
+        )
+        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs)
+        self.activation = _activation(activation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x)
+        return self.activation(x)
+
+    def fold(self) -> None:
+        """Multiply the normalisation into the convolution; needs eval mode."""
+        if self.norm is not None:
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = None
+
+
+class Autoencoder(nn.Module):
+    """Encoder, bottleneck, mirrored decoder, and two maps that turn the dirty page clean.
+
+    The decoder ends in a gain and an offset for every pixel, and the cleaned
+    page is `gain * page + offset`: gain 0 paints paper over a stain, gain 1
+    leaves a picture alone. Both maps are smooth enough to be computed at a
+    smaller scale and applied to the full one, where strokes stay sharp.
+    """
+
+    def __init__(self, options: AutoencoderOptions | None = None):
+        super().__init__()
+        self.options = options = options or AutoencoderOptions()
+        channels, layers, act = options.channels, options.layers, options.activation
+
+        self.stem = ConvUnit(options.patch**2, channels[0], 3, 1, act)
+        self.encoder = nn.ModuleList(_stack(c, n, act) for c, n in zip(channels, layers, strict=True))
+        self.down = nn.ModuleList(
+            ConvUnit(a, b, 2, 2, act) for a, b in zip(channels, channels[1:], strict=False)
+        )
+        self.squeeze = ConvUnit(channels[-1], options.code, 1, 1, act) if options.code else None
+        self.expand = ConvUnit(options.code, channels[-1], 1, 1, act) if options.code else None
+        self.up = nn.ModuleList(
+            nn.Conv2d(b, 4 * a, 1) for a, b in zip(channels, channels[1:], strict=False)
+        )
+        self.decoder = nn.ModuleList(
+            _stack(c, n, act) for c, n in zip(channels[:-1], layers[:-1], strict=True)
+        )
+        self.head = nn.Conv2d(channels[0], 2 * options.patch**2, 3, padding=1)
+
+    @property
+    def stride(self) -> int:
+        """Total stride in pixels: heights and widths must be multiples of it."""
+        return self.options.patch * 2 ** (len(self.options.channels) - 1)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Farthest pixel, in rows or columns, that can change an output pixel.
+
+        Counted along the deepest path: a 3x3 convolution at a scale of s pixels
+        reaches s farther to each side; pooling by blocks adds at most the
+        stride, since a pixel can stand at the far end of its block.
+        """
+        scales = [self.options.patch * 2**level for level in range(len(self.options.channels))]
+        *outer, deepest = zip(scales, self.options.layers, strict=True)
+        reach = 2 * scales[0]  # stem and head
+        reach += sum(2 * scale * count for scale, count in outer)
+        reach += deepest[0] * deepest[1]
+        return reach + self.stride - 1
+
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds per input pixel."""
+        options = self.options
+        total = 0.0
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Conv2d):
+                # up-convolutions run at the smaller scale, before the shuffle
+                side = self._output_side(name)
+                total += module.weight.numel() / (options.patch * side) ** 2
+        return total
+
+    def _output_side(self, name: str) -> int:
+        """How many patches a side of one output position of the named convolution spans."""
+        part, *rest = name.split(".")
+        if part in ("stem", "head"):
+            return 1
+        if part in ("squeeze", "expand"):
+            return 2 ** (len(self.options.channels) - 1)
+        level = int(rest[0])
+        return 2 ** (level + 1) if part in ("down", "up") else 2**level
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the bottleneck of a page.
+
+        Args:
+            x: (N, 1, H, W) in 0..1, H and W multiples of `stride`.
+
+        Returns:
+            (N, C, H / stride, W / stride), C the channels of the bottleneck.
+        """
+        return self._encode(x)[0]
+
+    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gain, in 0..1, and the offset of every pixel, each shaped as `x`."""
+        code, levels = self._encode(x)
+        return self._decode(code, levels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Clean a batch of pages or tiles.
+
+        Args:
+            x: (N, 1, H, W) in 0 (black) to 1 (white), H and W multiples of `stride`.
+
+        Returns:
+            (N, 1, H, W), about 0..1, not clamped: the loss needs what is beyond.
+        """
+        gain, offset = self.coefficients(x)
+        return gain * x + offset
+
+    def _encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
+            raise ValueError(f"height and width must be multiples of {self.stride}: {x.shape}")
+        # ink is 1 inside the network, so that padding with zeros means paper
+        x = self.stem(F.pixel_unshuffle(1 - x, self.options.patch))
+        levels = []
+        for level, stack in enumerate(self.encoder):
+            x = stack(x)
+            if level < len(self.down):
+                levels.append(x)
+                x = self.down[level](x)
+        return (self.squeeze(x) if self.squeeze is not None else x), levels
+
+    def _decode(self, x: Tensor, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+        if self.expand is not None:
+            x = self.expand(x)
+        for level in reversed(range(len(self.decoder))):
+            x = F.pixel_shuffle(self.up[level](x), 2)
+            if self.options.skips:
+                x = x + levels[level]
+            x = self.decoder[level](x)
+        gain, offset = F.pixel_shuffle(self.head(x).float(), self.options.patch).chunk(2, dim=1)
+        return gain.sigmoid(), offset
+
+    def fold(self) -> "Autoencoder":
+        """Fold every batch normalisation into its convolution; switches to eval mode."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, ConvUnit):
+                module.fold()
+        return self
+
+
+def _stack(channels: int, layers: int, activation: str) -> nn.Sequential:
+    return nn.Sequential(*(ConvUnit(channels, channels, 3, 1, activation) for _ in range(layers)))
+
+
+def _activation(name: str) -> nn.Module:
+    match name:
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "leaky_relu":
+            return nn.LeakyReLU(0.1, inplace=True)
+        case "silu":
+            return nn.SiLU(inplace=True)
+        case "gelu":
+            return nn.GELU()
+    raise ValueError(f"unknown activation {name!r}: choose relu, leaky_relu, silu or gelu")
