@@ -1,0 +1,125 @@
+"""What a page is: its pixels, and what has to survive beside them.
+
+The type that travels through the pipeline. Knows no files, no containers and no network.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import OptionError
+
+Pixels = NDArray[np.uint8]
+"""(H, W) grey or (H, W, 3) RGB, 0 is black."""
+
+_PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}  # by channels; ICC.1:2022, 7.2.8
+
+
+@dataclass(frozen=True)
+class ReadLimits:
+    """What a document may ask for before it is refused."""
+
+    max_mpixels: float = 250
+    """Most pixels of one image, in millions; more is refused from the header, before decoding."""
+
+    def __post_init__(self) -> None:
+        if not self.max_mpixels > 0:
+            raise OptionError(
+                f"a limit of {self.max_mpixels} megapixels lets no page through; "
+                "choose a number above 0 for --max-image-mpixels"
+            )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """How an image was kept in its file, so that the cleaned one does not grow."""
+
+    codec: str = ""
+    """As Pillow names it ("jpeg", "group4", "tiff_lzw", "raw"); empty where unknown."""
+
+    size: int | None = None
+    """Bytes of the encoded image; None where unknown."""
+
+    quality: int | None = None
+    """Of a JPEG: libjpeg's 1 to 100, estimated from its quantisation table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page image, upright and opaque, in eight bits."""
+
+    pixels: Pixels
+    """(H, W) grey or (H, W, 3) RGB, uint8, 0 is black."""
+
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch, horizontal and vertical; None where the file does not say."""
+
+    icc: bytes | None = None
+    """Colour profile of these pixels; None means sRGB, or its grey axis."""
+
+    mode: str = "L"
+    """As stored, in Pillow's words: "1", "L", "P", "RGB", "RGBA", "CMYK", "I;16"; a page of
+    mode "1" is written with one bit again, whatever greys it holds in between."""
+
+    source: Path | None = None
+    """File that it came from; None for standard input and for pages made in memory."""
+
+    index: int = 0
+    """Page within its document, from 0."""
+
+    part: int = 0
+    """Image within a PDF page, from 0; 0 for everything else."""
+
+    stored: Stored = Stored()
+    """How the file kept it."""
+
+    @property
+    def channels(self) -> int:
+        """1 for grey, 3 for RGB."""
+        return 1 if self.pixels.ndim == 2 else 3
+
+    def replace_pixels(self, pixels: Pixels) -> "Page":
+        """This page with other pixels, and with its profile only where that still fits them.
+
+        Args:
+            pixels: (H, W) or (H, W, 3) uint8; colour may have become grey.
+
+        Raises:
+            ValueError: another dtype, or neither grey nor RGB.
+        """
+        if (
+            pixels.dtype != np.uint8
+            or pixels.ndim not in (2, 3)
+            or pixels.shape[2:] not in ((), (3,))
+        ):
+            raise ValueError(
+                f"a page is (H, W) or (H, W, 3) uint8, not {pixels.shape} {pixels.dtype}"
+            )
+        page = replace(self, pixels=pixels)
+        return replace(page, icc=fitting_profile(self.icc, page.channels))
+
+
+@dataclass(frozen=True)
+class UntouchedPage:
+    """A page that holds nothing to clean, as a vector page of a PDF; it is passed through."""
+
+    index: int
+    """Page within its document, from 0."""
+
+    reason: str
+    """Why it is left alone, as a clause for people: "it has no page image"."""
+
+    source: Path | None = None
+    """File that it came from; None for standard input."""
+
+
+def fitting_profile(icc: bytes | None, channels: int) -> bytes | None:
+    """The profile where it describes pixels of so many channels, else None.
+
+    A page turned grey must not keep an RGB profile, nor one converted from CMYK its own:
+    viewers ignore such a profile at best, and refuse the file at worst.
+    """
+    fits = icc is not None and icc[16:20] == _PROFILE_SPACES[channels]
+    return icc if fits else None
