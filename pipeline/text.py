@@ -1,0 +1,140 @@
+"""Text of a page: read by Tesseract, made comparable, compared.
+
+Strings, and one foreign program. This module does not know where pages or transcriptions come from.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+
+import cv2
+import numpy as np
+
+from pipeline.errors import MissingError, PagewashError
+
+_FOLDS = str.maketrans(
+    {
+        "ſ": "s",
+        "‘": "'",
+        "’": "'",
+        "‚": "'",
+        "‛": "'",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "‟": '"',
+        "…": "...",
+    }
+)
+
+
+def fold(text: str) -> str:
+    """Text as it is compared: without the differences that are a matter of typesetting.
+
+    White space is collapsed to single spaces and stripped, case folded, curly quotes made straight,
+    long s written as s, the ellipsis character as three dots. Accents, dashes and hyphens at the
+    end of a line stay.
+    """
+    return re.sub(r"\s+", " ", text.translate(_FOLDS).casefold()).strip()
+
+
+def character_error_rate(found: str, truth: str) -> float:
+    """Edits that turn the found text into the true one, per character of the true one.
+
+    Both are folded first (``fold``). May exceed 1 where much is found that is not there; depends on
+    the reading order, so columns read in another order count as errors.
+
+    Returns:
+        0.0 for equal texts; for an empty truth, 0.0 or 1.0 by whether anything was found.
+    """
+    return _error_rate(fold(found), fold(truth))
+
+
+def word_error_rate(found: str, truth: str) -> float:
+    """The same in words: edits of whole words, per word of the true text, after ``fold``."""
+    return _error_rate(fold(found).split(), fold(truth).split())
+
+
+def _error_rate(found: str | list[str], truth: str | list[str]) -> float:
+    if not truth:
+        return float(bool(found))
+    return edit_distance(found, truth) / len(truth)
+
+
+def edit_distance(one: str | list[str], other: str | list[str]) -> int:
+    """Levenshtein distance: the fewest insertions, deletions and replacements of items.
+
+    A whole column of the table of distances is kept as bits of two integers, plus where it rises
+    and minus where it falls, so ten thousand characters against as many take a tenth of a second.
+
+    Source:
+        G. Myers, A Fast Bit-Vector Algorithm for Approximate String Matching, JACM 46(3), 1999, in
+        the form for whole strings of H. Hyyrö, 2003.
+    """
+    if not one:
+        return len(other)
+    places: dict[str, int] = {}
+    for index, item in enumerate(one):
+        places[item] = places.get(item, 0) | 1 << index
+    full, last = (1 << len(one)) - 1, len(one) - 1
+    plus, minus, distance = full, 0, len(one)
+    for item in other:
+        match = places.get(item, 0)
+        free = (((match & plus) + plus) ^ plus) | match | minus
+        rise = minus | ~(free | plus)
+        fall = plus & free
+        distance += (rise >> last & 1) - (fall >> last & 1)
+        rise, fall = rise << 1 | 1, fall << 1
+        plus = (fall | ~(free | rise)) & full
+        minus = rise & free & full
+    return distance
+
+
+def recognise(page: np.ndarray, language: str = "eng", dpi: float | None = None) -> str:
+    """Text of a page, as Tesseract reads it on one thread with ``--psm 3``.
+
+    Args:
+        page: (H, W) uint8 grey or (H, W, 3) uint8 RGB.
+        language: Tesseract's names, joined by plus: ``deu+frk``.
+        dpi: pixels per inch; None lets Tesseract guess from the text.
+
+    Raises:
+        MissingError: Tesseract or its data for the language is not installed.
+        PagewashError: Tesseract failed otherwise.
+    """
+    shown = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2BGR)
+    encoded = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    resolution = [] if dpi is None else ["--dpi", str(round(dpi))]
+    return _tesseract(["-", "-", "-l", language, "--psm", "3", *resolution], encoded, language)
+
+
+def tesseract_version() -> str:
+    """The first line of ``tesseract --version``, for instance ``tesseract 5.3.0``.
+
+    Raises:
+        MissingError: Tesseract is not installed.
+    """
+    return _tesseract(["--version"], b"", "eng").splitlines()[0]
+
+
+def _tesseract(arguments: list[str], stdin: bytes, language: str) -> str:
+    program = shutil.which("tesseract")
+    if program is None:
+        raise MissingError(
+            "tesseract is not installed; install it (Debian: apt install tesseract-ocr), "
+            "or leave out what reads text"
+        )
+    environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
+    done = subprocess.run(
+        [program, *arguments], input=stdin, capture_output=True, env=environment, check=False
+    )
+    if done.returncode == 0:
+        return done.stdout.decode("utf-8", "replace")
+    reason = done.stderr.decode("utf-8", "replace").strip()
+    if "Failed loading language" in reason:
+        raise MissingError(
+            f"tesseract has no data for {language!r}; install it (Debian: apt install "
+            f"{' '.join(f'tesseract-ocr-{name}' for name in language.split('+'))})"
+        )
+    raise PagewashError(f"tesseract failed with code {done.returncode}: {reason[-300:]}")
