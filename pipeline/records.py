@@ -13,7 +13,7 @@ import datetime
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +59,8 @@ class PageRecord:
     source: str
     status: Status
     sha256: str | None = None
+    size: int | None = None
+    modified: int | None = None
     page: int | None = None
     part: int = 0
     document_pages: int | None = None
@@ -106,6 +108,8 @@ SCHEMA = pa.schema(
         _column("started", pa.timestamp("ms", "UTC"), "When the run began", always=True),
         _column("source", _text, "Path of the document below SRC, with slashes", always=True),
         _column("sha256", _text, "SHA-256 of the document's bytes, hexadecimal"),
+        _column("size", pa.int64(), "Size of the document, bytes"),
+        _column("modified", pa.int64(), "Its time of change, nanoseconds since 1970"),
         _column("page", _int, "Page within its document, from 1; null if it never opened"),
         _column("part", _int, "Image within a page of a PDF, from 0", always=True),
         _column("document_pages", _int, "Pages of the document"),
@@ -236,11 +240,15 @@ def write_table(path: Path, table: pa.Table) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def read_records(folder_or_file: Path) -> pa.Table:
+def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -> pa.Table:
     """All rows of a part, a run, or a whole metrics folder, in the columns of ``SCHEMA``.
 
     Columns that an older version did not write are null. Parts come in the order of their paths,
     part 2 before part 10.
+
+    Args:
+        folder_or_file: where to look.
+        columns: names of the columns to read; None for all.
 
     Raises:
         AccessError: there is nothing there.
@@ -251,7 +259,8 @@ def read_records(folder_or_file: Path) -> pa.Table:
         raise AccessError(
             f"{folder_or_file} holds no metrics (*.parquet); name the folder given to --metrics"
         )
-    return pa.concat_tables(_read_part(path) for path in parts)
+    fields = [field for field in SCHEMA if columns is None or field.name in columns]
+    return pa.concat_tables(_read_part(path, pa.schema(fields, SCHEMA.metadata)) for path in parts)
 
 
 def _parts(folder_or_file: Path) -> list[Path]:
@@ -261,9 +270,11 @@ def _parts(folder_or_file: Path) -> list[Path]:
     return sorted(visible, key=lambda path: (path.parent, len(path.name), path.name))
 
 
-def _read_part(path: Path) -> pa.Table:
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        table = pq.read_table(path, partitioning=None)
+        with pq.ParquetFile(path) as file:
+            known = [name for name in file.schema_arrow.names if name in schema.names]
+            table = file.read(known)
     except (pa.ArrowInvalid, OSError) as error:
         raise UnreadableError(f"{path} is not a readable Parquet file: {error}") from error
     found = (table.schema.metadata or {}).get(VERSION_KEY)
@@ -278,6 +289,6 @@ def _read_part(path: Path) -> pa.Table:
         table[field.name].cast(field.type)
         if field.name in table.column_names
         else pa.nulls(len(table), field.type)
-        for field in SCHEMA
+        for field in schema
     ]
-    return pa.table(columns, schema=SCHEMA)
+    return pa.table(columns, schema=schema)
