@@ -1,0 +1,152 @@
+"""Devices and precisions: what is chosen on which machine, and what is said about it."""
+
+import logging
+
+import pytest
+import torch
+
+from pipeline import precision
+from pipeline.errors import MissingError, OptionError
+from pipeline.precision import choose_device, choose_precision
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_was_measured():
+    precision._best_on_cpu.cache_clear()
+    yield
+    precision._best_on_cpu.cache_clear()
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Pretend that there are two CUDA cards of a given capability."""
+
+    def pretend(capability: tuple[int, int]) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Some Card")
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+
+    return pretend
+
+
+@pytest.fixture
+def processor(monkeypatch):
+    """Pretend to have a processor with these units, and these times for fp32 and bf16."""
+
+    def pretend(*, avx512_bf16: bool, amx: bool = False, fp32: float = 1, bf16: float = 1) -> None:
+        times = {torch.float32: fp32, torch.bfloat16: bf16}
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+        monkeypatch.setattr(precision, "_seconds", times.__getitem__)
+
+    return pretend
+
+
+def test_the_cpu_can_always_be_chosen():
+    assert choose_device("cpu") == CPU
+
+
+def test_a_machine_without_a_gpu_uses_its_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert choose_device("auto") == CPU
+
+
+def test_a_gpu_is_used_where_there_is_one(cards):
+    cards((8, 0))
+    assert choose_device("auto").type == "cuda"
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:0", "cuda:", "", "mps:1"])
+def test_an_unknown_device_is_refused_with_those_that_exist(name):
+    with pytest.raises(OptionError, match="choose auto, cpu, cuda, cuda:N or mps"):
+        choose_device(name)
+
+
+def test_a_cuda_device_that_is_not_there_is_reported_with_the_way_out(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(MissingError, match="--device cpu"):
+        choose_device("cuda")
+
+
+def test_a_cuda_number_beyond_the_last_is_reported(cards):
+    cards((8, 0))
+    with pytest.raises(OptionError, match="the last one is cuda:1"):
+        choose_device("cuda:2")
+
+
+def test_an_apple_gpu_that_is_not_there_is_reported(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(MissingError, match="--device cpu"):
+        choose_device("mps")
+
+
+def test_a_processor_without_bf16_units_computes_in_fp32(processor):
+    processor(avx512_bf16=False)
+    chosen = choose_precision("auto", CPU)
+    assert chosen.dtype == torch.float32
+    assert "neither AVX512-BF16 nor AMX" in chosen.reason
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_a_processor_on_which_bf16_is_faster_uses_it(processor, amx):
+    processor(avx512_bf16=True, amx=amx, fp32=2.0, bf16=0.8)
+    chosen = choose_precision("auto", CPU)
+    assert chosen.name == "bf16"
+    assert "2.5 times" in chosen.reason
+    assert ("AMX" if amx else "AVX512-BF16") in chosen.reason
+
+
+def test_a_processor_on_which_bf16_is_no_faster_computes_in_fp32(processor):
+    processor(avx512_bf16=True, fp32=1.0, bf16=1.0)
+    chosen = choose_precision("auto", CPU)
+    assert chosen.name == "fp32"
+    assert "gains nothing" in chosen.reason
+
+
+def test_the_processor_is_measured_once(processor, monkeypatch):
+    processor(avx512_bf16=True, fp32=2.0, bf16=1.0)
+    first = choose_precision("auto", CPU)
+    monkeypatch.delattr(precision, "_seconds")
+    assert choose_precision("auto", CPU) == first
+
+
+def test_a_convolution_can_be_measured():
+    assert precision._seconds(torch.float32) > 0
+
+
+@pytest.mark.parametrize(
+    ("capability", "name"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16"), ((6, 1), "fp32")]
+)
+def test_a_cuda_card_computes_in_what_it_does_best(cards, capability, name):
+    cards(capability)
+    chosen = choose_precision("auto", CUDA)
+    assert chosen.name == name
+    assert "Some Card" in chosen.reason
+
+
+def test_bf16_is_refused_on_a_card_without_it(cards):
+    cards((7, 5))
+    with pytest.raises(OptionError, match="choose --precision fp16"):
+        choose_precision("bf16", CUDA)
+
+
+def test_fp16_is_refused_on_a_cpu_with_the_way_out():
+    with pytest.raises(OptionError, match="--precision auto"):
+        choose_precision("fp16", CPU)
+
+
+def test_an_unknown_precision_is_refused_with_those_that_exist():
+    with pytest.raises(OptionError, match="choose auto, fp32, bf16 or fp16"):
+        choose_precision("double", CPU)
+
+
+def test_what_was_asked_for_is_given_and_said(caplog):
+    with caplog.at_level(logging.INFO, "pipeline.precision"):
+        chosen = choose_precision("bf16", CPU)
+    assert chosen.dtype == torch.bfloat16
+    assert caplog.messages == ["bf16 on cpu: bf16 was asked for"]
