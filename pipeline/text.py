@@ -3,6 +3,7 @@
 Strings, and one foreign program. This module does not know where pages or transcriptions come from.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -109,6 +110,7 @@ def recognise(page: np.ndarray, language: str = "eng", dpi: float | None = None)
     return _tesseract(["-", "-", "-l", language, "--psm", "3", *resolution], encoded, language)
 
 
+@functools.cache
 def tesseract_version() -> str:
     """The first line of ``tesseract --version``, for instance ``tesseract 5.3.0``.
 
