@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import baselines, dibco, text, truth
+from pipeline import dibco, text, truth
+from pipeline.baselines import Baseline, clean_classically
 from pipeline.cases import Case, read_image
 from pipeline.errors import AccessError, OptionError
 from pipeline.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score
@@ -29,7 +30,7 @@ the same height and width."""
 class EvaluationOptions:
     """How pages are evaluated."""
 
-    baselines: tuple[baselines.Baseline, ...] = ()
+    baselines: tuple[Baseline, ...] = ()
     """Classical cleaners to put beside."""
 
     cache: Path | None = None
@@ -96,7 +97,7 @@ def _versions(
     yield CLEANED, cleaned, time.perf_counter() - began
     for name in options.baselines:
         began = time.perf_counter()
-        cleaned = baselines.clean_classically(as_grey(page), name)
+        cleaned = clean_classically(as_grey(page), name)
         yield name, cleaned, time.perf_counter() - began
 
 
