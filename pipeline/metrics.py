@@ -35,7 +35,7 @@ BLANK_INK = 0.0003
 BAND = 48
 """Height of a band at full size, in pixels: a multiple of every reduction."""
 
-BAND_PIXELS = 1_000_000
+BAND_PIXELS = 500_000
 """Pixels in all bands of a page together."""
 
 LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -201,7 +201,7 @@ def _quality(page: np.ndarray, ink: StrokeMap, paper: np.ndarray, factor: int) -
 def _bands(
     page: np.ndarray, paper: np.ndarray, edges: np.ndarray, factor: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Bands of about a million pixels in all, spread evenly: grey, and both masks at full size."""
+    """Bands of half a million pixels in all, spread evenly: grey, and both masks at full size."""
     rows = BAND // factor
     count = max(1, min(paper.shape[0] // rows, BAND_PIXELS // (page.shape[1] * BAND)))
     for top in np.linspace(0, max(0, paper.shape[0] - rows), count, dtype=int):
