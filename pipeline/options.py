@@ -1,0 +1,145 @@
+"""What a run is asked to do: the command line and the flow read their defaults here.
+
+The standard library alone, so that `pagewash --help` stays quick.
+"""
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import OptionError
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How documents are cleaned and written."""
+
+    format: Literal["keep", "png", "tiff", "jpeg", "pdf"] = "keep"
+    """Container of the cleaned documents; keep takes the one that came in."""
+
+    color: Literal["keep", "gray"] = "keep"
+    """Keep the hues of ink, stamps and pictures, or write grey pages."""
+
+    pages: str = ""
+    """Pages of each document, from 1, such as 1,3-5; empty means all."""
+
+    model: str = "fast"
+    """A shipped model's name, or the path of a .safetensors checkpoint."""
+
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Arithmetic of the network; auto takes what is quick and safe here."""
+
+    device: str = "auto"
+    """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
+
+    jobs: int = 0
+    """Threads that read, and as many that measure and write; 0 is one per processor, at most 4."""
+
+    max_image_mpixels: float = 250.0
+    """Larger images, in megapixels, are refused: they may be decompression bombs."""
+
+    max_failures: str = "10%"
+    """Failed documents a run puts up with, as a share (10%) or a number (25)."""
+
+    force: bool = False
+    """Clean again what an earlier run has cleaned already."""
+
+    def __post_init__(self) -> None:
+        parse_pages(self.pages)
+        FailureBudget.parse(self.max_failures)
+        if self.jobs < 0:
+            raise OptionError(f"--jobs {self.jobs} is negative; give 0 (automatic) or more")
+        if not self.max_image_mpixels > 0:
+            raise OptionError(
+                f"--max-image-mpixels {self.max_image_mpixels} leaves no image; give more than 0"
+            )
+
+    @property
+    def threads(self) -> int:
+        """Threads on either side of the network."""
+        return self.jobs or min(4, available_processors())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the options that change pixels; the model has a hash of its own."""
+        pages = parse_pages(self.pages)
+        chosen = [self.format, self.color, pages and sorted(pages), self.precision]
+        return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class FailureBudget:
+    """How many documents of a run may fail."""
+
+    share: float = 0.1
+    """Of all documents that the run set out to clean, 0 to 1."""
+
+    count: int | None = None
+    """A number of documents in place of the share."""
+
+    patience: int = 20
+    """Failures before a share stops a run in the middle: of a handful it says little."""
+
+    @classmethod
+    def parse(cls, text: str) -> "FailureBudget":
+        """Read "10%", "0.1" (the same), or "25" (documents).
+
+        Raises:
+            OptionError: anything else.
+        """
+        text = text.strip()
+        if re.fullmatch(r"\d+", text):
+            return cls(count=int(text))
+        if re.fullmatch(r"(\d+(\.\d*)?|\.\d+)%", text):
+            share = float(text[:-1]) / 100
+        elif re.fullmatch(r"\d*\.\d+", text):
+            share = float(text)
+        else:
+            share = -1.0
+        if not 0 <= share <= 1:
+            raise OptionError(
+                f"--max-failures {text!r} is no budget; give a share such as 10% "
+                "or a number of documents such as 25"
+            )
+        return cls(share=share)
+
+    def exceeded(self, failed: int, total: int) -> bool:
+        """Whether a run of `total` documents failed as a whole."""
+        return failed > (self.share * total if self.count is None else self.count)
+
+    def bearable(self, total: int) -> int:
+        """Failures that a run of `total` documents goes on with; one more stops it."""
+        if self.count is not None:
+            return self.count
+        return max(int(self.share * total), self.patience - 1)
+
+
+def parse_pages(text: str) -> frozenset[int] | None:
+    """Page numbers from 1, such as "1,3-5", as indices from 0; None means all.
+
+    Raises:
+        OptionError: not a list of pages and ranges, or a range that runs backwards.
+    """
+    if not text.strip():
+        return None
+    pages: set[int] = set()
+    for piece in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,6})\s*(?:-\s*(\d{1,6})\s*)?", piece)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not 1 <= first <= last:
+            raise OptionError(
+                f"--pages {text!r}: {piece.strip()!r} is no page or range; "
+                "pages count from 1, as in 1,3-5"
+            )
+        pages.update(range(first - 1, last))
+    return frozenset(pages)
+
+
+def available_processors() -> int:
+    """Processors that this process may use; containers and taskset allow fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,193 @@
+"""Threads on either side of a slow middle: read ahead of it, write behind it, in order.
+
+Knows nothing of pages. What waits is bounded by threads and queue lengths, never by how much
+there is to do.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+Job = TypeVar("Job")
+Item = TypeVar("Item")
+Key = TypeVar("Key")
+Result = TypeVar("Result")
+
+POLL = 0.1
+"""Seconds after which a thread that waits looks whether it is still wanted."""
+
+
+class DroppedError(Exception):
+    """What is being written will not be finished: leave nothing."""
+
+
+@dataclass(frozen=True)
+class _Raised:
+    error: BaseException
+
+
+_END, _DROPPED = object(), object()
+
+
+def read_ahead(
+    jobs: Iterable[Job], read: Callable[[Job], Iterator[Item]], threads: int
+) -> Generator[Item, None, None]:
+    """Yield what `read` yields for each job, in order, while threads read the next jobs.
+
+    Close it, or use it up: its threads end with it.
+
+    Args:
+        jobs: taken one by one, as threads become free.
+        read: called on a thread; what it raises is raised here, in its turn.
+        threads: jobs that are read at once; each keeps one item waiting.
+    """
+    todo = iter(jobs)
+    ahead: deque[queue.Queue[Any]] = deque()
+    unwanted = threading.Event()
+    with ThreadPoolExecutor(threads, "read") as pool:
+
+        def begin(count: int) -> None:
+            for job in islice(todo, count):
+                ahead.append(queue.Queue(maxsize=1))
+                pool.submit(_fill, ahead[-1], read, job, unwanted)
+
+        try:
+            begin(threads)
+            while ahead:
+                item = ahead[0].get()
+                if item is _END:
+                    ahead.popleft()
+                    begin(1)
+                elif isinstance(item, _Raised):
+                    raise item.error
+                else:
+                    yield item
+        finally:
+            unwanted.set()
+
+
+def _fill(
+    waiting: "queue.Queue[Any]",
+    read: Callable[[Job], Iterator[Item]],
+    job: Job,
+    unwanted: threading.Event,
+) -> None:
+    def put(item: object) -> bool:
+        while not unwanted.is_set():
+            try:
+                waiting.put(item, timeout=POLL)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    try:
+        all(put(item) for item in read(job))
+    except BaseException as error:
+        put(_Raised(error))
+    put(_END)
+
+
+class WriteBehind(Generic[Key, Item, Result]):
+    """Hands items to threads: all items of a key, in order, to one call of `write`.
+
+    On leaving the `with` block all threads have ended. A key that has not ended by then is
+    dropped: its `write` meets a `DroppedError` where it waits for an item.
+    """
+
+    def __init__(
+        self, write: Callable[[Key, Iterator[Item]], Result], threads: int, most: int
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            write: called on a thread with a key and its items, as they come.
+            threads: keys that are written at once.
+            most: items that wait or are being written, of all keys together.
+        """
+        self._write = write
+        self._room = threading.Semaphore(most)
+        self._lane: _Lane[Item] | None = None
+        self._futures: list[Future[Result]] = []
+        self._pool = ThreadPoolExecutor(threads, "write")
+
+    def begin(self, key: Key) -> None:
+        """Begin the next key; the one before has ended."""
+        self._lane = _Lane(self._room)
+        self._futures.append(self._pool.submit(self._run, key, self._lane))
+
+    def put(self, item: Item) -> None:
+        """Hand over the next item of the key that has begun; waits while there is no room."""
+        assert self._lane is not None
+        self._room.acquire()
+        self._lane.items.put(item)
+
+    def end(self) -> None:
+        """Say that the key that has begun has no more items."""
+        assert self._lane is not None
+        self._lane.items.put(_END)
+        self._lane = None
+
+    def results(self) -> Iterator[Result]:
+        """What `write` returned for each key, in order; dropped keys are left out."""
+        for future in self._futures:
+            try:
+                yield future.result()
+            except DroppedError:
+                continue
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._lane is not None:
+            self._lane.items.put(_DROPPED)
+        self._pool.shutdown()
+
+    def _run(self, key: Key, lane: "_Lane[Item]") -> Result:
+        try:
+            return self._write(key, lane.take())
+        finally:
+            lane.empty()
+
+
+class _Lane(Generic[Item]):
+    """The items of one key, on their way to a thread."""
+
+    def __init__(self, room: threading.Semaphore) -> None:
+        self.items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._room = room
+        self._open = True
+
+    def take(self) -> Iterator[Item]:
+        """Yield items as they come; an item's room is free again when the next is asked for."""
+        while self._open:
+            item = self.items.get()
+            if item is _DROPPED:
+                self._open = False
+                raise DroppedError
+            if item is _END:
+                self._open = False
+                return
+            try:
+                yield item
+            finally:
+                self._room.release()
+
+    def empty(self) -> None:
+        """Throw away what is still to come: nobody wants it, but it takes up room."""
+        with suppress(DroppedError):
+            for _ in self.take():
+                pass
