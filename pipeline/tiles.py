@@ -68,18 +68,16 @@ class Tile:
             slice(self.left, self.left + self.width),
         )
 
-    def scaled(self, factor: int, shape: tuple[int, int]) -> "Tile":
-        """The same part of a page that is `factor` times as large and has this shape.
+    def scaled(self, factor: float, shape: tuple[int, int]) -> "Tile":
+        """The same part of the page at another size.
 
-        The enlarged page may be cut off within its last row or column of tiles.
+        Args:
+            factor: a power of two; one below 1 must divide the core's edges.
+            shape: height and width of the page at that size; it may end within the last tiles.
         """
-        top, left = self.top * factor, self.left * factor
-        return Tile(
-            top,
-            left,
-            min(self.height * factor, shape[0] - top),
-            min(self.width * factor, shape[1] - left),
-        )
+        top, left = int(self.top * factor), int(self.left * factor)
+        height, width = int(self.height * factor), int(self.width * factor)
+        return Tile(top, left, min(height, shape[0] - top), min(width, shape[1] - left))
 
 
 @dataclass(frozen=True)
