@@ -5,9 +5,9 @@ nothing here looks at more than `receptive_radius` pixels around a pixel.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -22,10 +22,10 @@ class AutoencoderOptions:
     patch: int = 4
     """Input scale: patches of this side become channels (space-to-depth)."""
 
-    channels: tuple[int, ...] = (48, 96, 128)
+    channels: tuple[int, ...] = (48, 80, 112, 128)
     """Channels per level, outermost first; each level halves the resolution."""
 
-    layers: tuple[int, ...] = (1, 1, 2)
+    layers: tuple[int, ...] = (1, 2, 1, 1)
     """3x3 convolutions per level; all but the last level have as many on the way up."""
 
     code: int = 0
@@ -61,7 +61,8 @@ class ConvUnit(nn.Module):
         x = self.conv(x)
         if self.norm is not None:
             x = self.norm(x)
-        return self.activation(x)
+        activated: Tensor = self.activation(x)
+        return activated
 
     def fold(self) -> None:
         """Multiply the normalisation into the convolution; needs eval mode."""
@@ -85,15 +86,13 @@ class Autoencoder(nn.Module):
         channels, layers, act = options.channels, options.layers, options.activation
 
         self.stem = ConvUnit(options.patch**2, channels[0], 3, 1, act)
-        self.encoder = nn.ModuleList(_stack(c, n, act) for c, n in zip(channels, layers, strict=True))
-        self.down = nn.ModuleList(
-            ConvUnit(a, b, 2, 2, act) for a, b in zip(channels, channels[1:], strict=False)
+        self.encoder = nn.ModuleList(
+            _stack(c, n, act) for c, n in zip(channels, layers, strict=True)
         )
+        self.down = nn.ModuleList(ConvUnit(a, b, 2, 2, act) for a, b in pairwise(channels))
         self.squeeze = ConvUnit(channels[-1], options.code, 1, 1, act) if options.code else None
         self.expand = ConvUnit(options.code, channels[-1], 1, 1, act) if options.code else None
-        self.up = nn.ModuleList(
-            nn.Conv2d(b, 4 * a, 1) for a, b in zip(channels, channels[1:], strict=False)
-        )
+        self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(channels))
         self.decoder = nn.ModuleList(
             _stack(c, n, act) for c, n in zip(channels[:-1], layers[:-1], strict=True)
         )
@@ -102,7 +101,7 @@ class Autoencoder(nn.Module):
     @property
     def stride(self) -> int:
         """Total stride in pixels: heights and widths must be multiples of it."""
-        return self.options.patch * 2 ** (len(self.options.channels) - 1)
+        return self.options.patch << (len(self.options.channels) - 1)
 
     @property
     def receptive_radius(self) -> int:
@@ -112,7 +111,7 @@ class Autoencoder(nn.Module):
         reaches s farther to each side; pooling by blocks adds at most the
         stride, since a pixel can stand at the far end of its block.
         """
-        scales = [self.options.patch * 2**level for level in range(len(self.options.channels))]
+        scales = [self.options.patch << level for level in range(len(self.options.channels))]
         *outer, deepest = zip(scales, self.options.layers, strict=True)
         reach = 2 * scales[0]  # stem and head
         reach += sum(2 * scale * count for scale, count in outer)
@@ -123,7 +122,7 @@ class Autoencoder(nn.Module):
     def macs_per_pixel(self) -> float:
         """Multiply-adds per input pixel."""
         options = self.options
-        total = 0.0
+        total: float = 0
         for name, module in self.named_modules():
             if isinstance(module, nn.Conv2d):
                 # up-convolutions run at the smaller scale, before the shuffle
@@ -137,9 +136,9 @@ class Autoencoder(nn.Module):
         if part in ("stem", "head"):
             return 1
         if part in ("squeeze", "expand"):
-            return 2 ** (len(self.options.channels) - 1)
+            return 1 << (len(self.options.channels) - 1)
         level = int(rest[0])
-        return 2 ** (level + 1) if part in ("down", "up") else 2**level
+        return 2 << level if part in ("down", "up") else 1 << level
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the bottleneck of a page.
@@ -150,12 +149,11 @@ class Autoencoder(nn.Module):
         Returns:
             (N, C, H / stride, W / stride), C the channels of the bottleneck.
         """
-        return self._encode(x)[0]
+        return self.encode_levels(x)[0]
 
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gain, in 0..1, and the offset of every pixel, each shaped as `x`."""
-        code, levels = self._encode(x)
-        return self._decode(code, levels)
+        return self.decode(*self.encode_levels(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Clean a batch of pages or tiles.
@@ -169,7 +167,8 @@ class Autoencoder(nn.Module):
         gain, offset = self.coefficients(x)
         return gain * x + offset
 
-    def _encode(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the bottleneck, and the encoder's levels that skip it, outermost first."""
         if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
             raise ValueError(f"height and width must be multiples of {self.stride}: {x.shape}")
         # ink is 1 inside the network, so that padding with zeros means paper
@@ -182,7 +181,8 @@ class Autoencoder(nn.Module):
                 x = self.down[level](x)
         return (self.squeeze(x) if self.squeeze is not None else x), levels
 
-    def _decode(self, x: Tensor, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def decode(self, x: Tensor, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return gain and offset from what `encode_levels` returned."""
         if self.expand is not None:
             x = self.expand(x)
         for level in reversed(range(len(self.decoder))):

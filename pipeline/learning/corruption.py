@@ -1,0 +1,214 @@
+"""A dirty page from a clean sheet: every kind of damage, how often, and how bad.
+
+The order is that of life: the ink ages, the other side shows through, the
+paper suffers, light falls on it, a scanner adds its noise, a file format its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+from numpy.random import Generator
+
+from pipeline.errors import OptionError
+from pipeline.learning import noise, paper
+from pipeline.learning.ink import InkOptions, darkness, press
+from pipeline.learning.noise import Image
+from pipeline.learning.typesetting import Sheet
+
+Corruption = Callable[[Image, Generator, float], Image]
+
+CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
+    {
+        "faded_ink": paper.faded_ink,
+        "broken_ink": paper.broken_ink,
+        "show_through": paper.show_through,
+        "yellowing": paper.yellowing,
+        "uneven_paper": paper.uneven_paper,
+        "texture": paper.texture,
+        "stains": paper.stains,
+        "folds": paper.folds,
+        "wrinkles": paper.wrinkles,
+        "footprints": paper.footprints,
+        "dust": paper.dust,
+        "dark_borders": paper.dark_borders,
+        "uneven_light": paper.uneven_light,
+        "shadow": paper.shadow,
+        "streaks": paper.streaks,
+        "blur": noise.blur,
+        "rescaling": noise.rescaling,
+        "grain": noise.grain,
+        "tone": noise.tone,
+        "gaussian": noise.gaussian,
+        "speckle": noise.speckle,
+        "salt_and_pepper": noise.salt_and_pepper,
+        "impulse": noise.impulse,
+        "masking": noise.masking,
+        "thresholding": noise.thresholding,
+        "dithering": noise.dithering,
+        "jpeg": noise.jpeg,
+    }
+)
+"""Every kind of damage by name, in the order in which pages suffer it."""
+
+_NAMES = tuple(CORRUPTIONS)
+_INK = ("faded_ink", "broken_ink")
+_PAPER = _NAMES[_NAMES.index("yellowing") : _NAMES.index("blur")]
+_SCANNER = _NAMES[_NAMES.index("blur") : _NAMES.index("jpeg")]
+
+
+@dataclass(frozen=True)
+class Chance:
+    """How often a kind of damage happens, and how bad it then is."""
+
+    share: float
+    """Share of pages that have it, 0..1."""
+
+    worst: float = 1.0
+    """Level of the worst of them, 0..1."""
+
+    mildness: float = 1.5
+    """1 spreads levels evenly from 0 to the worst; more makes mild ones common."""
+
+    def level(self, rng: Generator) -> float | None:
+        """Draw a level, or None for a page that is spared. Always draws two numbers."""
+        hit, size = rng.random(2)
+        return float(self.worst * size**self.mildness) if hit < self.share else None
+
+
+def _usual() -> dict[str, Chance]:
+    return {
+        "faded_ink": Chance(0.12, 0.7),
+        "broken_ink": Chance(0.12, 0.6),
+        "show_through": Chance(0.45, 0.9, 1.3),
+        "yellowing": Chance(0.6, 1.0, 1.0),
+        "uneven_paper": Chance(0.5),
+        "texture": Chance(0.6),
+        "stains": Chance(0.22),
+        "folds": Chance(0.15),
+        "wrinkles": Chance(0.12),
+        "footprints": Chance(0.08),
+        "dust": Chance(0.35),
+        "dark_borders": Chance(0.12),
+        "uneven_light": Chance(0.3),
+        "shadow": Chance(0.15),
+        "streaks": Chance(0.06, 0.8),
+        "blur": Chance(0.4, 0.55),
+        "rescaling": Chance(0.2, 0.7),
+        "grain": Chance(0.35, 0.8, 2.0),
+        "tone": Chance(0.7),
+        "gaussian": Chance(0.5, 0.5, 2.5),
+        "speckle": Chance(0.12, 0.6),
+        "salt_and_pepper": Chance(0.05, 0.7),
+        "impulse": Chance(0.04, 0.6),
+        "masking": Chance(0.03, 0.5),
+        "thresholding": Chance(0.12, 1.0, 1.0),
+        "dithering": Chance(0.02),
+        "jpeg": Chance(0.5, 0.8),
+    }
+
+
+@dataclass(frozen=True)
+class CorruptionOptions:
+    """What pages to learn from suffer."""
+
+    chances: Mapping[str, Chance] = field(default_factory=_usual)
+    """For each kind of damage, how often and how bad; kinds left out never happen."""
+
+    clean: float = 0.08
+    """Share of pages that stay clean, so that clean pages pass unharmed."""
+
+    backing: float = 0.15
+    """Share of pages that end within the window, on another sheet or on a dark ground."""
+
+    ink: InkOptions = field(default_factory=InkOptions)
+    """How ink comes onto the page."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.chances) - set(CORRUPTIONS)
+        if unknown:
+            raise OptionError(
+                f"unknown damage: {', '.join(sorted(unknown))}; "
+                f"choose from {', '.join(CORRUPTIONS)}"
+            )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the autoencoder sees, and what it should give back."""
+
+    dirty: Image
+    """(H, W) float32 in 0..1."""
+
+    clean: Image
+    """(H, W) float32 in 0..1."""
+
+
+def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptions) -> Pair:
+    """Print a sheet, let it age and scan it.
+
+    Args:
+        sheet: what stands on the page.
+        verso: what stands on its other side, of the same size.
+        rng: decides everything; the same generator state gives the same pair.
+        options: how often, how bad.
+    """
+    ink = press(sheet.ink, sheet.text_height, rng, options.ink)
+    if rng.random() < options.clean:
+        clean = (1 - ink) * sheet.picture
+        return Pair(clean, clean)
+    weak, restored = darkness(ink.shape, sheet.text_height, rng, options.ink)
+    clean = (1 - ink * restored) * sheet.picture
+    levels = {name: chance.level(rng) for name, chance in options.chances.items()}
+    # ink on the other side is the ink of the same book: it never outdoes the page above it
+    back = 1 - (1 - (1 - verso.ink) * verso.picture) * np.float32(weak.mean())
+
+    dirty = _suffer(1 - ink * weak, _INK, levels, rng) * sheet.picture
+    if (level := levels.get("show_through")) is not None:
+        dirty = paper.show_through(dirty, rng, level, back)
+    dirty = _suffer(dirty, _PAPER, levels, rng)
+    if rng.random() < options.backing:
+        dirty, clean = _lay_on_backing(dirty, clean, rng)
+    dirty = np.clip(_suffer(dirty, _SCANNER, levels, rng), 0, 1)
+    if sheet.picture_box and (levels.get("thresholding") or levels.get("dithering")):
+        # a picture reduced to black and white is a picture still: no grey can be asked for
+        left, top, right, bottom = sheet.picture_box
+        clean[top:bottom, left:right] = dirty[top:bottom, left:right]
+    return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
+
+
+def _suffer(
+    page: Image, kinds: Iterable[str], levels: Mapping[str, float | None], rng: Generator
+) -> Image:
+    for name in kinds:
+        if (level := levels.get(name)) is not None:
+            page = CORRUPTIONS[name](page, rng, level)
+    return page
+
+
+def _lay_on_backing(dirty: Image, clean: Image, rng: Generator) -> tuple[Image, Image]:
+    """End the page at a torn edge; beyond it lies another sheet, or the dark of the scanner.
+
+    Another sheet is paper and turns white. The dark stays dark on the clean
+    page: within the network's sight it cannot be told from a black picture.
+    """
+    height, width = dirty.shape
+    vertical = rng.random() < 0.6
+    length, across = (height, width) if vertical else (width, height)
+    edge = across * rng.uniform(0.7, 0.97) + np.arange(length, dtype=np.float32) * np.float32(
+        rng.normal(0, 0.02)
+    )
+    edge += noise.smooth_field(rng, (length, 4), 12)[:, 0] * np.float32(rng.uniform(0.2, 2.5))
+    away = np.arange(across, dtype=np.float32)[None, :] - edge[:, None]
+    if rng.random() < 0.5:
+        away = away[:, ::-1]
+    beyond = np.clip(away + np.float32(0.5), 0, 1)
+    shade = np.exp(-np.maximum(-away, 0) / np.float32(rng.uniform(1, 12))) * (away < 0)
+    if not vertical:
+        beyond, shade = beyond.T, shade.T
+    tone = np.float32(rng.choice([rng.uniform(0, 0.28), rng.uniform(0.5, 0.95)]))
+    dirty = dirty * (1 - np.float32(rng.uniform(0, 0.4)) * shade)
+    dirty = dirty * (1 - beyond) + beyond * tone
+    white = tone if tone < 0.3 else np.float32(1)
+    return dirty, clean * (1 - beyond) + beyond * white

@@ -1,0 +1,77 @@
+"""How ink came onto the paper: spread, starved, uneven, in a strength of its own.
+
+This is what a page is printed or written like, so the clean page shows it too,
+except that weak ink comes back stronger than it is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from pipeline.learning.noise import Image, smooth_field, soften
+
+
+@dataclass(frozen=True)
+class InkOptions:
+    """How far printing strays from its outlines."""
+
+    bold: float = 0.33
+    """How far strokes may spread, as a shift of the threshold on blurred outlines."""
+
+    thin: float = 0.1
+    """How far strokes may shrink, likewise."""
+
+    weakest: float = 0.3
+    """Darkness of the weakest ink, where black is 1."""
+
+    restore: float = 0.6
+    """Share of the missing darkness that the clean page gets back."""
+
+
+def press(ink: Image, text_height: float, rng: Generator, options: InkOptions) -> Image:
+    """Print outlines as type does: ink spreads or starves, edges get rough.
+
+    Args:
+        ink: (H, W) coverage in 0..1.
+        text_height: x-height in pixels; strokes are about a sixth of it.
+        rng: chooses everything.
+        options: how far to go.
+
+    Returns:
+        (H, W) float32 coverage in 0..1.
+    """
+    stroke = max(text_height / 6, 1.0)
+    softness = float(rng.uniform(0.15, 0.45)) * min(stroke, 5) + 0.25
+    soft = soften(ink, softness)
+    reach = options.bold if rng.random() < 0.5 else options.bold / 3
+    weight = rng.uniform(-options.thin, reach) * min(stroke / 3, 1)
+    # paper far from ink must stay white, so the edge ends before the threshold reaches it
+    edge = min(float(rng.uniform(0.25, 0.7)), 2 * (0.49 - weight))
+    rough = np.float32(rng.uniform(0, 0.1)) * smooth_field(rng, ink.shape, max(stroke * 0.7, 1.5))
+    rough += np.float32(rng.uniform(0, 0.06)) * smooth_field(rng, ink.shape, text_height * 2)
+    rough *= 4 * soft * (1 - soft)
+    return np.clip(
+        (soft - np.float32(0.5 - weight) + rough) / np.float32(edge) + np.float32(0.5), 0, 1
+    )
+
+
+def darkness(
+    shape: tuple[int, int], text_height: float, rng: Generator, options: InkOptions
+) -> tuple[Image, Image]:
+    """Choose how dark the ink is on the dirty page and on the clean one.
+
+    Returns:
+        Two (H, W) float32 maps in 0..1, to multiply coverage by: the dirty
+        page's, and the clean page's, which is darker but keeps the order.
+    """
+    overall = 1 - (1 - options.weakest) * rng.beta(0.8, 2.2)
+    uneven = rng.uniform(0, 0.22) * (rng.random() < 0.6)
+    cell = text_height * rng.choice([0.9, 2.0, 8.0])
+    dirty = np.clip(
+        np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, shape, cell)), 0.12, 1
+    )
+    overall_clean = overall + (1 - overall) * options.restore
+    relative = dirty / np.float32(overall)
+    clean = np.clip(np.float32(overall_clean) * relative ** np.float32(1 - options.restore), 0.1, 1)
+    return dirty, clean

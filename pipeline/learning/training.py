@@ -1,0 +1,356 @@
+"""Teach the autoencoder: corrupt clean pages, learn to give them back.
+
+The loop, its options, and what it leaves in its folder as it goes: a state to
+resume from, the network so far as a checkpoint, and a log. Where crops come
+from is `pipeline.learning.pairs`; what is drawn of it is `pipeline.curves`.
+"""
+
+import dataclasses
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal, cast
+
+import cv2
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, Dataset
+
+from models.autoencoder import Autoencoder, AutoencoderOptions
+from pipeline.checkpoint import ModelCard, save_checkpoint
+from pipeline.errors import InputError, OptionError
+from pipeline.learning.pairs import PairOptions, PairSource
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Every hyperparameter of a run; all are recorded on the checkpoint's card."""
+
+    network: AutoencoderOptions = field(default_factory=AutoencoderOptions)
+    pairs: PairOptions = field(default_factory=PairOptions)
+
+    loss: Literal["l1+mse", "l1", "mse"] = "l1+mse"
+    """What is made small: absolute error, squared error, or their sum."""
+
+    sparsity: float = 0.0
+    """Weight of the mean absolute activation of the bottleneck, a penalty on the code."""
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How the learning rate goes after its warm-up: down to 0, or not at all."""
+
+    warmup: int = 200
+    """Steps in which the learning rate rises from 0."""
+
+    averaging: float = 0.998
+    """Decay of the moving average of the weights, which is what ships; 0 ships the last ones."""
+
+    batch: int = 8
+    """Crops a step."""
+
+    steps: int = 0
+    """Length of the run in steps; 0 lets the minutes decide."""
+
+    minutes: float = 0.0
+    """Length of the run in minutes, resumed ones added up; 0 lets the steps decide."""
+
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """bf16 runs the forward pass under autocast: faster only where the hardware has it."""
+
+    workers: int = 1
+    """Processes that make crops; 0 makes them in the training process."""
+
+    checkpoint_every: int = 500
+    """Steps between states on disk."""
+
+    seed: int = 0
+    """Decides the first weights and every crop."""
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.minutes > 0):
+            raise OptionError("give the run a length, either in steps or in minutes")
+        if self.batch < 1 or self.learning_rate <= 0 or not 0 <= self.averaging < 1:
+            raise OptionError(
+                f"batch ({self.batch}) and learning rate ({self.learning_rate}) must be positive "
+                f"and averaging ({self.averaging}) at least 0 and below 1"
+            )
+        if self.pairs.crop % (self.network.patch * 2 ** (len(self.network.channels) - 1)):
+            raise OptionError(
+                f"a crop of {self.pairs.crop} px does not fit the network's stride; "
+                "choose a multiple of it"
+            )
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line of the training log."""
+
+    step: int
+    minutes: float
+    learning_rate: float
+    loss: float
+    """Mean loss since the line before."""
+
+    rmse: float
+    """Root mean square error of the averaged network on crops it never trains on, 0..1."""
+
+    megapixels_per_second: float
+
+
+class _Crops(Dataset[tuple[Tensor, Tensor]]):
+    def __init__(self, source: PairSource, batch: int):
+        self.source, self.size = source, batch
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        dirty, clean = self.source.batch(range(step * self.size, (step + 1) * self.size))
+        return torch.from_numpy(dirty), torch.from_numpy(clean)
+
+
+class Run:
+    """A training run in a folder: a network, its optimizer, and how far they are."""
+
+    def __init__(self, folder: Path, options: TrainingOptions, start: Autoencoder | None = None):
+        torch.manual_seed(options.seed)
+        self.folder, self.options = folder, options
+        self.network = (start or Autoencoder(options.network)).train()
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        average = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
+        self.optimizer = _optimizer(self.network, options)
+        self.step, self.minutes = 0, 0.0
+        self.lines: list[LogLine] = []
+        if self._state.exists():
+            self._resume()
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, 0..1."""
+        steps = self.step / self.options.steps if self.options.steps else 0.0
+        minutes = self.minutes / self.options.minutes if self.options.minutes else 0.0
+        return min(max(steps, minutes), 1.0)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        rising = min((self.step + 1) / max(self.options.warmup, 1), 1.0)
+        falling = (1 + math.cos(math.pi * self.progress)) / 2
+        factor = falling if self.options.schedule == "cosine" else 1.0
+        return self.options.learning_rate * rising * max(factor, 1e-3)
+
+    def update(self, dirty: Tensor, clean: Tensor) -> float:
+        """Learn from one batch of (N, 1, H, W) uint8 crops; returns the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        x, y = (_floats(pixels) for pixels in (dirty, clean))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
+            loss = self._loss(x, y)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.averaged.update_parameters(self.network)
+        self.step += 1
+        return float(loss.detach())
+
+    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+        code, levels = self.network.encode_levels(x)
+        gain, offset = self.network.decode(code, levels)
+        error = gain * x + offset - y
+        loss = x.new_zeros(())
+        if "l1" in self.options.loss:
+            loss = loss + error.abs().mean()
+        if "mse" in self.options.loss:
+            loss = loss + error.square().mean()
+        return loss + self.options.sparsity * code.abs().mean()
+
+    def shipped(self) -> Autoencoder:
+        """The network that a checkpoint gets: the average, or the last one without averaging."""
+        if self.options.averaging and self.step:
+            return cast(Autoencoder, self.averaged.module)
+        return self.network
+
+    def save(self, card: ModelCard) -> None:
+        """Write checkpoint, log and state; the state last, so that it is never ahead of them."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(self.folder / "network.safetensors", self.shipped(), card)
+        lines = "".join(json.dumps(asdict(line)) + "\n" for line in self.lines)
+        _replace(self.folder / "log.jsonl", lines.encode())
+        meta = {"step": str(self.step), "minutes": str(self.minutes)}
+        _replace(self._state, safetensors.torch.save(self._tensors(), metadata=meta))
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"averaged.{name}": value for name, value in self.averaged.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        return {name: value.contiguous() for name, value in tensors.items()}
+
+    def _resume(self) -> None:
+        with safetensors.safe_open(self._state, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            meta = file.metadata()
+        try:
+            self.network.load_state_dict(_part(tensors, "network."))
+            self.averaged.load_state_dict(_part(tensors, "averaged."))
+        except RuntimeError as error:
+            raise InputError(
+                f"{self._state} is of another network; choose another folder, or remove it"
+            ) from error
+        state = self.optimizer.state_dict()
+        for name, value in _part(tensors, "optimizer.").items():
+            index, key = name.split(".", 1)
+            state["state"].setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict(state)
+        self.step, self.minutes = int(meta["step"]), float(meta["minutes"])
+        lines = (self.folder / "log.jsonl").read_text().splitlines()
+        self.lines = [LogLine(**json.loads(line)) for line in lines]
+
+
+def train(
+    folder: Path,
+    options: TrainingOptions,
+    source: PairSource,
+    card: ModelCard,
+    *,
+    start: Autoencoder | None = None,
+    on_line: Callable[[LogLine], None] = lambda line: None,
+) -> Path:
+    """Train until the run is as long as its options say; resume it where its folder stands.
+
+    Args:
+        folder: gets `network.safetensors` with its card, `log.jsonl`, `state.safetensors`.
+        options: all of them; a resumed run needs the same ones.
+        source: crops to learn from.
+        card: name, licence and attribution of the checkpoint; the rest is filled in.
+        start: a network to go on from, unfolded; a new one without it.
+        on_line: called after each line of the log, when the checkpoint is on disk.
+
+    Returns:
+        The path of the checkpoint.
+    """
+    run = Run(folder, options, start)
+    held_back = dataclasses.replace(source, seed=options.seed + 1_000_003)
+    validation = held_back.batch(range(32))
+    card = dataclasses.replace(card, recipe=asdict(options))
+    losses: list[float] = []
+    began = time.monotonic()
+    for dirty, clean in _batches(source, run):
+        losses.append(run.update(dirty, clean))
+        now = time.monotonic()
+        run.minutes += (now - began) / 60
+        began = now
+        done = run.progress >= 1
+        if done or run.step % options.checkpoint_every == 0:
+            line = _line(run, losses, validation)
+            run.lines.append(line)
+            run.save(card)
+            losses.clear()
+            log.info("%s", line)
+            on_line(line)
+        if done:
+            break
+    return folder / "network.safetensors"
+
+
+def rmse(network: Autoencoder, dirty: np.ndarray, clean: np.ndarray) -> float:
+    """Root mean square error on (N, 1, H, W) uint8 crops, in 0..1."""
+    return math.sqrt(
+        float((restore(network, dirty) - _floats(torch.from_numpy(clean))).square().mean())
+    )
+
+
+@torch.no_grad()
+def restore(network: Autoencoder, dirty: np.ndarray) -> Tensor:
+    """Clean (N, 1, H, W) uint8 crops; returns float32 in 0..1."""
+    training = network.training
+    network.eval()
+    try:
+        pieces = torch.split(torch.from_numpy(dirty), 8)
+        return torch.cat([network(_floats(piece)).clamp(0, 1) for piece in pieces])
+    finally:
+        network.train(training)
+
+
+def _line(run: Run, losses: list[float], validation: tuple[np.ndarray, np.ndarray]) -> LogLine:
+    before = run.lines[-1] if run.lines else None
+    minutes = run.minutes - (before.minutes if before else 0)
+    pixels = len(losses) * run.options.batch * run.options.pairs.crop**2
+    return LogLine(
+        step=run.step,
+        minutes=round(run.minutes, 3),
+        learning_rate=run.learning_rate,
+        loss=sum(losses) / len(losses),
+        rmse=rmse(run.shipped(), *validation),
+        megapixels_per_second=round(pixels / 1e6 / max(minutes * 60, 1e-9), 3),
+    )
+
+
+def _batches(source: PairSource, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches from the step that the run is at, made ahead in worker processes."""
+    workers = run.options.workers
+    yield from DataLoader(
+        _Crops(source, run.options.batch),
+        batch_size=None,
+        sampler=range(run.step, 2**31),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread,
+        # a forked process would inherit OpenCV's locks without the threads that hold them
+        multiprocessing_context="spawn" if workers else None,
+    )
+
+
+def _one_thread(worker: int) -> None:
+    """Leave the cores to the network: OpenCV would start as many threads as there are."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def _optimizer(network: Autoencoder, options: TrainingOptions) -> torch.optim.Optimizer:
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(
+            network.parameters(), options.learning_rate, momentum=0.9, nesterov=True,
+            weight_decay=options.weight_decay,
+        )  # fmt: skip
+    return torch.optim.AdamW(
+        network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+    )
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _floats(pixels: Tensor) -> Tensor:
+    return (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole, under another name first."""
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

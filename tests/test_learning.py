@@ -1,0 +1,154 @@
+"""Clean sheets, what makes them dirty, and the pairs that come of it."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from pipeline.errors import InputError, MissingError, OptionError
+from pipeline.learning.corruption import CORRUPTIONS, Chance, CorruptionOptions, corrupt
+from pipeline.learning.fonts import Typeface, find_typefaces
+from pipeline.learning.pairs import PairOptions, PairSource, read_pairs
+from pipeline.learning.specimens import set_specimen, wrap
+from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Typeface]:
+    """The one face that Pillow carries, so that no test needs installed fonts."""
+    path = tmp_path_factory.mktemp("fonts") / "plain.ttf"
+    path.write_bytes(ImageFont.load_default(20).font_bytes)
+    return find_typefaces([path.parent])
+
+
+def page_of_text(colour: bool = False) -> np.ndarray:
+    drawn = np.full((96, 128), 242, np.uint8)
+    cv2.putText(drawn, "Wash", (8, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 25, 3, cv2.LINE_AA)
+    page = drawn.astype(np.float32) / 255
+    return np.repeat(page[..., None], 3, axis=2) if colour else page
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_damage_keeps_shape_and_type_and_repeats_with_its_seed(name, colour):
+    page = page_of_text(colour)
+    first, again = (CORRUPTIONS[name](page, np.random.default_rng(3), 0.7) for _ in range(2))
+    assert first.shape == page.shape
+    assert first.dtype == np.float32
+    assert np.array_equal(first, again)
+    assert np.array_equal(page, page_of_text(colour)), "the page that came in was changed"
+
+
+@pytest.mark.parametrize("name", sorted(set(CORRUPTIONS) - {"thresholding", "dithering", "tone"}))
+def test_damage_grows_with_its_level(name):
+    page = page_of_text()
+
+    def harm(level):
+        seeds = range(6)
+        pages = [CORRUPTIONS[name](page, np.random.default_rng(seed), level) for seed in seeds]
+        return np.mean([np.abs(np.clip(dirty, 0, 1) - page).mean() for dirty in pages])
+
+    assert harm(1.0) > harm(0.3) > 0
+
+
+@pytest.mark.parametrize("name", ["thresholding", "dithering"])
+def test_a_bilevel_scan_has_two_levels(name):
+    dirty = CORRUPTIONS[name](page_of_text(), np.random.default_rng(0), 0.5)
+    assert set(np.unique(dirty)) == {0.0, 1.0}
+
+
+def test_yellowed_paper_is_yellow():
+    dirty = CORRUPTIONS["yellowing"](page_of_text(colour=True), np.random.default_rng(0), 0.8)
+    red, green, blue = dirty[0, 0]
+    assert red > green > blue
+
+
+def test_show_through_is_the_other_side_mirrored(faces):
+    verso = np.ones((64, 64), np.float32)
+    verso[:, :16] = 0
+    page = np.ones((64, 64), np.float32)
+    dirty = CORRUPTIONS["show_through"](page, np.random.default_rng(0), 1.0, verso)
+    assert dirty[:, 40:].mean() < dirty[:, :24].mean()
+
+
+def test_damage_that_nobody_knows_is_refused_by_name():
+    with pytest.raises(OptionError, match="moths.*choose from faded_ink"):
+        CorruptionOptions(chances={"moths": Chance(1)})
+
+
+def test_a_page_that_stays_clean_is_its_own_target(faces):
+    rng = np.random.default_rng(1)
+    sheets = [set_sheet(rng, 64, 64, faces) for _ in range(2)]
+    pair = corrupt(*sheets, rng, CorruptionOptions(clean=1))
+    assert np.array_equal(pair.dirty, pair.clean)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_paper_far_from_ink_is_white_on_the_clean_page(faces, seed):
+    rng = np.random.default_rng(seed)
+    ink = np.zeros((64, 96), np.float32)
+    ink[20:44, 10:14] = 1
+    sheet = Sheet(ink, np.ones_like(ink), None, 20.0)
+    pair = corrupt(sheet, sheet, rng, CorruptionOptions(backing=0))
+    assert (pair.clean[:, 60:] == 1).all()
+    assert pair.clean[30, 12] < 0.6
+
+
+def test_pairs_are_the_same_for_the_same_number_and_no_other(faces):
+    source = PairSource(7, PairOptions(crop=64), faces)
+    assert np.array_equal(source.pair(5).dirty, source.pair(5).dirty)
+    assert not np.array_equal(source.pair(5).dirty, source.pair(6).dirty)
+
+
+def test_a_batch_is_uint8_with_a_channel(faces):
+    dirty, clean = PairSource(7, PairOptions(crop=64), faces).batch(range(3))
+    assert dirty.shape == clean.shape == (3, 1, 64, 64)
+    assert dirty.dtype == clean.dtype == np.uint8
+
+
+def test_a_sheet_is_as_asked_and_holds_ink(faces):
+    rng = np.random.default_rng(0)
+    sheets = [set_sheet(rng, 80, 120, faces, TypesettingOptions(pictures=1)) for _ in range(10)]
+    assert all(sheet.ink.shape == sheet.picture.shape == (80, 120) for sheet in sheets)
+    assert all(sheet.picture_box for sheet in sheets)
+    assert sum(sheet.ink.any() for sheet in sheets) >= 8
+
+
+def test_real_pairs_are_cut_at_the_same_place(faces, tmp_path):
+    ramp = np.add.outer(np.arange(90), np.arange(120)).astype(np.uint8)
+    for folder, pixels in (("dirty", ramp), ("clean", ramp + 20)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
+    real = read_pairs(tmp_path / "dirty", tmp_path / "clean")
+    options = PairOptions(crop=64, real=1, real_corrupted=0)
+    dirty, clean = PairSource(0, options, faces, real).batch([4])
+    assert (clean.astype(int) - dirty == 20).all()
+
+
+def test_pairs_of_two_sizes_are_refused_by_name(tmp_path):
+    for folder, side in (("dirty", 20), ("clean", 21)):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros((side, side), np.uint8))
+    with pytest.raises(InputError, match=r"a\.png.*20.*21"):
+        read_pairs(tmp_path / "dirty", tmp_path / "clean")
+
+
+def test_a_folder_without_fonts_is_reported_with_the_way_out(tmp_path: Path):
+    with pytest.raises(MissingError, match="fonts"):
+        find_typefaces([tmp_path])
+
+
+def test_a_specimen_knows_its_text(faces):
+    specimen = set_specimen(np.random.default_rng(0), 400, 600, faces, (9, 10))
+    assert len(specimen.text.splitlines()) > 3
+    assert specimen.sheet.ink.shape == (400, 600)
+
+
+def test_wrapped_lines_fit_and_lose_no_word(faces):
+    font = faces[0].at(20)
+    text = "the quick brown fox jumps over the lazy dog " * 5
+    lines = wrap(text, font, 200)
+    assert " ".join(lines).split() == text.split()
+    assert all(font.getlength(line) <= 200 for line in lines)

@@ -1,0 +1,132 @@
+"""The training loop: it learns, resumes as if undisturbed, and says what it did."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models.autoencoder import AutoencoderOptions
+from pipeline.checkpoint import ModelCard, load_checkpoint
+from pipeline.errors import InputError, OptionError
+from pipeline.learning.pairs import PairOptions, PairSource, RealPair
+from pipeline.learning.training import TrainingOptions, restore, rmse, train
+
+SMALL = AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1))
+
+
+def stripes() -> list[RealPair]:
+    """Black bars on white, and the same on a grey gradient."""
+    clean = np.tile(np.repeat([255, 255, 255, 0], 8), (64, 2)).astype(np.uint8)
+    shade = np.linspace(0.5, 0.9, 64)
+    return [RealPair((clean * shade).astype(np.uint8), clean)]
+
+
+def options(**changes) -> TrainingOptions:
+    base = TrainingOptions(
+        network=SMALL, pairs=PairOptions(crop=32, real=1, real_corrupted=0), batch=2, steps=8,
+        workers=0, warmup=2, averaging=0.5, checkpoint_every=4,
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+def source(settings: TrainingOptions) -> PairSource:
+    return PairSource(settings.seed, settings.pairs, (), stripes())
+
+
+def run(folder, settings, **more):
+    return train(folder, settings, source(settings), ModelCard("test"), **more)
+
+
+def weights(path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path, fold=False).network.state_dict()
+
+
+def test_training_brings_the_error_down(tmp_path):
+    settings = options(steps=120, checkpoint_every=40, learning_rate=1e-2)
+    lines = []
+    run(tmp_path, settings, on_line=lines.append)
+    assert lines[-1].rmse < 0.6 * rms_of_the_dirty(settings)
+    assert lines[-1].rmse < lines[0].rmse
+
+
+def rms_of_the_dirty(settings) -> float:
+    dirty, clean = source(settings).batch(range(8))
+    return float(np.sqrt(((dirty / 255 - clean / 255) ** 2).mean()))
+
+
+def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path):
+    whole = run(tmp_path / "whole", options())
+
+    class Killed(Exception):
+        pass
+
+    def kill(line):
+        raise Killed
+
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", options(), on_line=kill)
+    resumed = run(tmp_path / "killed", options())
+
+    expected, found = weights(whole), weights(resumed)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    logs = [
+        [json.loads(line)["rmse"] for line in (path.parent / "log.jsonl").read_text().splitlines()]
+        for path in (whole, resumed)
+    ]
+    assert logs[0] == logs[1]
+
+
+def test_the_checkpoint_carries_every_option(tmp_path):
+    card = load_checkpoint(run(tmp_path, options(steps=1))).card
+    assert card.recipe["learning_rate"] == options().learning_rate
+    assert card.recipe["pairs"]["corruption"]["chances"]["stains"]["share"] > 0
+    assert card.options == SMALL
+
+
+def test_a_run_can_start_from_a_checkpoint(tmp_path):
+    first = run(tmp_path / "first", options(steps=40, checkpoint_every=40))
+    start = load_checkpoint(first, fold=False).network
+    dirty, clean = source(options()).batch(range(8))
+    lines = []
+    settings = options(steps=1, warmup=1000)
+    run(tmp_path / "second", settings, start=start, on_line=lines.append)
+    assert lines[0].rmse == pytest.approx(
+        rmse(load_checkpoint(first, fold=False).network, dirty, clean), rel=0.3
+    )
+
+
+def test_a_state_of_another_network_is_refused(tmp_path):
+    run(tmp_path, options(steps=1))
+    other = options(steps=2, network=replace(SMALL, channels=(8, 12)))
+    with pytest.raises(InputError, match=r"another network; choose another folder"):
+        run(tmp_path, other)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"steps": 0}, {"minutes": 1.0}, {"batch": 0}, {"averaging": 1.0}, {"learning_rate": 0.0},
+     {"pairs": PairOptions(crop=33)}],
+)  # fmt: skip
+def test_options_that_cannot_work_are_refused(changes):
+    with pytest.raises(OptionError):
+        options(**changes)
+
+
+def test_sparsity_makes_the_code_smaller(tmp_path):
+    def size_of_code(weight):
+        path = run(tmp_path / str(weight), options(steps=60, checkpoint_every=60, sparsity=weight))
+        dirty, _ = source(options()).batch(range(4))
+        return load_checkpoint(path).network.encode(torch.from_numpy(dirty) / 255).abs().mean()
+
+    assert size_of_code(1.0) < size_of_code(0.0)
+
+
+def test_restored_crops_are_within_0_and_1(tmp_path):
+    network = load_checkpoint(run(tmp_path, options(steps=1)), fold=False).network
+    dirty, clean = source(options()).batch(range(3))
+    restored = restore(network, dirty)
+    assert restored.shape == dirty.shape
+    assert 0 <= restored.min() <= restored.max() <= 1
+    assert rmse(network, dirty, clean) > 0
