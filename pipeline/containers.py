@@ -49,6 +49,9 @@ class WriteOptions:
     """Container of the output; "keep" writes what came in."""
 
 
+DEFAULT_WRITING = WriteOptions()
+
+
 def sniff(head: bytes) -> Container | None:
     """The container that a file's first bytes announce, or None.
 
@@ -80,7 +83,7 @@ def output_path(source: Path, root: Path, destination: Path, options: WriteOptio
         options: says the format.
     """
     place = Path(source.name) if source == root else source.relative_to(root)
-    if options.format in ("keep", container_of_name(source)):
+    if options.format == "keep" or options.format == container_of_name(source):
         return destination / place
     extension = EXTENSIONS[options.format][0]
     stem = place.stem if container_of_name(place) else place.name

@@ -32,6 +32,9 @@ class ReadLimits:
             )
 
 
+DEFAULT_LIMITS = ReadLimits()
+
+
 @dataclass(frozen=True)
 class Stored:
     """How an image was kept in its file, so that the cleaned one does not grow."""

@@ -1,0 +1,86 @@
+"""Files that appear whole or not at all, and errors of the file system in words.
+
+Knows nothing of what is written.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.errors import AccessError
+
+_WAYS_OUT = {
+    errno.ENOSPC: "Free some space, then run the same command again.",
+    errno.EDQUOT: "Free some of your quota, then run the same command again.",
+    errno.EFBIG: "Choose a file system that takes larger files.",
+    errno.EROFS: "Choose a folder on a disk that may be written to.",
+    errno.ENOENT: "Check its name.",
+    errno.EISDIR: "It is a folder; name a file.",
+    errno.ENAMETOOLONG: "Shorten its name.",
+    errno.EPIPE: "The program that was reading it has ended.",
+}
+
+
+@contextmanager
+def access_errors(name: str, done: str) -> Iterator[None]:
+    """Turn what the operating system refuses inside the block into an `AccessError`.
+
+    An OSError without a number is not the system's: Pillow raises such for corrupt images.
+
+    Args:
+        name: of the file, for people.
+        done: "read" or "written".
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        way_out = _WAYS_OUT.get(error.errno, "Check its permissions and those of its folder.")
+        raise AccessError(f"{name} cannot be {done}: {error.strerror}. {way_out}") from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write and read back, which takes its name when the block ends well.
+
+    It is written under a temporary, hidden name in the same folder, flushed to disk, then
+    renamed. After an exception, a KeyboardInterrupt too, nothing is left of it, and a file
+    that stood there before still stands.
+
+    Raises:
+        AccessError: it cannot be made, flushed or renamed; what the block itself writes is the
+            block's to guard.
+    """
+    with access_errors(str(path), "written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".pagewash-{secrets.token_hex(8)}.part")
+        file = temporary.open("x+b")
+    try:
+        yield file
+        with access_errors(str(path), "written"):
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            temporary.replace(path)
+    finally:
+        with suppress(OSError):  # closing flushes again, and must not hide what went wrong
+            file.close()
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_stream(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """The same for a stream such as standard output: it gets everything at the end, or nothing."""
+    with tempfile.TemporaryFile() as file:
+        yield file
+        with access_errors(name, "written"):
+            file.seek(0)
+            shutil.copyfileobj(file, stream)
+            stream.flush()

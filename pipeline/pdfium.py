@@ -1,0 +1,68 @@
+"""pdfium, which decodes what a PDF holds, one call at a time.
+
+The library is not thread-safe: every call into it, and every release, is behind one lock.
+"""
+
+import threading
+from typing import Any
+
+import numpy as np
+import pypdfium2
+
+from pipeline.errors import UnreadableError
+from pipeline.pages import Pixels
+
+_PDFIUM = threading.Lock()
+
+
+def decode_only_image(pdf: bytes) -> Pixels:
+    """The pixels of the first image on the first page, as stored: neither scaled nor masked.
+
+    Returns:
+        (H, W) uint8 or (H, W, 3) uint8 RGB.
+
+    Raises:
+        UnreadableError: it cannot be decoded.
+    """
+    with _PDFIUM:
+        document = pypdfium2.PdfDocument(pdf)
+        try:
+            page = document[0]
+            image = next(iter(page.get_objects()))
+            return _pixels(image.get_bitmap())
+        except (pypdfium2.PdfiumError, StopIteration) as error:
+            raise UnreadableError("one of its images cannot be decoded") from error
+        finally:
+            document.close()
+
+
+def render_page(pdf: bytes, dpi: float) -> Pixels:
+    """The first page as one sees it, its rotation applied.
+
+    Args:
+        pdf: a whole file.
+        dpi: pixels per inch.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    with _PDFIUM:
+        document = pypdfium2.PdfDocument(pdf)
+        try:
+            document.init_forms()  # or annotations to be filled in are not drawn
+            return _pixels(document[0].render(scale=dpi / 72, rev_byteorder=False))
+        except pypdfium2.PdfiumError as error:
+            raise UnreadableError("one of its pages cannot be rendered") from error
+        finally:
+            document.close()
+
+
+def _pixels(bitmap: Any) -> Pixels:
+    """A copy of a bitmap's pixels; the bitmap is released, here behind the lock."""
+    try:
+        pixels = bitmap.to_numpy()
+        if pixels.ndim == 2 or pixels.shape[2] == 1:
+            return np.array(pixels.reshape(pixels.shape[:2]))
+        return np.ascontiguousarray(pixels[..., 2::-1])  # blue, green, red, and perhaps a filler
+    finally:
+        bitmap.close()

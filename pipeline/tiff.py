@@ -1,0 +1,95 @@
+"""TIFF directories: the strips of one encoded image, and many images in one file.
+
+Bytes and tags only. Pillow encodes each page as a TIFF of its own; here they are strung together
+one after the other, which Pillow itself can only do by walking through all earlier pages again.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from pipeline.errors import OptionError
+
+# Adobe, TIFF 6.0: section 2 for the layout and the types, section 8 for the tags
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_LONG = 4
+_STRIP_OFFSETS, _STRIP_BYTE_COUNTS = 273, 279
+_HEADER = b"II*\0"
+_LARGEST = 2**32 - 1  # offsets have 32 bits
+
+
+@dataclass(frozen=True)
+class Directory:
+    """One encoded image of a TIFF."""
+
+    tags: dict[int, tuple[int, int, bytes]]
+    """Type, count and value of each tag, but for those that say where the strips lie."""
+
+    strips: list[bytes]
+    """The encoded pixels, top to bottom."""
+
+
+def read_directory(tiff: bytes) -> Directory:
+    """The first image of a little-endian TIFF in strips, as Pillow writes it."""
+    (place,) = struct.unpack_from("<I", tiff, 4)
+    (count,) = struct.unpack_from("<H", tiff, place)
+    tags = {}
+    for entry in range(place + 2, place + 2 + 12 * count, 12):
+        tag, kind, number = struct.unpack_from("<HHI", tiff, entry)
+        size = number * _TYPE_BYTES[kind]
+        start = entry + 8 if size <= 4 else struct.unpack_from("<I", tiff, entry + 8)[0]
+        tags[tag] = (kind, number, tiff[start : start + size])
+    offsets = _integers(tags.pop(_STRIP_OFFSETS))
+    sizes = _integers(tags.pop(_STRIP_BYTE_COUNTS))
+    strips = [tiff[start : start + size] for start, size in zip(offsets, sizes, strict=True)]
+    return Directory(tags, strips)
+
+
+def _integers(value: tuple[int, int, bytes]) -> tuple[int, ...]:
+    kind, number, data = value
+    return struct.unpack(f"<{number}{'I' if kind == _LONG else 'H'}", data)
+
+
+class TiffAppender:
+    """A TIFF that grows by one image at a time, whatever its length."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin a file.
+
+        Args:
+            file: empty, seekable, binary.
+        """
+        self._file = file
+        self._file.write(_HEADER + bytes(4))
+        self._link = 4  # where the place of the next directory has to be written
+
+    def append(self, directory: Directory) -> None:
+        """Add an image.
+
+        Raises:
+            OptionError: the file would pass 4 GiB, where TIFF ends.
+        """
+        offsets = [self._put(strip) for strip in directory.strips]
+        sizes = [len(strip) for strip in directory.strips]
+        tags = dict(directory.tags)
+        tags[_STRIP_OFFSETS] = (_LONG, len(offsets), struct.pack(f"<{len(offsets)}I", *offsets))
+        tags[_STRIP_BYTE_COUNTS] = (_LONG, len(sizes), struct.pack(f"<{len(sizes)}I", *sizes))
+        entries = b"".join(self._entry(tag, *tags[tag]) for tag in sorted(tags))
+        place = self._put(struct.pack("<H", len(tags)) + entries + bytes(4))
+        self._file.seek(self._link)
+        self._file.write(struct.pack("<I", place))
+        self._link = place + 2 + len(entries)
+
+    def _entry(self, tag: int, kind: int, number: int, value: bytes) -> bytes:
+        if len(value) > 4:
+            value = struct.pack("<I", self._put(value))
+        return struct.pack("<HHI", tag, kind, number) + value.ljust(4, b"\0")
+
+    def _put(self, data: bytes) -> int:
+        """Write data at the end, on an even place; return the place."""
+        place = self._file.seek(0, 2)
+        if place + len(data) > _LARGEST:
+            raise OptionError("a TIFF ends at 4 GiB, and its pages take more; choose --format pdf")
+        padding = place % 2
+        self._file.write(bytes(padding) + data)
+        return place + padding
