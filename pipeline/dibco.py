@@ -132,7 +132,7 @@ def _as_mask(zeros_and_ones: np.ndarray) -> np.ndarray:
 def _share(mask: np.ndarray, of: np.ndarray) -> float:
     """How much of ``of`` lies in ``mask``, 0 to 1; all of nothing."""
     area = np.count_nonzero(of)
-    return np.count_nonzero(mask & of) / area if area else 1.0
+    return float(np.count_nonzero(mask & of) / area) if area else 1.0
 
 
 def _harmonic(recall: float, precision: float) -> float:

@@ -262,8 +262,8 @@ def _pictures(scan: StrokeMap, clean: StrokeMap, paper: float, white: float) -> 
     """Share of the scan under pictures, and share of those that lost half of their darkness."""
     before, after = tone(scan.grey, paper), tone(clean.grey, white)
     picture = pictures(before)
-    area = np.count_nonzero(picture)
-    hollow = np.count_nonzero(picture & (after < before // 2))
+    area = int(np.count_nonzero(picture))
+    hollow = int(np.count_nonzero(picture & (after < before // 2)))
     return area / picture.size, hollow / area if area else 0.0
 
 

@@ -117,7 +117,7 @@ def without_edge(strokes: np.ndarray) -> np.ndarray:
 def tone(grey: np.ndarray, paper: float) -> np.ndarray:
     """(h / 4, w / 4) uint8: how dark wide areas are against the page's paper; text is closed."""
     small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    side = max(3, min(small.shape) // 35) | 1
+    side = max(7, min(small.shape) // 30) | 1
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     return cv2.bitwise_not(cv2.convertScaleAbs(closed, alpha=255 / max(paper, 1)))
 
