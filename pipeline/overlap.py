@@ -157,9 +157,11 @@ class WriteBehind(Generic[Key, Item, Result]):
         self._pool.shutdown()
 
     def _run(self, key: Key, lane: "_Lane[Item]") -> Result:
+        items = lane.take()
         try:
-            return self._write(key, lane.take())
+            return self._write(key, items)
         finally:
+            items.close()  # an error on its way up would keep the last item, and its room
             lane.empty()
 
 
@@ -171,7 +173,7 @@ class _Lane(Generic[Item]):
         self._room = room
         self._open = True
 
-    def take(self) -> Iterator[Item]:
+    def take(self) -> Generator[Item, None, None]:
         """Yield items as they come; an item's room is free again when the next is asked for."""
         while self._open:
             item = self.items.get()

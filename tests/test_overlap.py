@@ -96,3 +96,17 @@ def test_a_writer_that_gives_up_takes_no_room():
                 writing.put(item)
             writing.end()
     assert list(writing.results()) == [0, 1, 2, 3, 4]
+
+
+def test_a_writer_that_fails_takes_no_room_and_its_error_is_raised_with_the_results():
+    def write(key, items):
+        raise ValueError(next(items))
+
+    with WriteBehind(write, threads=1, most=1) as writing:
+        for key in range(3):
+            writing.begin(key)
+            for item in range(3):
+                writing.put(item)
+            writing.end()
+    with pytest.raises(ValueError, match="0"):
+        list(writing.results())

@@ -1,0 +1,42 @@
+"""What tests share: a Prefect of their own, and a small network."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# before anyone imports prefect, which reads them once
+os.environ |= {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_HOME": tempfile.mkdtemp(prefix="pagewash-prefect-"),
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+}
+os.environ.pop("PREFECT_API_URL", None)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """A real Prefect server on an SQLite database of its own, for all tests that need one."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of a small untrained network: it cleans nothing, but quickly."""
+    import torch
+
+    from models.autoencoder import Autoencoder, AutoencoderOptions
+    from pipeline.checkpoint import ModelCard, save_checkpoint
+
+    torch.manual_seed(0)
+    network = Autoencoder(AutoencoderOptions(patch=4, channels=(4, 4), layers=(1, 1)))
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_checkpoint(path, network, ModelCard("tiny"))
+    return path

@@ -1,0 +1,235 @@
+"""Documents through a run: all of one or nothing, one row a page, and again only what changed."""
+
+import os
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from scans import FakeCleaner, scan, write_scan
+
+from pipeline.failures import DONE, INTERRUPTED
+from pipeline.options import RunOptions
+from pipeline.outcome import Run, RunReport
+from pipeline.records import read_records
+from pipeline.runs import plan_run
+from pipeline.shards import clean_run, clean_shard
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """SRC with three scans, and DST."""
+    for number in range(3):
+        write_scan(tmp_path / "scans" / f"{number}.png", seed=number)
+    return tmp_path / "scans", tmp_path / "out"
+
+
+@pytest.fixture
+def clean(folders, tiny_model):
+    """Clean SRC into DST with the fake cleaner."""
+
+    def run(source: Path = folders[0], destination: Path = folders[1], **options) -> RunReport:
+        stop = options.pop("stop", None)
+        chosen = RunOptions(model=str(tiny_model), jobs=2, **options)
+        plan = plan_run(source, destination, chosen)
+        return clean_run(plan, load=lambda run: FakeCleaner(), stop=stop)
+
+    return run
+
+
+def rows(report: RunReport) -> list[dict]:
+    return read_records(report.run.folder).to_pylist()
+
+
+def write_tiff(path: Path, pages: list[np.ndarray]) -> Path:
+    first, *rest = [Image.fromarray(page) for page in pages]
+    first.save(path, save_all=True, append_images=rest)
+    return path
+
+
+def test_every_page_is_cleaned_and_has_a_row(clean, folders):
+    source, destination = folders
+    write_tiff(source / "book.tif", [scan(4), scan(5)])
+    report = clean()
+    assert report.exit_code == DONE
+    assert (report.documents, report.pages) == (4, 5)
+    for number in range(3):
+        before, after = (cv2.imread(str(f / f"{number}.png"), 0) for f in folders)
+        assert np.array_equal(after, cv2.add(before, np.full_like(before, 10)))
+    with Image.open(destination / "book.tif") as book:
+        assert book.n_frames == 2
+    assert [(row["source"], row["page"]) for row in rows(report)] == [
+        ("0.png", 1),
+        ("1.png", 1),
+        ("2.png", 1),
+        ("book.tif", 1),
+        ("book.tif", 2),
+    ]
+    assert {row["device"] for row in rows(report)} == {"cpu"}
+
+
+def test_progress_counts_every_page_once(folders, tiny_model):
+    write_tiff(folders[0] / "book.tif", [scan(4), scan(5), scan(6)])
+    (folders[0] / "empty.png").touch()
+    plan = plan_run(*folders, RunOptions(model=str(tiny_model)))
+    done = found = 0
+
+    def progress(more: int, beyond: int) -> None:
+        nonlocal done, found
+        done, found = done + more, found + beyond
+
+    clean_run(plan, progress=progress, load=lambda run: FakeCleaner())
+    assert (done, found) == (7, 2)
+
+
+def test_bad_files_become_rows_and_the_others_are_cleaned(clean, folders):
+    source, destination = folders
+    (source / "empty.png").touch()
+    (source / "text.jpg").write_text("no image at all")
+    whole = (source / "0.png").read_bytes()
+    (source / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    report = clean()
+    assert report.exit_code == 2
+    failed = {row["source"]: row for row in rows(report) if row["status"] == "failed"}
+    assert {name: row["error"] for name, row in failed.items()} == {
+        "empty.png": "EmptyFileError",
+        "text.jpg": "UnreadableError",
+        "truncated.png": "UnreadableError",
+    }
+    assert all(name in row["message"] for name, row in failed.items())
+    assert sorted(path.name for path in destination.glob("*.*")) == ["0.png", "1.png", "2.png"]
+
+
+def test_an_image_over_the_pixel_limit_fails_alone(clean, folders):
+    write_scan(folders[0] / "large.png", shape=(300, 300))
+    report = clean(max_image_mpixels=0.05)
+    assert [failure.error for failure in report.failures] == ["TooLargeError"]
+    assert report.documents == 4
+
+
+def test_a_page_that_the_network_cannot_clean_fails_its_document_and_no_other(clean, folders):
+    source, destination = folders
+    write_tiff(source / "1-book.tif", [scan(4), np.full((50, 50), 7, np.uint8), scan(5)])
+    report = clean()
+    (failure,) = report.failures
+    assert failure.error == "RuntimeError"
+    assert "1-book.tif" in failure.message
+    assert report.exit_code == 15
+    assert sorted(path.name for path in destination.glob("*.*")) == ["0.png", "1.png", "2.png"]
+    assert [row["page"] for row in rows(report) if row["status"] == "failed"] == [1, 2, 3]
+
+
+def test_a_document_that_cannot_be_written_fails_and_leaves_nothing(clean, folders):
+    (folders[1] / "1.png").mkdir(parents=True)  # in the way of an output
+    report = clean()
+    assert [(failure.error, failure.exit_code) for failure in report.failures] == [
+        ("AccessError", 5)
+    ]
+    assert sorted(path.name for path in folders[1].rglob("*") if path.suffix == ".part") == []
+
+
+def test_the_same_run_again_does_nothing(clean):
+    clean()
+    again = clean()
+    assert (again.planned, again.done_before) == (0, 3)
+
+
+def test_only_what_changed_is_done_again(clean, folders):
+    source, destination = folders
+    clean()
+    write_scan(source / "0.png", seed=9)  # other content
+    os.utime(source / "1.png")  # a new time alone
+    (destination / "2.png").unlink()
+    write_scan(source / "new.png", seed=7)
+    report = clean()
+    assert [row["source"] for row in rows(report)] == ["0.png", "2.png", "new.png"]
+    assert clean().planned == 0
+
+
+def test_other_options_another_model_and_force_clean_everything_again(clean, tiny_model):
+    clean()
+    assert clean(color="gray").planned == 3
+    assert clean(color="gray").planned == 0
+    assert clean(color="gray", force=True).planned == 3
+
+
+def test_what_failed_is_tried_again(clean, folders):
+    (folders[0] / "late.png").touch()
+    assert clean().exit_code == 2
+    write_scan(folders[0] / "late.png")
+    again = clean()
+    assert (again.exit_code, again.planned, again.pages) == (DONE, 1, 1)
+
+
+def test_many_failures_stop_a_run_before_its_end(clean, folders):
+    for number in range(40):
+        (folders[0] / f"{number:02}-empty.png").touch()
+    report = clean(max_failures="5")
+    assert report.gave_up
+    assert report.failed
+    assert 5 < len(report.failures) < 40
+
+
+def test_a_share_of_failures_does_not_stop_a_small_run(clean, folders):
+    for number in range(9):
+        (folders[0] / f"{number}-empty.png").touch()
+    report = clean()
+    assert (report.documents, report.gave_up, report.failed) == (12, False, True)
+
+
+def test_a_run_told_to_stop_finishes_or_drops_documents_whole_and_can_be_resumed(
+    folders, tiny_model
+):
+    source, destination = folders
+    for number in range(3, 30):
+        write_scan(source / f"{number}.png", seed=number)
+    plan = plan_run(source, destination, RunOptions(model=str(tiny_model), jobs=1))
+    stop = threading.Event()
+
+    def progress(done: int, found: int) -> None:
+        if done:
+            stop.set()
+
+    report = clean_run(plan, progress=progress, stop=stop, load=lambda run: FakeCleaner())
+    assert report.exit_code == INTERRUPTED
+    assert 0 < report.documents < 30
+    written = {path.name for path in destination.glob("*.*")}
+    assert written == {row["source"] for row in rows(report)}
+    left = plan_run(source, destination, RunOptions(model=str(tiny_model)))
+    assert len(left.jobs) == 30 - report.documents
+
+
+def test_pages_that_no_document_has_are_an_error_of_that_document(clean, folders):
+    write_tiff(folders[0] / "book.tif", [scan(4), scan(5)])
+    report = clean(pages="2")
+    assert [row["page"] for row in rows(report) if row["status"] != "failed"] == [2]
+    assert len(report.failures) == 3
+    assert "none of --pages 2" in report.failures[0].message
+
+
+def test_a_shard_called_again_with_its_part_tries_only_what_failed(folders, tiny_model):
+    source, destination = folders
+    (destination / "1.png").mkdir(parents=True)
+    plan = plan_run(source, destination, RunOptions(model=str(tiny_model)))
+    run = Run.begin(plan)
+    first = clean_shard(plan.jobs, run, run.part(0), load=lambda run: FakeCleaner())
+    assert (first.documents, len(first.failures)) == (3, 1)
+    (destination / "1.png").rmdir()
+    times = {path: path.stat().st_mtime_ns for path in destination.glob("*.png")}
+    second = clean_shard(plan.jobs, run, run.part(0), load=lambda run: FakeCleaner())
+    assert (second.documents, second.failures) == (3, ())
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+    assert sorted(read_records(run.part(0))["source"].to_pylist()) == ["0.png", "1.png", "2.png"]
+
+
+def test_a_run_of_broken_files_alone_never_loads_the_network(tmp_path, tiny_model):
+    (tmp_path / "scans").mkdir()
+    (tmp_path / "scans" / "empty.png").touch()
+
+    def load(run):
+        raise AssertionError("loaded")
+
+    plan = plan_run(tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)))
+    assert clean_run(plan, load=load).exit_code == 2
