@@ -5,7 +5,6 @@ other modules' business.
 """
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,8 @@ import numpy as np
 from pipeline import dibco, text, truth
 from pipeline.baselines import Baseline, clean_classically
 from pipeline.cases import Case, read_image
-from pipeline.errors import AccessError, OptionError
+from pipeline.errors import OptionError
+from pipeline.files import access_errors, whole_file
 from pipeline.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score
 from pipeline.strokes import as_grey
 
@@ -152,18 +152,6 @@ def _recognise(page: np.ndarray, language: str, dpi: float | None, cache: Path |
     if kept.exists():
         return kept.read_text(encoding="utf-8")
     found = text.recognise(page, language, dpi)
-    _keep(kept, found)
+    with whole_file(kept) as file, access_errors(str(kept), "written"):
+        file.write(found.encode())
     return found
-
-
-def _keep(path: Path, found: str) -> None:
-    """Write a text whole, also when two processes write the same one."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(found, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise AccessError(
-            f"{path} cannot be written: {error.strerror}; choose another cache folder"
-        ) from error

@@ -10,9 +10,7 @@ add the columns ``date`` and ``run``; the file itself has neither (it has ``star
 
 import dataclasses
 import datetime
-import os
 import re
-import tempfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import AccessError, OptionError, UnreadableError
+from pipeline.files import access_errors, whole_file
 from pipeline.metrics import PageMetrics
 
 Status = Literal["cleaned", "skipped", "review", "failed"]
@@ -211,33 +210,13 @@ def write_part(path: Path, records: Iterable[PageRecord]) -> None:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a table to Parquet whole: temporary name beside it, flushed, renamed.
-
-    Readers never see half a file: the temporary name starts with a dot and does not end in
-    ``.parquet``, so no glob matches it.
+    """Write a table to Parquet whole: readers never see half a file, nor its temporary name.
 
     Raises:
         AccessError: the folder or file cannot be written.
     """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            pq.write_table(table, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise AccessError(
-            f"{path} cannot be written: {error.strerror or error}. "
-            "Free some space, or choose another folder."
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+    with whole_file(path) as file, access_errors(str(path), "written"):
+        pq.write_table(table, file)
 
 
 def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -> pa.Table:

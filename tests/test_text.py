@@ -1,0 +1,103 @@
+"""Character and word error rates, and the call of Tesseract."""
+
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import text
+from pipeline.errors import MissingError
+from pipeline.text import character_error_rate, edit_distance, fold, recognise, word_error_rate
+
+needs_tesseract = pytest.mark.skipif(
+    shutil.which("tesseract") is None, reason="tesseract is not installed"
+)
+
+words = st.text(st.sampled_from("ab c"), max_size=12)
+
+
+def table_distance(one: str, other: str) -> int:
+    """Levenshtein distance row by row, as in a textbook."""
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        above, row = row, [i]
+        for j, b in enumerate(other, 1):
+            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (a != b)))
+    return row[-1]
+
+
+@given(words, words)
+def test_the_edit_distance_is_that_of_the_textbook(one, other):
+    assert edit_distance(one, other) == table_distance(one, other)
+    assert edit_distance(list(one), list(other)) == table_distance(one, other)
+
+
+@given(words, words, words)
+def test_the_edit_distance_is_a_metric(one, other, third):
+    assert (edit_distance(one, other) == 0) == (one == other)
+    assert edit_distance(one, other) == edit_distance(other, one)
+    assert edit_distance(one, third) <= edit_distance(one, other) + edit_distance(other, third)
+
+
+def test_long_texts_are_compared_too():
+    one = "the quick brown fox " * 500
+    assert edit_distance(one, one.replace("fox", "cat")) == 500 * 3
+
+
+@pytest.mark.parametrize(
+    ("printed", "typed"),
+    [
+        ("Congreſs", "congress"),
+        ("“Ja”, ‚nein‘ „doch“ ’s", '"ja", \'nein\' "doch" \'s'),
+        ("wait…", "wait..."),
+        (" two \n\n lines\t\f", "two lines"),
+        ("Straße", "strasse"),
+    ],
+)
+def test_matters_of_typesetting_are_no_errors(printed, typed):
+    assert fold(printed) == fold(typed) == typed
+    assert character_error_rate(printed, typed) == 0
+
+
+@given(st.text())
+def test_folding_twice_changes_nothing_more(any_text):
+    assert fold(fold(any_text)) == fold(any_text)
+
+
+def test_accents_and_dashes_count():
+    assert character_error_rate("cafe - 1", "café – 1") == 2 / 8
+
+
+def test_words_count_once_however_wrong():
+    assert word_error_rate("a quick brwnn fx", "a quick brown fox") == 0.5
+    assert character_error_rate("a quick brwnn fx", "a quick brown fox") == 3 / 17
+
+
+def test_an_empty_page_is_right_only_if_nothing_is_found():
+    assert character_error_rate(" \n", "") == 0
+    assert character_error_rate("x", "") == 1
+    assert word_error_rate("", "a b") == 1
+
+
+@needs_tesseract
+@pytest.mark.parametrize("colour", [False, True])
+def test_tesseract_reads_a_printed_page(colour):
+    page = np.full((200, 700), 255, np.uint8)
+    cv2.putText(page, "Clean this page", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 2, 0, 3)
+    page = np.dstack([page] * 3) if colour else page
+    assert character_error_rate(recognise(page, dpi=300), "clean this page") == 0
+
+
+@needs_tesseract
+def test_a_language_that_is_not_installed_is_named_with_its_package():
+    with pytest.raises(MissingError, match="apt install tesseract-ocr-xyz"):
+        recognise(np.full((50, 50), 255, np.uint8), "xyz")
+
+
+def test_without_tesseract_the_way_out_is_named(monkeypatch):
+    monkeypatch.setattr(text.shutil, "which", lambda name: None)
+    with pytest.raises(MissingError, match="apt install tesseract-ocr"):
+        recognise(np.full((50, 50), 255, np.uint8))
