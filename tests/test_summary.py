@@ -1,0 +1,90 @@
+"""What the rows of a run say together."""
+
+import dataclasses
+import datetime
+
+import pytest
+
+from pipeline.metrics import PageMetrics
+from pipeline.records import PageRecord, Provenance, records_table
+from pipeline.summary import Change, latest, summarise
+
+HOW = Provenance(
+    run_id="one",
+    started=datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC),
+    model_id="fast",
+    model_sha256="ab",
+    pagewash_version="0.1.0",
+    torch_version="2.13.0",
+    device="cpu",
+    precision="fp32",
+    precision_reason="",
+    tile=1024,
+    halo=96,
+    options_hash="cd",
+)
+
+LATER = dataclasses.replace(HOW, run_id="two", started=HOW.started + datetime.timedelta(days=1))
+
+QUIET = PageMetrics(
+    **{field.name: 0.0 for field in dataclasses.fields(PageMetrics)[:-1]}, blank=False
+)
+
+
+def cleaned(source: str, page: int = 1, status: str = "cleaned", **metrics: float) -> PageRecord:
+    numbers = dataclasses.replace(QUIET, **metrics)
+    return PageRecord(HOW, source, status, page=page, metrics=numbers, seconds_clean=0.5)
+
+
+def test_pages_are_counted_by_status_and_documents_once():
+    rows = [cleaned("a.tif", 1), cleaned("a.tif", 2, "review"), PageRecord(HOW, "b", "failed")]
+    summary = summarise(records_table(rows))
+    assert (summary.runs, summary.documents, summary.pages) == (1, 2, 3)
+    assert summary.statuses == {"cleaned": 1, "skipped": 0, "review": 1, "failed": 1}
+
+
+def test_speed_is_that_of_the_run_or_else_of_its_slowest_stage():
+    table = records_table([cleaned("a"), cleaned("b"), PageRecord(HOW, "c", "failed")])
+    assert summarise(table).seconds == {"read": 0, "clean": 1.0, "measure": 0, "write": 0}
+    assert summarise(table).pages_per_second == pytest.approx(2)
+    assert summarise(table, seconds=4).pages_per_second == pytest.approx(0.5)
+    assert summarise(table.slice(2)).pages_per_second is None
+
+
+def test_medians_leave_out_pages_without_metrics():
+    rows = [cleaned(str(n), noise_before=n, noise_after=1) for n in (2, 4, 90)]
+    changes = summarise(records_table([*rows, PageRecord(HOW, "x", "skipped")])).changes
+    assert changes[0] == Change("noise", 4, 1)
+    assert "ocr_confidence" not in [change.metric for change in changes]
+
+
+def test_the_worst_pages_come_first_failures_before_all():
+    rows = [
+        cleaned("fine"),
+        cleaned("hardly", ink_lost=0.001),
+        cleaned("some", ink_added=0.1),
+        cleaned("more", ink_lost=0.2),
+        cleaned("look", status="review", ink_lost=0.06),
+        PageRecord(HOW, "broken", "failed", message="broken is empty"),
+    ]
+    worst = summarise(records_table(rows)).worst
+    assert [page.source for page in worst] == ["broken", "look", "more", "some"]
+    assert worst[0].message == "broken is empty"
+    assert len(summarise(records_table(rows), worst=2).worst) == 2
+
+
+def test_no_rows_make_an_empty_summary():
+    summary = summarise(records_table([]))
+    assert (summary.pages, summary.pages_per_second, summary.changes, summary.worst) == (
+        0,
+        None,
+        (),
+        (),
+    )
+
+
+def test_only_the_last_run_of_each_document_stands():
+    again = [dataclasses.replace(cleaned("a", page), how=LATER) for page in (1, 2)]
+    table = latest(records_table([cleaned("a"), cleaned("b"), *again]))
+    assert table["source"].to_pylist() == ["b", "a", "a"]
+    assert table["run_id"].to_pylist() == ["one", "two", "two"]
