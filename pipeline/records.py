@@ -182,6 +182,15 @@ SCHEMA = pa.schema(
 """Every column of a part with its type; its description stands in the field's metadata."""
 
 
+def schema_as_markdown(schema: pa.Schema = SCHEMA) -> str:
+    """A schema as a Markdown table: columns, types, descriptions; it stands so in the README."""
+    rows = [
+        f"| `{field.name}` | {field.type} | {field.metadata[b'description'].decode()} |"
+        for field in schema
+    ]
+    return "\n".join(["| column | type | what |", "| --- | --- | --- |", *rows])
+
+
 def part_path(metrics: Path, date: datetime.date, run_id: str, number: int) -> Path:
     """Where part ``number`` of a run belongs.
 

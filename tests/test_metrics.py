@@ -1,6 +1,7 @@
 """Numbers about a page without a clean original."""
 
 import dataclasses
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
 from pipeline.metrics import PageMetrics, measure, noise_sigma
+from pipeline.review import reason_to_look
+
+NOISYOFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
 
 HEIGHT, WIDTH = 600, 480
 
@@ -193,3 +197,24 @@ def test_metrics_are_plain_numbers():
     page = printed_page()
     for field in dataclasses.fields(PageMetrics):
         assert type(getattr(measure(page, page), field.name)) is field.type
+
+
+@pytest.mark.skipif(not NOISYOFFICE.is_dir(), reason="needs ../shared/data/noisyoffice")
+@pytest.mark.parametrize("kind", ["Noisec", "Noisef", "Noisep", "Noisew"])
+def test_the_clean_original_of_a_real_page_loses_little_ink_and_adds_none(kind):
+    # the dark rim of the coffee stain is as sharp as ink: the known limit
+    for dirty in sorted((NOISYOFFICE / "noisy").glob(f"*_{kind}_*"))[::4]:
+        clean = NOISYOFFICE / "clean" / dirty.name
+        metrics = measure(*(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in (dirty, clean)))
+        assert metrics.ink_lost < (0.07 if kind == "Noisec" else 0.01)
+        assert metrics.ink_added < 0.005
+
+
+@pytest.mark.skipif(not NOISYOFFICE.is_dir(), reason="needs ../shared/data/noisyoffice")
+def test_a_real_page_with_words_wiped_out_needs_a_look():
+    name = "FontLre_Noisef_VA.png"
+    pages = (NOISYOFFICE / kind / name for kind in ("noisy", "clean"))
+    dirty, clean = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in pages)
+    assert reason_to_look(measure(dirty, clean)) is None
+    clean[150:220] = 255
+    assert "of the ink is gone" in (reason_to_look(measure(dirty, clean)) or "")

@@ -24,6 +24,7 @@ from pipeline.records import (
     part_path,
     read_records,
     records_table,
+    schema_as_markdown,
     write_part,
 )
 
@@ -84,6 +85,12 @@ def test_every_field_of_a_record_is_a_column_and_the_reverse():
 def test_every_column_is_described():
     for field in SCHEMA:
         assert field.metadata[b"description"]
+
+
+def test_the_schema_prints_as_a_table_for_the_readme():
+    lines = schema_as_markdown().splitlines()
+    assert len(lines) == 2 + len(SCHEMA)
+    assert "| `ink_lost` | float | Share of the scan's strokes that are gone, by area |" in lines
 
 
 def test_the_file_carries_version_and_descriptions(tmp_path):
