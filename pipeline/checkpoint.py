@@ -6,8 +6,6 @@ one runs nothing. Ignorant of pages, devices and precision.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -16,12 +14,19 @@ from typing import Any
 import safetensors.torch
 from safetensors import SafetensorError
 
-import models
 from models.autoencoder import Autoencoder, AutoencoderOptions, ConvUnit
-from pipeline.errors import AccessError, InputError, MissingError
+from pipeline.errors import InputError
+from pipeline.files import access_errors, whole_file
+from pipeline.modelfiles import find_model, shipped_models
 
-SHIPPED = Path(models.__file__).parent / "weights"
-"""The folder of the checkpoints that come with pagewash."""
+__all__ = [
+    "Checkpoint",
+    "ModelCard",
+    "load_checkpoint",
+    "read_card",
+    "save_checkpoint",
+    "shipped_models",
+]
 
 
 @dataclass(frozen=True)
@@ -71,11 +76,6 @@ class Checkpoint:
     sha256: str
 
 
-def shipped_models() -> list[str]:
-    """Return the names of the checkpoints that come with pagewash, in alphabetical order."""
-    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-
-
 def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     """Write a network's weights to `path` and its card beside it, each whole or not at all.
 
@@ -95,8 +95,8 @@ def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     weights = safetensors.torch.save(tensors)
     card = replace(card, options=network.options, sha256=hashlib.sha256(weights).hexdigest())
-    _write_whole(path, weights)
-    _write_whole(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
+    _write(path, weights)
+    _write(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
 
 
 def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoint:
@@ -112,7 +112,7 @@ def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoin
         InputError: a file is damaged, or weights and card do not belong together.
         AccessError: a file cannot be read.
     """
-    path = _find(name_or_path)
+    path = find_model(name_or_path)
     card = read_card(path)
     weights = _read(path)
     sha256 = hashlib.sha256(weights).hexdigest()
@@ -165,46 +165,17 @@ def _options(values: Mapping[str, Any]) -> AutoencoderOptions:
     return AutoencoderOptions(**options)
 
 
-def _find(name_or_path: str | Path) -> Path:
-    """Return the weights' file of a shipped model's name, or of a path."""
-    path = Path(name_or_path)
-    if path.suffix != ".safetensors" and path.name == str(name_or_path):
-        path = SHIPPED / f"{name_or_path}.safetensors"
-    if not path.is_file():
-        raise MissingError(
-            f"there is no model {str(name_or_path)!r}; choose one of the shipped ones "
-            f"({', '.join(shipped_models()) or 'none'}) or the path of a .safetensors file"
-        )
-    return path
-
-
 def _card_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
 def _read(path: Path) -> bytes:
-    try:
+    if not path.is_file():
+        raise InputError(f"{path} is missing: a model is two files, copy both.")
+    with access_errors(str(path), "read"):
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"{path} is missing: a model is two files, copy both.") from error
-    except OSError as error:
-        raise AccessError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and rename it once it is on the disk."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise AccessError(f"{path} cannot be written: {error.strerror}") from error
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as file, access_errors(str(path), "written"):
+        file.write(content)

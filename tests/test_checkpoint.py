@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline import checkpoint
+from pipeline import modelfiles
 from pipeline.checkpoint import ModelCard, load_checkpoint, save_checkpoint, shipped_models
 from pipeline.errors import AccessError, InputError, MissingError
 
@@ -118,7 +118,7 @@ def test_weights_of_another_network_are_reported(saved):
 
 
 def test_an_unknown_model_is_reported_with_the_shipped_ones(saved, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SHIPPED", saved.parent)
+    monkeypatch.setattr(modelfiles, "SHIPPED", saved.parent)
     with pytest.raises(MissingError, match=r"no model 'fastest'.*\(mine\)"):
         load_checkpoint("fastest")
     with pytest.raises(MissingError, match="no model"):
@@ -126,7 +126,7 @@ def test_an_unknown_model_is_reported_with_the_shipped_ones(saved, monkeypatch):
 
 
 def test_a_shipped_model_is_found_by_its_name(saved, monkeypatch):
-    monkeypatch.setattr(checkpoint, "SHIPPED", saved.parent)
+    monkeypatch.setattr(modelfiles, "SHIPPED", saved.parent)
     assert shipped_models() == ["mine"]
     assert load_checkpoint("mine").card.name == "mine"
 
