@@ -74,7 +74,7 @@ def test_show_through_is_the_other_side_mirrored(faces):
 
 
 def test_damage_that_nobody_knows_is_refused_by_name():
-    with pytest.raises(OptionError, match="moths.*choose from faded_ink"):
+    with pytest.raises(OptionError, match=r"moths.*choose from faded_ink"):
         CorruptionOptions(chances={"moths": Chance(1)})
 
 

@@ -1,9 +1,10 @@
 """The training loop: it learns, resumes as if undisturbed, and says what it did."""
 
-import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -59,20 +60,20 @@ def rms_of_the_dirty(settings) -> float:
 def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path):
     whole = run(tmp_path / "whole", options())
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     def kill(line):
-        raise Killed
+        raise KilledError
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(tmp_path / "killed", options(), on_line=kill)
     resumed = run(tmp_path / "killed", options())
 
     expected, found = weights(whole), weights(resumed)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     logs = [
-        [json.loads(line)["rmse"] for line in (path.parent / "log.jsonl").read_text().splitlines()]
+        pq.read_table(path.parent / "log.parquet").column("rmse").to_pylist()
         for path in (whole, resumed)
     ]
     assert logs[0] == logs[1]
@@ -130,3 +131,11 @@ def test_restored_crops_are_within_0_and_1(tmp_path):
     assert restored.shape == dirty.shape
     assert 0 <= restored.min() <= restored.max() <= 1
     assert rmse(network, dirty, clean) > 0
+
+
+def test_a_run_draws_its_curve_and_what_it_makes_of_some_crops(tmp_path):
+    run(tmp_path, options())
+    curve, strips = (cv2.imread(str(tmp_path / name)) for name in ("curve.png", "strips.png"))
+    orange = (curve[..., 2] > 190) & (curve[..., 0] < 60)
+    assert orange.any()
+    assert strips.shape[:2] == (3 * 32, 8 * 32)

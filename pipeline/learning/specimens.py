@@ -6,13 +6,18 @@ passages that training pages are set in.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from pipeline.errors import AccessError
+from pipeline.learning.corruption import Chance, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface
+from pipeline.learning.noise import Image, to_bytes
 from pipeline.learning.typesetting import Sheet, x_height_font
 
 PROSE = (
@@ -63,6 +68,36 @@ PROSE = (
     looked at it, and then hurried on, Alice started to her feet.
     """,
 )
+
+
+HARSH = CorruptionOptions(
+    chances={
+        "faded_ink": Chance(0.3, 0.6),
+        "show_through": Chance(0.8, 0.9, 0.7),
+        "yellowing": Chance(0.9, 1, 0.7),
+        "uneven_paper": Chance(0.8, 1, 0.7),
+        "texture": Chance(0.8),
+        "stains": Chance(0.7, 1, 0.7),
+        "folds": Chance(0.4),
+        "wrinkles": Chance(0.2, 0.8),
+        "footprints": Chance(0.15, 0.8),
+        "dust": Chance(0.6),
+        "uneven_light": Chance(0.6),
+        "shadow": Chance(0.5),
+        "blur": Chance(0.5, 0.4),
+        "grain": Chance(0.4, 0.6),
+        "gaussian": Chance(0.8, 0.5, 0.7),
+        "speckle": Chance(0.3, 0.5),
+        "salt_and_pepper": Chance(0.15, 0.5),
+        "jpeg": Chance(0.6, 0.7),
+    },
+    clean=0,
+    backing=0,
+)
+"""Damage for pages to judge by: each of them has much more of it than pages usually have."""
+
+A4_AT_300_DPI = (3508, 2480)
+"""Height and width in pixels."""
 
 
 @dataclass(frozen=True)
@@ -116,3 +151,37 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
             longer = word
         line = longer
     return [*lines, line] if line else lines
+
+
+def write_specimens(
+    folder: Path,
+    count: int,
+    seed: int,
+    faces: Sequence[Typeface],
+    size: tuple[int, int] = A4_AT_300_DPI,
+) -> None:
+    """Write pages to judge by: dirty in `folder`, with their text; clean in `folder/clean`.
+
+    Args:
+        folder: gets `page-NN.png` and `page-NN.gt.txt`, and `clean/` with the same names.
+        count: how many pages.
+        seed: decides all of them.
+        faces: to set them in; for a fair judgement those held back from training.
+        size: height and width in pixels; sizes of type are those of A4 at 300 dpi.
+
+    Raises:
+        AccessError: a file cannot be written.
+    """
+    (folder / "clean").mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        rng = np.random.default_rng((seed, number))
+        page, verso = (set_specimen(rng, *size, faces) for _ in range(2))
+        pair = corrupt(page.sheet, verso.sheet, rng, HARSH)
+        for target, pixels in ((folder, pair.dirty), (folder / "clean", pair.clean)):
+            _write(target / f"page-{number:02d}.png", pixels)
+            (target / f"page-{number:02d}.gt.txt").write_text(page.text, encoding="utf-8")
+
+
+def _write(path: Path, pixels: Image) -> None:
+    if not cv2.imwrite(str(path), to_bytes(pixels)):
+        raise AccessError(f"{path} cannot be written; choose another folder, or make room")

@@ -2,22 +2,23 @@
 
 The loop, its options, and what it leaves in its folder as it goes: a state to
 resume from, the network so far as a checkpoint, and a log. Where crops come
-from is `pipeline.learning.pairs`; what is drawn of it is `pipeline.curves`.
+from is `pipeline.learning.pairs`; how a run is drawn, `pipeline.learning.curves`.
 """
 
 import dataclasses
-import json
+import io
 import logging
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Literal, cast
 
 import cv2
-import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -27,7 +28,8 @@ from torch.utils.data import DataLoader, Dataset
 from models.autoencoder import Autoencoder, AutoencoderOptions
 from pipeline.checkpoint import ModelCard, save_checkpoint
 from pipeline.errors import InputError, OptionError
-from pipeline.learning.pairs import PairOptions, PairSource
+from pipeline.learning.curves import draw_curve, draw_strips
+from pipeline.learning.pairs import Grey, PairOptions, PairSource
 
 log = logging.getLogger(__name__)
 
@@ -110,6 +112,12 @@ class LogLine:
     megapixels_per_second: float
 
 
+LOG_SCHEMA = pa.schema(
+    [(line.name, pa.int64() if line.type is int else pa.float64()) for line in fields(LogLine)]
+)
+"""Of `log.parquet`: the fields of `LogLine`."""
+
+
 class _Crops(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, source: PairSource, batch: int):
         self.source, self.size = source, batch
@@ -127,7 +135,7 @@ class Run:
         self.folder, self.options = folder, options
         self.network = (start or Autoencoder(options.network)).train()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = get_ema_multi_avg_fn(options.averaging)  # type: ignore[no-untyped-call]
+        average = get_ema_multi_avg_fn(options.averaging)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimizer = _optimizer(self.network, options)
         self.step, self.minutes = 0, 0.0
@@ -158,7 +166,7 @@ class Run:
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
             loss = self._loss(x, y)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.averaged.update_parameters(self.network)
@@ -186,8 +194,10 @@ class Run:
         """Write checkpoint, log and state; the state last, so that it is never ahead of them."""
         self.folder.mkdir(parents=True, exist_ok=True)
         save_checkpoint(self.folder / "network.safetensors", self.shipped(), card)
-        lines = "".join(json.dumps(asdict(line)) + "\n" for line in self.lines)
-        _replace(self.folder / "log.jsonl", lines.encode())
+        table = pa.Table.from_pylist([asdict(line) for line in self.lines], LOG_SCHEMA)
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer)
+        _replace(self.folder / "log.parquet", buffer.getvalue())
         meta = {"step": str(self.step), "minutes": str(self.minutes)}
         _replace(self._state, safetensors.torch.save(self._tensors(), metadata=meta))
 
@@ -219,8 +229,8 @@ class Run:
             state["state"].setdefault(int(index), {})[key] = value
         self.optimizer.load_state_dict(state)
         self.step, self.minutes = int(meta["step"]), float(meta["minutes"])
-        lines = (self.folder / "log.jsonl").read_text().splitlines()
-        self.lines = [LogLine(**json.loads(line)) for line in lines]
+        rows = pq.read_table(self.folder / "log.parquet").to_pylist()
+        self.lines = [LogLine(**row) for row in rows]
 
 
 def train(
@@ -235,7 +245,8 @@ def train(
     """Train until the run is as long as its options say; resume it where its folder stands.
 
     Args:
-        folder: gets `network.safetensors` with its card, `log.jsonl`, `state.safetensors`.
+        folder: gets `network.safetensors` with its card, `log.parquet`, `curve.png`,
+            `strips.png` (dirty, cleaned, clean), and `state.safetensors` to resume from.
         options: all of them; a resumed run needs the same ones.
         source: crops to learn from.
         card: name, licence and attribution of the checkpoint; the rest is filled in.
@@ -261,6 +272,7 @@ def train(
             line = _line(run, losses, validation)
             run.lines.append(line)
             run.save(card)
+            _draw(run, validation)
             losses.clear()
             log.info("%s", line)
             on_line(line)
@@ -269,7 +281,22 @@ def train(
     return folder / "network.safetensors"
 
 
-def rmse(network: Autoencoder, dirty: np.ndarray, clean: np.ndarray) -> float:
+def _draw(run: Run, validation: tuple[Grey, Grey]) -> None:
+    dirty, clean = (crops[:8] for crops in validation)
+    cleaned = (restore(run.shipped(), dirty) * 255).round().to(torch.uint8).numpy()
+    steps, losses, errors = zip(
+        *((line.step, line.loss, line.rmse) for line in run.lines), strict=True
+    )
+    pictures = {
+        "curve.png": draw_curve(steps, losses, errors),
+        "strips.png": draw_strips(dirty, cleaned, clean),
+    }
+    for name, picture in pictures.items():
+        blue_first = picture[..., ::-1] if picture.ndim == 3 else picture
+        _replace(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
+
+
+def rmse(network: Autoencoder, dirty: Grey, clean: Grey) -> float:
     """Root mean square error on (N, 1, H, W) uint8 crops, in 0..1."""
     return math.sqrt(
         float((restore(network, dirty) - _floats(torch.from_numpy(clean))).square().mean())
@@ -277,7 +304,7 @@ def rmse(network: Autoencoder, dirty: np.ndarray, clean: np.ndarray) -> float:
 
 
 @torch.no_grad()
-def restore(network: Autoencoder, dirty: np.ndarray) -> Tensor:
+def restore(network: Autoencoder, dirty: Grey) -> Tensor:
     """Clean (N, 1, H, W) uint8 crops; returns float32 in 0..1."""
     training = network.training
     network.eval()
@@ -288,7 +315,7 @@ def restore(network: Autoencoder, dirty: np.ndarray) -> Tensor:
         network.train(training)
 
 
-def _line(run: Run, losses: list[float], validation: tuple[np.ndarray, np.ndarray]) -> LogLine:
+def _line(run: Run, losses: list[float], validation: tuple[Grey, Grey]) -> LogLine:
     before = run.lines[-1] if run.lines else None
     minutes = run.minutes - (before.minutes if before else 0)
     pixels = len(losses) * run.options.batch * run.options.pairs.crop**2
