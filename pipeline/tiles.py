@@ -21,25 +21,24 @@ Array = NDArray[Any]
 class TileOptions:
     """How a page is cut. Lengths are in pixels.
 
-    What a tile yields is `size - 2 * halo` squared, so large tiles waste less on their halo;
-    small ones stay in the processor's cache. With a halo of 96 px and the speeds of one network
-    (float32, two cores) that is, in Mpx/s:
+    Large tiles waste less on their halo, small ones stay in the processor's cache. With a halo of
+    160 px and the speeds of one network (float32, two cores, 1536 interpolated), in Mpx/s:
 
-        size   network alone   share that is kept   pages
-         512             6.2                0.39      2.4
-        1024             6.9                0.66      4.6
-        2048             4.8                0.82      3.9
+        size   network alone   kept of a tile   large page   A4 at 300 dpi
+        1024             6.9             0.47          3.3             3.0
+        1536             5.9             0.63          3.7             3.4
+        2048             4.8             0.71          3.4             3.4
 
-    Strips as wide as the page save the halo on two sides only, and lose more on the others: at
-    1 Mpx a strip of an A4 page keeps 0.51. So tiles are squares, or a little less: a page is
-    shared out evenly among as many as it needs.
+    Strips as wide as a page have a halo on two sides only, but are lower: one of an A4 page with
+    the pixels of 1536 squared keeps 0.55. So tiles are about square, and a page is shared out
+    evenly among as few as will do.
     """
 
-    size: int = 1024
+    size: int = 1536
     """Longest side of a tile, halo included. A page that is no longer than this is not cut along
     that side, and its halo comes on top."""
 
-    halo: int = 96
+    halo: int = 160
     """Context on every side of a tile, dropped after inference; at least the network's
     receptive field radius, or tiles would show."""
 

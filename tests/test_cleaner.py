@@ -1,0 +1,373 @@
+"""Pages through a network: exact, in order, lazily, and within the memory that is there."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.autoencoder import Autoencoder, AutoencoderOptions
+from pipeline.checkpoint import ModelCard
+from pipeline.cleaner import CleanedPage, Cleaner, CleanOptions
+from pipeline.errors import MissingError, OptionError, PagewashError
+from pipeline.pages import Page
+
+
+class FakeNetwork:
+    """Whitens: divides by the brightest pixel around, which stands for the paper."""
+
+    stride = 8
+    receptive_radius = 24
+
+    def __init__(self, most_pixels: int = 10**9):
+        self.most_pixels = most_pixels
+        self.refused = 0
+        self.shapes: list[tuple[int, ...]] = []
+
+    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        assert x.shape[2] % self.stride == x.shape[3] % self.stride == 0
+        if x.numel() > self.most_pixels:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.shapes.append(tuple(x.shape))
+        around = 2 * self.receptive_radius + 1
+        paper = F.max_pool2d(x, (around, 1), stride=1, padding=(around // 2, 0))
+        paper = F.max_pool2d(paper, (1, around), stride=1, padding=(0, around // 2))
+        return 1 / paper.clamp(min=0.1), torch.zeros_like(x)
+
+    @property
+    def pixels(self) -> int:
+        return sum(np.prod(shape) for shape in self.shapes)
+
+
+def scan(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Grey strokes on toned paper."""
+    rng = np.random.default_rng(seed)
+    page = np.full((height, width), 190, np.uint8)
+    for _ in range(height * width // 900):
+        start = rng.integers(0, (width, height))
+        end = start + rng.integers(-12, 13, 2)
+        cv2.line(page, start.tolist(), end.tolist(), 60, 3, cv2.LINE_AA)
+    return page
+
+
+def random_network() -> Autoencoder:
+    torch.manual_seed(3)
+    network = Autoencoder(AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1)))
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.rand(4, 1, 32, 32))
+        network.head.weight.mul_(3)  # more contrast than a network has at birth
+    return network.fold()
+
+
+NETWORK = random_network()
+CPU = {"device": "cpu", "precision": "fp32"}
+
+
+def cleaner(network: object, **options: object) -> Cleaner:
+    return Cleaner(network, CleanOptions(**{**CPU, **options}))
+
+
+@given(st.integers(1, 220), st.integers(1, 220), st.integers(0, 120), st.integers(1, 4))
+@settings(max_examples=30, deadline=None)
+def test_tile_size_and_batch_do_not_show(height, width, more, batch):
+    page = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+    whole = cleaner(NETWORK, tile=4000).clean(page)
+    tiled = cleaner(NETWORK, tile=72 + more, batch=batch).clean(page)
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize("dpi", [75, 100, 600, 1200])
+def test_tiles_do_not_show_on_resampled_pages(dpi):
+    page = scan(dpi + 203, dpi // 2 + 105)
+    whole = cleaner(NETWORK, tile=4000).clean(page, dpi)
+    tiled = cleaner(NETWORK, tile=104).clean(page, dpi)
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (37, 2), (90, 120), (64, 80, 3)])
+@pytest.mark.parametrize("dpi", [None, 75, 300, 600])
+def test_a_page_keeps_its_shape_and_dtype(shape, dpi):
+    page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    cleaned = cleaner(NETWORK).clean(page, dpi)
+    assert (cleaned.shape, cleaned.dtype) == (shape, np.uint8)
+
+
+def test_a_bilevel_page_stays_bilevel():
+    page = scan(80, 60) > 120
+    cleaned = cleaner(FakeNetwork()).clean(page)
+    assert cleaned.dtype == bool
+    assert np.array_equal(cleaned, page)
+
+
+def test_the_callers_array_is_left_alone():
+    page = scan(80, 60)
+    before = page.copy()
+    cleaner(FakeNetwork(), tile=72).clean(page)
+    assert np.array_equal(page, before)
+
+
+def test_an_array_that_is_a_view_of_another_can_be_cleaned():
+    page = scan(160, 120)
+    turned = page[::-2, ::2].T
+    expected = cleaner(FakeNetwork()).clean(np.ascontiguousarray(turned))
+    assert np.array_equal(cleaner(FakeNetwork()).clean(turned), expected)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4), np.uint16),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((4, 4, 3), bool),
+    ],
+)
+def test_an_array_that_is_no_page_is_refused_with_what_it_is(page):
+    with pytest.raises(OptionError, match="a page is"):
+        cleaner(FakeNetwork()).clean(page)
+
+
+def test_paper_turns_white_and_ink_keeps_its_contrast():
+    page = scan(120, 100)
+    cleaned = cleaner(FakeNetwork()).clean(page)
+    assert np.median(cleaned) == 255
+    assert cleaned.min() == pytest.approx(60 / 190 * 255, abs=1)
+
+
+# Scales
+
+
+def edge_width(page: np.ndarray) -> float:
+    """Pixels over which a vertical edge in the middle row rises from 10 % to 90 %."""
+    row = page[page.shape[0] // 2].astype(float)
+    rise = (row - row.min()) / (row.max() - row.min())
+    positions = np.interp([0.1, 0.9], rise, np.arange(len(rise)))
+    return positions[1] - positions[0]
+
+
+@pytest.mark.parametrize("dpi", [600, 1200])
+def test_strokes_stay_sharp_on_pages_that_the_network_sees_reduced(dpi):
+    page = np.full((2 * dpi, dpi), 180, np.uint8)
+    page[:, : dpi // 2] = 40
+    page = cv2.GaussianBlur(page, (0, 0), 1)
+    cleaned = cleaner(FakeNetwork()).clean(page, dpi)
+    assert cleaned.max() == 255
+    middle = slice(dpi // 2 - 12, dpi // 2 + 12)
+    assert edge_width(cleaned[:, middle]) <= 1.05 * edge_width(page[:, middle])
+
+
+def test_a_page_at_600_dpi_costs_the_network_what_one_at_300_dpi_does():
+    pixels = []
+    for dpi in (300, 600):
+        network = FakeNetwork()
+        cleaner(network, tile=256).clean(np.full((4 * dpi, 3 * dpi), 200, np.uint8), dpi)
+        pixels.append(network.pixels)
+    assert pixels[1] == pixels[0]
+
+
+@pytest.mark.parametrize(("dpi", "scale"), [(75, 4), (150, 2), (300, 1), (600, 0.5)])
+def test_a_cleaned_page_says_at_what_scale_the_network_saw_it(dpi, scale):
+    page = Page(np.full((2 * dpi, dpi), 190, np.uint8), (dpi, dpi))
+    (cleaned,) = cleaner(FakeNetwork()).clean_pages([page])
+    assert cleaned.scale == scale
+    assert np.median(cleaned.page.pixels) == 255
+
+
+def test_a_network_for_larger_text_sees_pages_larger():
+    page = Page(np.full((600, 400), 200, np.uint8), (200, 200))
+    card = ModelCard("large print", text_heights=(20.0, 80.0))
+    (cleaned,) = Cleaner(FakeNetwork(), CleanOptions(**CPU), card).clean_pages([page])
+    assert cleaned.scale == 2
+
+
+# Many pages
+
+
+def pages(shapes: list[tuple[int, int]], seen: list[int] | None = None) -> Iterator[Page]:
+    for index, shape in enumerate(shapes):
+        if seen is not None:
+            seen.append(index)
+        yield Page(scan(*shape, seed=index), (300, 300), index=index)
+
+
+def test_pages_come_back_in_order_and_as_if_each_were_alone():
+    shapes = [(40, 60), (300, 200), (41, 61), (40, 60), (130, 30), (40, 60)]
+    together = list(cleaner(NETWORK, tile=128, batch=3).clean_pages(pages(shapes)))
+    assert [cleaned.page.index for cleaned in together] == list(range(len(shapes)))
+    alone = cleaner(NETWORK, tile=128)
+    for cleaned, page in zip(together, pages(shapes), strict=True):
+        difference = cleaned.page.pixels.astype(int) - alone.clean(page.pixels, 300)
+        assert np.abs(difference).max() <= 1
+
+
+def test_small_pages_share_a_batch_even_if_their_sizes_differ_a_little():
+    network = FakeNetwork()
+    shapes = [(100 + index, 120 - index) for index in range(8)]
+    list(cleaner(network, tile=512).clean_pages(pages(shapes)))
+    assert [shape[0] for shape in network.shapes] == [8]
+
+
+def test_pages_of_very_different_sizes_are_not_padded_to_one_batch():
+    network = FakeNetwork()
+    list(cleaner(network, tile=512).clean_pages(pages([(30, 30), (400, 400)])))
+    assert [shape[0] for shape in network.shapes] == [1, 1]
+
+
+def test_pages_are_read_as_they_are_needed():
+    seen: list[int] = []
+    cleaned = cleaner(FakeNetwork(), tile=128).clean_pages(pages([(200, 200)] * 50, seen))
+    next(cleaned)
+    assert len(seen) <= 2
+
+
+def test_no_pages_give_no_pages():
+    assert list(cleaner(FakeNetwork()).clean_pages([])) == []
+
+
+def test_everything_but_the_pixels_of_a_page_stays():
+    page = Page(scan(50, 40), (240, 260), mode="1", index=7, part=2)
+    (cleaned,) = cleaner(FakeNetwork()).clean_pages([page])
+    assert cleaned.before is page
+    assert (cleaned.page.dpi, cleaned.page.mode) == ((240, 260), "1")
+    assert (cleaned.page.index, cleaned.page.part) == (7, 2)
+    assert cleaned.seconds > 0
+
+
+def test_an_error_of_the_source_of_pages_reaches_the_caller():
+    def broken() -> Iterator[Page]:
+        yield from pages([(40, 40)])
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(cleaner(FakeNetwork()).clean_pages(broken()))
+
+
+def test_threads_can_share_a_cleaner():
+    shared = cleaner(NETWORK, tile=104)
+    scans = [scan(150 + index, 140, seed=index) for index in range(4)]
+    expected = [shared.clean(page) for page in scans]
+    results: list[list[np.ndarray]] = [[] for _ in scans]
+
+    def work(index: int) -> None:
+        results[index].extend(shared.clean(scans[index]) for _ in range(5))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(scans))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for cleaned, page in zip(results, expected, strict=True):
+        assert len(cleaned) == 5
+        assert all(np.array_equal(one, page) for one in cleaned)
+
+
+# Colour
+
+
+def test_a_colour_page_can_be_turned_grey():
+    page = np.dstack([scan(60, 50)] * 3)
+    assert cleaner(FakeNetwork(), color="gray").clean(page).shape == (60, 50)
+
+
+# Memory
+
+
+def clean_with_memory_for(pixels: int, page: np.ndarray, **options: object) -> np.ndarray:
+    return cleaner(FakeNetwork(pixels), **options).clean(page)
+
+
+@pytest.mark.parametrize("room", [3 * 128 * 128, 128 * 128, 100 * 100, 73 * 72])
+def test_a_page_is_cleaned_in_smaller_parts_where_memory_is_short(room):
+    page = scan(250, 230)
+    expected = cleaner(FakeNetwork()).clean(page)
+    cleaned = clean_with_memory_for(room, page, tile=128, batch=4)
+    assert np.array_equal(cleaned, expected)
+
+
+def test_the_batch_is_halved_before_the_tile():
+    network = FakeNetwork(most_pixels=2 * 128 * 128)
+    limited = cleaner(network, tile=128, batch=4)
+    limited.clean(scan(384, 384))
+    assert limited.tile == 128
+    assert {shape[0] for shape in network.shapes} == {2}
+
+
+def test_what_did_not_fit_is_not_tried_again(caplog):
+    network = FakeNetwork(most_pixels=150 * 150)
+    limited = cleaner(network, tile=256)
+    with caplog.at_level(logging.WARNING, "pipeline.cleaner"):
+        limited.clean(scan(576, 576))
+        refused = network.refused
+        limited.clean(scan(576, 576))
+    assert limited.tile == 128
+    assert network.refused == refused > 0
+    assert caplog.messages == [
+        "cpu has too little memory for 1 x 256 x 256 px at once; going on with less"
+    ]
+
+
+def test_a_device_without_memory_for_any_tile_is_reported_with_the_way_out():
+    with pytest.raises(PagewashError, match="--device cpu"):
+        clean_with_memory_for(10, scan(300, 300), tile=128)
+
+
+# Options
+
+
+def test_a_cleaner_says_what_it_is(tmp_path):
+    from pipeline.checkpoint import save_checkpoint
+
+    network = Autoencoder(AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1)))
+    save_checkpoint(tmp_path / "mine.safetensors", network, ModelCard("mine"))
+    loaded = Cleaner.from_pretrained(tmp_path / "mine.safetensors", CleanOptions(**CPU))
+    assert (loaded.model_id, loaded.device, loaded.precision) == ("mine", "cpu", "fp32")
+    assert loaded.precision_reason == "fp32 was asked for"
+    assert len(loaded.model_sha256) == 64
+    assert loaded.tile == 1536
+    assert network.receptive_radius < loaded.halo <= network.receptive_radius + network.stride
+
+
+def test_an_unknown_model_is_reported():
+    with pytest.raises(MissingError, match="no model 'nonesuch'"):
+        Cleaner.from_pretrained("nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tile": 40}, "leaves nothing of a tile"),
+        ({"tile": 70}, "choose tiles of at least"),
+        ({"batch": 0}, "choose 1 or more"),
+        ({"color": "sepia"}, "choose keep or gray"),
+        ({"device": "tpu"}, "choose auto, cpu"),
+        ({"precision": "fp16"}, "--precision auto"),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused_at_once(options, message):
+    with pytest.raises(OptionError, match=message):
+        cleaner(FakeNetwork(), **options)
+
+
+def test_bf16_changes_next_to_nothing():
+    page = scan(64, 64)
+    exact, rounded = (
+        cleaner(NETWORK, precision=precision).clean(page) for precision in ("fp32", "bf16")
+    )
+    error = np.square(exact.astype(float) - rounded).mean()
+    assert error < 255**2 / 10**4.5, f"{10 * np.log10(255**2 / error):.1f} dB"
+
+
+def test_a_cleaned_page_can_be_made_by_others():
+    page = Page(scan(9, 9))
+    assert CleanedPage(page, page, scale=1, seconds=0).novelty is None
