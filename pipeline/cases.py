@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from pipeline.errors import AccessError, OptionError, UnreadableError
+from pipeline.documents import open_document
+from pipeline.errors import AccessError, OptionError
+from pipeline.pages import UntouchedPage
 
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2"}
 
@@ -101,23 +102,23 @@ def find_transcribed(
 
 
 def read_image(path: Path) -> tuple[np.ndarray, float | None]:
-    """Pixels and resolution of an image file of one page.
+    """Pixels and resolution of a document of one page, read as ``pagewash clean`` reads it.
 
     Returns:
         (H, W) uint8 grey or (H, W, 3) uint8 RGB, and pixels per inch, None where the file does not
         say or says less than 70, which no scan has.
 
     Raises:
-        UnreadableError: it is not an image, or cut off.
+        InputError: it is not an image, or cut off.
+        OptionError: it has more pages than one.
+        AccessError: it may not be read.
     """
-    try:
-        with Image.open(path) as image:
-            dpi = image.info.get("dpi", (0, 0))[0]
-            grey = image.mode in ("1", "L", "LA")
-            pixels = np.asarray(image.convert("L" if grey else "RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UnreadableError(f"{path} is not a readable image: {error}") from error
-    return pixels, float(dpi) if dpi >= 70 else None
+    with open_document(path) as document:
+        page = next(document.pages())
+        if document.page_count != 1 or isinstance(page, UntouchedPage):
+            raise OptionError(f"{path} is not one image; give each page a file of its own")
+    dpi = page.dpi[0] if page.dpi else 0
+    return page.pixels, dpi if dpi >= 70 else None
 
 
 def _images(folder: Path) -> list[Path]:

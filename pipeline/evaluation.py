@@ -64,7 +64,7 @@ def evaluate(
         One score for each page and method, in the order of the cases.
 
     Raises:
-        UnreadableError: an image cannot be read.
+        InputError: an image cannot be read.
         OptionError: a cleaned page or an original has another size than its scan.
         MissingError: Tesseract or doxapy is needed and not installed.
     """
