@@ -117,6 +117,8 @@ def read_document(hand: InHand, options: RunOptions) -> Iterator[PageIn | PagePa
     try:
         hand.sha256 = sha256_of(job.source)
         hand.document = open_document(job.source, ReadLimits(options.max_image_mpixels))
+        for note in hand.document.notes:
+            log.warning(note)
         if not hand.indices(options):
             raise InputError(
                 f"{job.source} has {hand.document.page_count} pages, none of --pages "

@@ -1,6 +1,7 @@
 """A cleaned document on its way to disk: measured, written whole, and put into rows."""
 
 import dataclasses
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ from pipeline.versions import version_of
 
 if TYPE_CHECKING:
     from pipeline.cleaner import CleanedPage
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +57,8 @@ def write_document(
     except Exception as error:
         hand.fail(error)
         failure = describe(str(hand.job.source), error)
+        log.error(failure.message)
+        log.debug("the error", exc_info=True)
         return Written(tuple(_failed(hand, run, failure)), failure)
     finally:
         hand.close()

@@ -29,7 +29,7 @@ def write_scan(path: Path, seed: int = 0, shape: tuple[int, int] = (120, 90)) ->
 
 
 class FakeCleaner:
-    """Adds 10 to every grey level, pages in batches of two; pages of one grey level make it fail."""
+    """Adds 10 to every grey level, two pages at a time; a page of one grey level makes it fail."""
 
     model_id = "fake"
     model_sha256 = "0" * 64

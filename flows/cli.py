@@ -1,0 +1,182 @@
+"""The command line `pagewash`: arguments become options, one call does the work, its outcome is
+printed and becomes the exit code.
+
+Nothing heavy is imported before a command needs it, so that `pagewash --help` answers at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from flows import console
+from pipeline.errors import OptionError
+from pipeline.failures import DONE, INTERRUPTED, exit_code
+from pipeline.options import RunOptions
+from pipeline.versions import version_of
+
+if TYPE_CHECKING:
+    from pipeline.outcome import RunReport
+    from pipeline.runs import RunPlan
+
+DEFAULTS = RunOptions()
+
+app = App(
+    name="pagewash",
+    version=lambda: version_of("pagewash"),
+    help="Clean scanned documents with a small denoising autoencoder.",
+    help_format="plaintext",  # markdown would take a tenth of a second to load
+)
+
+
+def _no_option(_type: type, value: Path) -> None:
+    """A lone hyphen is a place, but a misspelt option is none."""
+    if str(value).startswith("-") and str(value) != "-":
+        raise ValueError(f'unknown option "{value}"; see pagewash --help')
+
+
+Place = Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_option)]
+Options = Annotated[RunOptions, Parameter(name="*")]
+Quiet = Annotated[bool, Parameter(alias="-q", negative="")]
+Verbose = Annotated[bool, Parameter(alias="-v", negative="")]
+
+
+@app.command
+def clean(
+    source: Place,
+    destination: Place,
+    /,
+    *,
+    options: Options = DEFAULTS,
+    metrics: Path | None = None,
+    flow: bool | None = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Clean every scan in a folder, or one document.
+
+    Again with the same arguments, it does only what is missing or has changed.
+
+    Args:
+        source: A folder, a document, or - for standard input.
+        destination: A folder, a file for one document, or - for standard output.
+        options: How to clean.
+        metrics: Folder for a row of metrics per page, in Parquet; for a folder of outputs its
+            metrics/.
+        flow: Run as a Prefect flow; the default is to do so where PREFECT_API_URL is set.
+        quiet: Print errors only.
+        verbose: Tell of every choice that is made.
+    """
+    from flows.pipes import STREAM, piped
+    from pipeline.runs import plan_run
+
+    console.set_up_logging(quiet=quiet, verbose=verbose)
+    with piped(source, destination) as (source_path, destination_path):
+        plan = plan_run(source_path, destination_path, options, metrics)
+        if not plan.jobs:
+            console.say(console.nothing_to_do(plan), quiet=quiet)
+            return DONE
+        by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
+        # what a flow reads and writes is named by its paths
+        by_flow = by_flow and STREAM not in (source, destination)
+        report = _as_flow(source, destination, options, metrics) if by_flow else _here(plan, quiet)
+        if not quiet:
+            from flows.reports import closing
+
+            console.show(closing(report), to_stdout=destination != STREAM)
+        return report.exit_code
+
+
+def _here(plan: "RunPlan", quiet: bool) -> "RunReport":
+    """Clean in this process, with a progress bar."""
+    from pipeline.shards import clean_run
+
+    with console.stopping() as stop, console.progress_bar(len(plan.jobs), quiet=quiet) as progress:
+        return clean_run(plan, progress=progress, stop=stop)
+
+
+def _as_flow(
+    source: Path, destination: Path, options: RunOptions, metrics: Path | None
+) -> "RunReport":
+    """Clean in this process as a flow that Prefect sees, and keeps."""
+    from flows.clean import run_flow
+
+    with console.stopping() as stop:
+        return run_flow(source, destination, options, metrics, stop)
+
+
+@app.command
+def metrics(place: Path, /, *, worst: int = 10) -> int:
+    """Sum up the metrics of cleaned pages, and name the pages to look at first.
+
+    Args:
+        place: A run's folder, a metrics folder, or the folder of the outputs. Of several runs,
+            each document's last one counts.
+        worst: How many pages to name.
+    """
+    from flows.reports import overview
+    from pipeline.records import read_records
+    from pipeline.summary import latest, summarise
+
+    console.show(overview(summarise(latest(read_records(place)), worst=worst)))
+    return DONE
+
+
+@app.command
+def serve(
+    source: Path,
+    destination: Path,
+    /,
+    *,
+    options: Options = DEFAULTS,
+    metrics: Path | None = None,
+    cron: str | None = None,
+    interval: float | None = None,
+    name: str = "pagewash",
+) -> int:
+    """Clean a folder on a schedule, as a Prefect deployment, until stopped.
+
+    Args:
+        source: A folder of scans.
+        destination: A folder for the cleaned documents.
+        options: How to clean.
+        metrics: Folder for a row of metrics per page, in Parquet.
+        cron: When, such as '0 2 * * *' for every night at two.
+        interval: Or how often, in seconds.
+        name: Of the deployment, for Prefect's pages.
+    """
+    from flows.serve import serve_folder
+
+    serve_folder(source, destination, options, metrics, cron=cron, interval=interval, name=name)
+    return DONE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the one place where errors become messages and exit codes.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+    """
+    try:
+        console.end_on_sigterm()
+        code = app(
+            sys.argv[1:] if arguments is None else list(arguments),
+            result_action="return_value",
+            exit_on_error=False,
+        )
+    except CycloptsError:
+        return OptionError.exit_code  # it has told why
+    except KeyboardInterrupt:
+        console.say("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        console.say(console.explain(error))
+        return exit_code(error)
+    return code if isinstance(code, int) else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

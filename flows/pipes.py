@@ -1,0 +1,46 @@
+"""Standard input and output as files, so that the work itself knows paths alone."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import OptionError
+from pipeline.files import access_errors
+
+STREAM = Path("-")
+
+
+@contextmanager
+def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
+    """Put files in the place of a source or destination that is "-".
+
+    Standard output gets the whole document when the block ends well, and nothing otherwise.
+
+    Raises:
+        OptionError: standard input to a folder, or standard output for a folder or a terminal.
+        AccessError: a stream cannot be read or written.
+    """
+    if STREAM not in (source, destination):
+        yield source, destination
+        return
+    if destination == STREAM and source.is_dir():
+        raise OptionError(f"{source} is a folder, and standard output takes one document; name one")
+    if source == STREAM and destination.is_dir():
+        raise OptionError(f"standard input has no name to give to a file in {destination}; name it")
+    with tempfile.TemporaryDirectory(prefix="pagewash-") as folder:
+        from_file, to_file = source, destination
+        if source == STREAM:
+            from_file = Path(folder, "standard-input")
+            with access_errors("standard input", "read"), from_file.open("wb") as file:
+                shutil.copyfileobj(sys.stdin.buffer, file)
+        if destination == STREAM:
+            to_file = Path(folder, "standard-output")
+            to_file.touch()  # a file, whatever its name has no extension to say
+        yield from_file, to_file
+        if destination == STREAM:
+            with access_errors("standard output", "written"), to_file.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+                sys.stdout.buffer.flush()

@@ -1,0 +1,154 @@
+"""What a run came to, in words and tables: for the terminal, and for Prefect's artifacts."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.outcome import RunReport
+from pipeline.records import read_records
+from pipeline.summary import Change, Summary, WorstPage, summarise
+
+TABLE_ROWS = 100
+"""Most pages in an artifact: rows belong in Parquet, not in the API."""
+
+SCREEN_ROWS = 6
+"""Most pages in a closing summary, which fits on one screen."""
+
+UNITS = {
+    "noise": "grey levels",
+    "background": "0 to 255",
+    "unevenness": "grey levels",
+    "contrast": "0 to 1",
+    "sharpness": "0 to 1",
+    "ink_ratio": "share of the page",
+    "ocr_confidence": "0 to 100",
+}
+
+
+def headline(report: RunReport) -> str:
+    """A run in one line."""
+    failed = len(report.failures)
+    parts = [f"{_count(report.documents - failed, 'document')} cleaned"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if report.done_before:
+        parts.append(f"{report.done_before} clean already")
+    if report.left:
+        parts.append(f"{report.left} left {'by the interrupt' if report.interrupted else 'undone'}")
+    if report.review:
+        parts.append(f"{_count(report.review, 'page')} to look at")
+    return ", ".join(parts)
+
+
+def closing(report: RunReport) -> RenderableType:
+    """A run on one screen."""
+    lines: list[RenderableType] = [Text(headline(report), style="bold"), Text(_speed(report))]
+    summary = summary_of(report, SCREEN_ROWS)
+    if summary is not None:
+        lines += _tables(summary)
+    lines += [Text(line) for line in _what_next(report)]
+    return Group(*lines)
+
+
+def overview(summary: Summary) -> RenderableType:
+    """What stands in a metrics folder: counts, medians, the pages to look at."""
+    statuses = ", ".join(f"{count} {name}" for name, count in summary.statuses.items() if count)
+    head = f"{_count(summary.documents, 'document')}, {_count(summary.pages, 'page')}: {statuses}"
+    spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in summary.seconds.items())
+    return Group(Text(head, style="bold"), Text(f"time by stage: {spent}"), *_tables(summary))
+
+
+def as_markdown(report: RunReport) -> str:
+    """A run as a Prefect markdown artifact."""
+    lines = [f"## {headline(report)}", "", _speed(report), ""]
+    summary = summary_of(report, 0)
+    if summary is not None and summary.changes:
+        lines += ["| median of | before | after | |", "| --- | --: | --: | --- |"]
+        lines += [f"| {' | '.join(_cells(change))} |" for change in summary.changes]
+    lines += ["", *_what_next(report)]
+    return "\n".join(lines)
+
+
+def as_rows(report: RunReport) -> list[dict[str, Any]]:
+    """The pages that need a look as a Prefect table artifact."""
+    summary = summary_of(report, TABLE_ROWS)
+    pages = summary.worst if summary is not None else ()
+    return [
+        {
+            "document": page.source,
+            "page": page.page,
+            "status": page.status,
+            "ink lost": page.ink_lost,
+            "ink added": page.ink_added,
+            "why": page.message,
+        }
+        for page in pages
+    ]
+
+
+def summary_of(report: RunReport, worst: int) -> Summary | None:
+    """The rows of a run, summed up; None where it left none."""
+    folder = report.run.folder
+    if folder is None or not folder.exists():
+        return None
+    return summarise(read_records(folder), report.seconds, worst)
+
+
+def _tables(summary: Summary) -> list[RenderableType]:
+    tables = []
+    if summary.changes:
+        table = Table("median of", "before", "after", "", box=box.SIMPLE)
+        for change in summary.changes:
+            table.add_row(*_cells(change))
+        tables.append(table)
+    if summary.worst:
+        tables.append(worst_table(summary.worst))
+    return list(tables)
+
+
+def worst_table(pages: Iterable[WorstPage]) -> Table:
+    """The pages to look at first, for the terminal."""
+    table = Table("document", "page", "status", "ink lost", "ink added", "why", box=box.SIMPLE)
+    for page in pages:
+        number = "" if page.page is None else str(page.page)
+        style = "red" if page.status == "failed" else None
+        shares = _percent(page.ink_lost), _percent(page.ink_added)
+        cells = (page.source, number, page.status, *shares, page.message or "")
+        table.add_row(*(Text(cell) for cell in cells), style=style)
+    return table
+
+
+def _cells(change: Change) -> tuple[str, str, str, str]:
+    name = change.metric.replace("_", " ")
+    return name, f"{change.before:.3g}", f"{change.after:.3g}", UNITS.get(change.metric, "")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _speed(report: RunReport) -> str:
+    rate = report.pages / report.seconds if report.seconds > 0 else 0.0
+    return f"{_count(report.pages, 'page')} in {report.seconds:.1f} s, {rate:.2f} pages per second"
+
+
+def _what_next(report: RunReport) -> list[str]:
+    lines = []
+    if report.gave_up:
+        lines.append(
+            f"Too many documents failed (--max-failures {report.run.options.max_failures}); "
+            "run the same command again to go on."
+        )
+    if report.interrupted:
+        lines.append("Run the same command again to go on.")
+    if report.run.folder is not None and report.pages:
+        lines.append(f"A row for every page: {report.run.folder}")
+    return lines
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,108 @@
+"""The flow against a real Prefect server, and one scheduled run that really fires."""
+
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from scans import FakeCleaner, write_scan
+
+import flows.clean
+import pipeline.shards
+from flows.clean import clean_documents, clean_shard_task
+from pipeline.options import RunOptions
+from pipeline.outcome import RunReport
+from pipeline.records import read_records
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """SRC with three scans, and DST."""
+    for number in range(3):
+        write_scan(tmp_path / "scans" / f"{number}.png", seed=number)
+    return tmp_path / "scans", tmp_path / "out"
+
+
+@pytest.fixture
+def options(tiny_model: Path) -> RunOptions:
+    return RunOptions(model=str(tiny_model), device="cpu", precision="fp32")
+
+
+def run(folders: tuple[Path, Path], options: RunOptions):
+    """Run the flow; its state and its report."""
+    state = clean_documents(*folders, options, return_state=True)
+    report = state.result(raise_on_failure=False)
+    assert isinstance(report, RunReport)
+    return state, report
+
+
+def artifacts(state) -> dict[str, object]:
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
+            )
+        )
+    return {artifact.key: artifact.data for artifact in found}
+
+
+def test_the_flow_leaves_the_files_rows_and_artifacts_of_a_run(folders, options):
+    (folders[0] / "empty.png").touch()
+    (folders[0] / "more").mkdir()
+    for number in range(20):
+        write_scan(folders[0] / "more" / f"{number}.png", seed=number)
+    state, report = run(folders, options)
+    assert state.is_completed()
+    assert state.message.startswith("23 documents cleaned, 1 failed")
+    assert len(read_records(report.run.folder)) == 24
+    assert (folders[1] / "0.png").exists()
+    left = artifacts(state)
+    assert set(left) == {"pagewash-progress", "pagewash-summary", "pagewash-look"}
+    assert left["pagewash-progress"] == 100
+    assert "23 documents cleaned" in left["pagewash-summary"]
+    assert "empty.png" in left["pagewash-look"]
+
+
+def test_a_run_beyond_its_failure_budget_is_a_failed_run(folders, options):
+    (folders[0] / "empty.png").touch()
+    state, report = run(folders, options)
+    assert state.is_failed()
+    assert report.exit_code == 2
+    assert len(report.failures) == 1
+
+
+def test_a_second_run_finds_nothing_to_do_and_leaves_no_artifact(folders, options):
+    run(folders, options)
+    state, report = run(folders, options)
+    assert state.is_completed()
+    assert report.done_before == 3
+    assert artifacts(state) == {}
+
+
+def test_what_may_pass_is_tried_again_and_what_may_not_is_not(folders, options, monkeypatch):
+    (folders[0] / "empty.png").touch()
+    (folders[1] / "1.png").mkdir(parents=True)  # in the way of an output
+    tries = []
+
+    def clean_shard(*arguments, **keywords):
+        tries.append(None)
+        if len(tries) == 2:
+            (folders[1] / "1.png").rmdir()
+        return pipeline.shards.clean_shard(
+            *arguments, **keywords, load=lambda run: FakeCleaner()
+        )
+
+    monkeypatch.setattr(flows.clean, "clean_shard", clean_shard)
+    monkeypatch.setattr(clean_shard_task, "retry_delay_seconds", 0)
+    _, report = run(folders, options)
+    assert len(tries) == 2
+    assert [failure.error for failure in report.failures] == ["EmptyFileError"]
+    assert len(read_records(report.run.folder)) == 4
+
+
+def test_an_option_that_cannot_work_fails_the_flow_with_its_own_error(folders):
+    state = clean_documents(*folders, RunOptions(model="bset"), return_state=True)
+    assert state.is_failed()
+    assert "MissingError" in state.message
