@@ -68,6 +68,9 @@ def evaluate(
         OptionError: a cleaned page or an original has another size than its scan.
         MissingError: Tesseract or doxapy is needed and not installed.
     """
+    transcribed = {case.language for case in cases if case.transcript is not None}
+    if transcribed:
+        text.require_languages(transcribed)
     scores: list[Score] = []
     pool = ThreadPoolExecutor(options.jobs)
     try:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from statistics import fmean
 
 import cv2
@@ -141,7 +142,19 @@ def tesseract_version() -> str:
     Raises:
         MissingError: Tesseract is not installed.
     """
-    return _run(["--version"], b"", "eng").splitlines()[0]
+    return _run(["--version"]).splitlines()[0]
+
+
+def require_languages(languages: Iterable[str]) -> None:
+    """Make sure that Tesseract can read these, before long work on them begins.
+
+    Raises:
+        MissingError: Tesseract or its data for one of them is not installed.
+    """
+    installed = set(_run(["--list-langs"]).splitlines()[1:])
+    missing = {name for joined in languages for name in joined.split("+")} - installed
+    if missing:
+        raise _without_data("+".join(sorted(missing)))
 
 
 def _tesseract(page: np.ndarray, language: str, dpi: float | None, output: list[str]) -> str:
@@ -152,7 +165,7 @@ def _tesseract(page: np.ndarray, language: str, dpi: float | None, output: list[
     return _run(arguments, encoded, language)
 
 
-def _run(arguments: list[str], stdin: bytes, language: str) -> str:
+def _run(arguments: list[str], stdin: bytes = b"", language: str = "eng") -> str:
     program = shutil.which("tesseract")
     if program is None:
         raise MissingError(
@@ -167,8 +180,16 @@ def _run(arguments: list[str], stdin: bytes, language: str) -> str:
         return done.stdout.decode("utf-8", "replace")
     reason = done.stderr.decode("utf-8", "replace").strip()
     if "Failed loading language" in reason:
-        raise MissingError(
-            f"tesseract has no data for {language!r}; install it (Debian: apt install "
-            f"{' '.join(f'tesseract-ocr-{name}' for name in language.split('+'))})"
-        )
+        raise _without_data(language)
     raise PagewashError(f"tesseract failed with code {done.returncode}: {reason[-300:]}")
+
+
+def _without_data(language: str) -> MissingError:
+    """Languages have a Debian package each by their name; scripts begin with a capital."""
+    packages = " ".join(
+        "tesseract-ocr-script-…" if name[0].isupper() else f"tesseract-ocr-{name.replace('_', '-')}"
+        for name in language.split("+")
+    )
+    return MissingError(
+        f"tesseract has no data for {language!r}; install it (Debian: apt install {packages})"
+    )

@@ -16,6 +16,7 @@ from pipeline.text import (
     fold,
     reading_confidence,
     recognise,
+    require_languages,
     word_error_rate,
 )
 
@@ -115,6 +116,13 @@ def test_tesseract_is_surer_of_a_printed_page_than_of_a_noisy_one():
 def test_a_language_that_is_not_installed_is_named_with_its_package():
     with pytest.raises(MissingError, match="apt install tesseract-ocr-xyz"):
         recognise(np.full((50, 50), 255, np.uint8), "xyz")
+
+
+@needs_tesseract
+def test_languages_are_asked_for_before_long_work():
+    require_languages(["eng", "eng+osd"])
+    with pytest.raises(MissingError, match=r"'Xyz\+abc_def'.*-script-… tesseract-ocr-abc-def"):
+        require_languages(["eng", "Xyz", "eng+abc_def"])
 
 
 def test_without_tesseract_the_way_out_is_named(monkeypatch):
