@@ -44,6 +44,7 @@ _READERS: dict[Container, type[ImageFile.ImageFile]] = {
     "webp": WebPImagePlugin.WebPImageFile,
     "jp2": Jpeg2KImagePlugin.Jpeg2KImageFile,
 }
+_CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
 _WEBP_HEAD = 64  # bytes; a lossless one says so in its first chunk, or in one after the profile
 _STRIP_BYTES, _TILE_BYTES = 279, 325
 _MEAN_LUMINANCE_STEP = 57.625  # of the table in Annex K of the JPEG standard, quality 50
@@ -101,7 +102,9 @@ class ImageDocument:
             return Page(
                 pixels=pixels,
                 dpi=resolution(image, turned),
-                icc=fitting_profile(icc, 1 if pixels.ndim == 2 else 3),
+                icc=fitting_profile(
+                    None if image.mode in _CONVERTED else icc, 1 if pixels.ndim == 2 else 3
+                ),
                 mode="1" if is_black_on_white(image) else image.mode,
                 source=self.source,
                 index=index,
@@ -140,7 +143,7 @@ class ImageDocument:
         except Exception as error:  # Pillow raises whatever corrupt bytes lead it to
             raise UnreadableError(
                 f"{self._name} cannot be read as {self.container.upper()}: {error}. "
-                "It is truncated or damaged: scan the page again, or remove the file."
+                "It may be truncated or damaged: scan the page again, or remove the file."
             ) from error
 
     def close(self) -> None:

@@ -134,7 +134,7 @@ class PdfDocument:
             raise
         except Exception as error:  # pikepdf raises whatever corrupt objects lead it to
             raise UnreadableError(
-                f"{self._name} cannot be read as PDF: {error}. It is truncated or damaged: "
+                f"{self._name} cannot be read as PDF: {error}. It may be truncated or damaged: "
                 "make it again, or remove the file."
             ) from error
 

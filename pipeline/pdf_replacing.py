@@ -14,7 +14,7 @@ from pikepdf import Name
 
 from pipeline import pdf_images
 from pipeline.decoding import grey_if_grey
-from pipeline.pages import Page, ReadLimits, UntouchedPage
+from pipeline.pages import Page, ReadLimits, Stored, UntouchedPage
 from pipeline.pdf import PdfDocument
 from pipeline.pdf_layout import image_slots, read_layout
 from pipeline.pdf_writing import PdfSink
@@ -106,17 +106,19 @@ class FlatteningSink:
         self._sink = sink
         self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
         self._replacing = ReplacingSink(document, self._file, lossless=True)
+        self._stored: dict[int, Stored] = {}  # by page, in the order of pages
 
     def add(self, page: Page | UntouchedPage) -> None:
         """Take a cleaned image, or note that a page stays."""
         self._replacing.add(page)
+        self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
 
     def finish(self) -> None:
         """Make the PDF, then its pages."""
         self._replacing.finish()
         with pikepdf.open(self._file) as pdf:
-            for index, page in enumerate(pdf.pages):
-                self._sink.add(flat_page(page, index, self._limits))
+            for page, stored in zip(pdf.pages, self._stored.values(), strict=True):
+                self._sink.add(replace(flat_page(page, self._limits), stored=stored))
         self._sink.finish()
 
     def close(self) -> None:
@@ -125,26 +127,25 @@ class FlatteningSink:
         self._file.close()
 
 
-def flat_page(page: pikepdf.Page, index: int, limits: ReadLimits) -> Page:
+def flat_page(page: pikepdf.Page, limits: ReadLimits) -> Page:
     """A page of a PDF as one image: its own where that is all there is, else rendered.
 
     Args:
         page: may be turned; the image is upright.
-        index: from 0.
         limits: a rendered page is made coarser until it keeps them.
     """
     layout = read_layout(page)
     whole = layout.whole_image
     if whole is not None and _is_plain(whole.image):
         pixels = pdf_images.decode(whole.image)
-        page_image = Page(pixels, whole.dpi, pdf_images.profile(whole.image), index=index)
+        page_image = Page(pixels, whole.dpi, pdf_images.profile(whole.image))
         mode = pdf_images.mode(whole.image, pixels)
         return replace(page_image.replace_pixels(pixels), mode=mode)
     known = [max(placement.dpi) for placement in layout.images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
     pixels = grey_if_grey(render_page(_alone(page), dpi))
     one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in layout.images)
-    return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
+    return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB")
 
 
 def _is_plain(image: Any) -> bool:

@@ -13,6 +13,7 @@ from pipeline.errors import UnreadableError
 from pipeline.pages import Pixels
 
 _PDFIUM = threading.Lock()
+_NO_PIXEL_MORE = 1 - 1e-7  # pypdfium2 rounds sizes up, and 900.0000001 pixels are 900
 
 
 def decode_only_image(pdf: bytes) -> Pixels:
@@ -50,7 +51,7 @@ def render_page(pdf: bytes, dpi: float) -> Pixels:
         document = pypdfium2.PdfDocument(pdf)
         try:
             document.init_forms()  # or annotations to be filled in are not drawn
-            return _pixels(document[0].render(scale=dpi / 72, rev_byteorder=False))
+            return _pixels(document[0].render(scale=dpi / 72 * _NO_PIXEL_MORE))
         except pypdfium2.PdfiumError as error:
             raise UnreadableError("one of its pages cannot be rendered") from error
         finally:
@@ -59,6 +60,7 @@ def render_page(pdf: bytes, dpi: float) -> Pixels:
 
 def _pixels(bitmap: Any) -> Pixels:
     """A copy of a bitmap's pixels; the bitmap is released, here behind the lock."""
+    bitmap.warn_on_close = False  # nothing looks at its memory any more
     try:
         pixels = bitmap.to_numpy()
         if pixels.ndim == 2 or pixels.shape[2] == 1:

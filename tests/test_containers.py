@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.containers import EXTENSIONS, WriteOptions, find_documents, output_path, sniff
+
+ROOT, OUT = Path("scans"), Path("cleaned")
+
+
+@pytest.mark.parametrize("name", ["a.tif", "b/c.JPG", "deep/er/d.Pdf", "no-extension", "x.y.png"])
+def test_under_keep_a_document_keeps_its_whole_name(name):
+    assert output_path(ROOT / name, ROOT, OUT, WriteOptions()) == OUT / name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("b/c.JPG", "png", "b/c.png"),
+        ("A.TIFF", "tiff", "A.TIFF"),
+        ("a.jpeg", "jpeg", "a.jpeg"),
+        ("a.png", "jpeg", "a.jpg"),
+        ("a.png", "tiff", "a.tif"),
+        ("a.b.tif", "pdf", "a.b.pdf"),
+        ("vol.1", "png", "vol.1.png"),
+    ],
+)
+def test_another_format_changes_the_extension_alone(name, kind, expected):
+    assert output_path(ROOT / name, ROOT, OUT, WriteOptions(kind)) == OUT / expected
+
+
+def test_a_single_file_goes_straight_into_the_destination():
+    source = Path("far/away/a.png")
+    assert output_path(source, source, OUT, WriteOptions("pdf")) == OUT / "a.pdf"
+
+
+def test_documents_are_found_in_order_in_any_case_and_depth(tmp_path):
+    for name in ["b.TIF", "a/z.jpg", "a/b/c.Pdf", "notes.txt", ".hidden.png", ".trash/d.png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in find_documents(tmp_path)]
+    assert found == ["a/b/c.Pdf", "a/z.jpg", "b.TIF"]
+
+
+def test_a_link_out_of_the_folder_is_left_out(tmp_path):
+    (tmp_path / "elsewhere.png").touch()
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    (scans / "own.png").touch()
+    (scans / "out.png").symlink_to(tmp_path / "elsewhere.png")
+    (scans / "in.png").symlink_to(scans / "own.png")
+    assert [path.name for path in find_documents(scans)] == ["in.png", "own.png"]
+
+
+def test_a_file_is_found_whatever_its_name(tmp_path):
+    assert find_documents(tmp_path / "scan") == [tmp_path / "scan"]
+
+
+@pytest.mark.parametrize("head", [b"", b"GIF89a", b"hello", b"RIFF\0\0\0\0WAVE", b"\0" * 99])
+def test_what_is_no_document_is_not_sniffed(head):
+    assert sniff(head) is None
+
+
+def test_a_pdf_may_begin_after_some_rubbish():
+    assert sniff(b"\r\n junk %PDF-1.4") == "pdf"
+
+
+def test_no_extension_belongs_to_two_containers():
+    known = [extension for extensions in EXTENSIONS.values() for extension in extensions]
+    assert len(known) == len(set(known))

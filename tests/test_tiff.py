@@ -1,0 +1,53 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline import tiff
+from pipeline.errors import OptionError
+from pipeline.tiff import TiffAppender, read_directory
+
+COMPRESSIONS = ["group4", "tiff_adobe_deflate", "tiff_lzw", "jpeg"]
+
+
+def encoded(pixels: np.ndarray, compression: str) -> bytes:
+    file = io.BytesIO()
+    image = Image.fromarray(pixels >= 128 if compression == "group4" else pixels)
+    image.save(file, "TIFF", compression=compression, dpi=(200, 100))
+    return file.getvalue()
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(COMPRESSIONS), st.integers(1, 400), st.integers(1, 400)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_images_strung_together_are_the_images_they_were(parts):
+    rng = np.random.default_rng(len(parts))
+    alone = [encoded(rng.integers(0, 256, (h, w), np.uint8), kind) for kind, h, w in parts]
+    file = io.BytesIO()
+    appender = TiffAppender(file)
+    for image in alone:
+        appender.append(read_directory(image))
+    together = Image.open(file)
+    assert together.n_frames == len(alone)
+    for index, data in enumerate(alone):
+        expected = Image.open(io.BytesIO(data))
+        together.seek(index)
+        assert np.array_equal(np.asarray(together), np.asarray(expected))
+        assert together.info["dpi"] == (200, 100)
+
+
+def test_beyond_4_gib_the_way_out_is_named(monkeypatch):
+    monkeypatch.setattr(tiff, "_LARGEST", 3000)
+    appender = TiffAppender(io.BytesIO())
+    page = read_directory(
+        encoded(np.random.default_rng(0).integers(0, 256, (50, 50), np.uint8), "tiff_lzw")
+    )
+    with pytest.raises(OptionError, match="--format pdf"):
+        appender.append(page)
