@@ -206,7 +206,7 @@ class Cleaner:
     def _finish(self, job: Job) -> CleanedPage:
         cleaned = job.cleaned
         if job.page.channels == 3 and self._color == "keep":
-            cleaned = recolour(job.page.pixels, job.grey, cleaned)
+            cleaned = recolour(job.page.pixels, cleaned)
         return CleanedPage(job.page.replace_pixels(cleaned), job.page, job.scale, job.seconds)
 
     def _run(self, batch: Sequence[Piece]) -> None:

@@ -280,6 +280,15 @@ def test_a_colour_page_can_be_turned_grey():
     assert cleaner(FakeNetwork(), color="gray").clean(page).shape == (60, 50)
 
 
+def test_a_colour_page_stays_in_colour():
+    page = np.full((120, 100, 3), (230, 210, 160), np.uint8)
+    page[40:60, 20:80] = (60, 70, 150)
+    cleaned = cleaner(FakeNetwork()).clean(page)
+    assert (cleaned[:20, :20] >= 250).all()
+    red, green, blue = cleaned[50, 50].astype(int)
+    assert blue > max(red, green) + 30
+
+
 # Memory
 
 
