@@ -70,6 +70,18 @@ def read_pairs(dirty: Path, clean: Path) -> list[RealPair]:
     return pairs
 
 
+def read_clean(folder: Path) -> list[RealPair]:
+    """Read every image of a folder as a clean page, which stands for its own scan.
+
+    Raises:
+        InputError: there is none, or one cannot be read.
+    """
+    pages = [_read_grey(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    if not pages:
+        raise InputError(f"there is no image in {folder}; name a folder of clean pages")
+    return [RealPair(page, page) for page in pages]
+
+
 @dataclass(frozen=True)
 class PairSource:
     """All pairs of a training run, by number."""
