@@ -213,7 +213,7 @@ class Cleaner:
         """Clean a batch; where memory is short, in smaller parts from now on."""
         start = time.perf_counter()
         try:
-            cleaned = self._through_network(batch)
+            cleaned: Pixels | None = self._through_network(batch)
         except torch.OutOfMemoryError:
             cleaned = None
         if cleaned is None:  # not in the handler: its traceback holds on to the memory
@@ -254,7 +254,7 @@ class Cleaner:
                 "%s has too little memory for %s at once; going on with less", self.device, what
             )
 
-    def _through_network(self, batch: Sequence[Piece]) -> Pixels | None:
+    def _through_network(self, batch: Sequence[Piece]) -> Pixels:
         """Return the pages' windows cleaned, (N, H, W) uint8, halos included."""
         window, scale = largest_window(batch), batch[0].job.scale
         with torch.inference_mode():
@@ -268,7 +268,7 @@ class Cleaner:
             if scale != 1:
                 page = self._load([piece.cut_page(window) for piece in batch])
             cleaned = torch.addcmul(offset, gain, page).mul_(255).round_().clamp_(0, 255)
-            return cleaned.to(torch.uint8)[:, 0].cpu().numpy()
+            return np.asarray(cleaned.to(torch.uint8)[:, 0].cpu().numpy(), np.uint8)
 
     def _load(self, windows: list[Pixels]) -> Tensor:
         """Return windows as (N, 1, H, W) float32 in 0..1 on the device."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.checkpoint import ModelCard
+from pipeline.checkpoint import ModelCard, save_checkpoint
 from pipeline.cleaner import CleanedPage, Cleaner, CleanOptions
 from pipeline.errors import MissingError, OptionError, PagewashError
 from pipeline.pages import Page
@@ -335,8 +335,6 @@ def test_a_device_without_memory_for_any_tile_is_reported_with_the_way_out():
 
 
 def test_a_cleaner_says_what_it_is(tmp_path):
-    from pipeline.checkpoint import save_checkpoint
-
     network = Autoencoder(AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1)))
     save_checkpoint(tmp_path / "mine.safetensors", network, ModelCard("mine"))
     loaded = Cleaner.from_pretrained(tmp_path / "mine.safetensors", CleanOptions(**CPU))
