@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -15,7 +16,7 @@ from pipeline.errors import OptionError
 from pipeline.learning import noise, paper
 from pipeline.learning.ink import InkOptions, darkness, press
 from pipeline.learning.noise import Image
-from pipeline.learning.typesetting import Sheet
+from pipeline.learning.typesetting import Box, Sheet
 
 Corruption = Callable[[Image, Generator, float], Image]
 
@@ -171,10 +172,8 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     if rng.random() < options.backing:
         dirty, clean = _lay_on_backing(dirty, clean, rng)
     dirty = np.clip(_suffer(dirty, _SCANNER, levels, rng), 0, 1)
-    if sheet.picture_box and (levels.get("thresholding") or levels.get("dithering")):
-        # a picture reduced to black and white is a picture still: no grey can be asked for
-        left, top, right, bottom = sheet.picture_box
-        clean[top:bottom, left:right] = dirty[top:bottom, left:right]
+    if levels.get("thresholding") or levels.get("dithering"):
+        clean = _keep_what_is_bilevel(dirty, clean, ink, sheet.picture_box)
     return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
 
 
@@ -185,6 +184,20 @@ def _suffer(
         if (level := levels.get(name)) is not None:
             page = CORRUPTIONS[name](page, rng, level)
     return page
+
+
+def _keep_what_is_bilevel(dirty: Image, clean: Image, ink: Image, box: Box | None) -> Image:
+    """Ask nothing of the network that black and white no longer tells.
+
+    Ink that swelled or clotted stays as it is, or letters would be thinned by
+    guess; a picture reduced to black and white stays one.
+    """
+    near = cv2.dilate(ink, np.ones((3, 3), np.uint8)) > 0.3
+    clean = np.minimum(clean, np.where(near, noise.soften(dirty, 0.5), np.float32(1)))
+    if box:
+        left, top, right, bottom = box
+        clean[top:bottom, left:right] = dirty[top:bottom, left:right]
+    return clean
 
 
 def _lay_on_backing(dirty: Image, clean: Image, rng: Generator) -> tuple[Image, Image]:

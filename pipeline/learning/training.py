@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
@@ -22,7 +23,7 @@ import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
@@ -135,7 +136,7 @@ class Run:
         self.folder, self.options = folder, options
         self.network = (start or Autoencoder(options.network)).train()
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        average = get_ema_multi_avg_fn(options.averaging)
+        average = partial(_average, options.averaging)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimizer = _optimizer(self.network, options)
         self.step, self.minutes = 0, 0.0
@@ -348,6 +349,22 @@ def _one_thread(worker: int) -> None:
     """Leave the cores to the network: OpenCV would start as many threads as there are."""
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+
+
+@torch.no_grad()
+def _average(
+    decay: float,
+    averages: tuple[Tensor, ...] | list[Tensor],
+    values: tuple[Tensor, ...] | list[Tensor],
+    count: Tensor | int,
+) -> None:
+    """Move averages toward the values, fast at first so that early weights are soon forgotten."""
+    keep = min(decay, (1 + int(count)) / (10 + int(count)))
+    for average, value in zip(averages, values, strict=True):
+        if average.is_floating_point():
+            average.lerp_(value, 1 - keep)
+        else:
+            average.copy_(value)
 
 
 def _optimizer(network: Autoencoder, options: TrainingOptions) -> torch.optim.Optimizer:
