@@ -35,6 +35,7 @@ class AutoencoderOptions:
     """Add each encoder level to the decoder level of its size."""
 
     activation: Activation = "relu"
+    """What follows every normalised convolution."""
 
     def __post_init__(self) -> None:
         if self.patch < 1 or not self.channels or min(self.channels) < 1 or self.code < 0:

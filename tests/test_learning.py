@@ -1,5 +1,6 @@
 """Clean sheets, what makes them dirty, and the pairs that come of it."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
-from pipeline.errors import InputError, MissingError, OptionError
-from pipeline.learning.corruption import CORRUPTIONS, Chance, CorruptionOptions, corrupt
+from pipeline.errors import InputError, MissingError
+from pipeline.learning.corruption import CORRUPTIONS, Chances, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.pairs import PairOptions, PairSource, read_pairs
 from pipeline.learning.specimens import set_specimen, wrap
@@ -73,9 +74,8 @@ def test_show_through_is_the_other_side_mirrored(faces):
     assert dirty[:, 40:].mean() < dirty[:, :24].mean()
 
 
-def test_damage_that_nobody_knows_is_refused_by_name():
-    with pytest.raises(OptionError, match=r"moths.*choose from faded_ink"):
-        CorruptionOptions(chances={"moths": Chance(1)})
+def test_every_kind_of_damage_has_its_chance():
+    assert {chance.name for chance in fields(Chances)} == set(CORRUPTIONS)
 
 
 def test_a_page_that_stays_clean_is_its_own_target(faces):

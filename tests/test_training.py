@@ -27,7 +27,7 @@ def stripes() -> list[RealPair]:
 def options(**changes) -> TrainingOptions:
     base = TrainingOptions(
         network=SMALL, pairs=PairOptions(crop=32, real=1, real_corrupted=0), batch=2, steps=8,
-        workers=0, warmup=2, averaging=0.5, checkpoint_every=4,
+        minutes=0, workers=0, warmup=2, averaging=0.5, checkpoint_every=4,
     )  # fmt: skip
     return replace(base, **changes)
 
@@ -107,7 +107,7 @@ def test_a_state_of_another_network_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"steps": 0}, {"minutes": 1.0}, {"batch": 0}, {"averaging": 1.0}, {"learning_rate": 0.0},
+    [{"steps": 0}, {"batch": 0}, {"averaging": 1.0}, {"learning_rate": 0.0},
      {"pairs": PairOptions(crop=33)}],
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused(changes):

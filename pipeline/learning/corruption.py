@@ -5,14 +5,13 @@ paper suffers, light falls on it, a scanner adds its noise, a file format its ow
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 
-from pipeline.errors import OptionError
 from pipeline.learning import noise, paper
 from pipeline.learning.ink import InkOptions, darkness, press
 from pipeline.learning.noise import Image
@@ -78,44 +77,48 @@ class Chance:
         return float(self.worst * size**self.mildness) if hit < self.share else None
 
 
-def _usual() -> dict[str, Chance]:
-    return {
-        "faded_ink": Chance(0.12, 0.7),
-        "broken_ink": Chance(0.12, 0.6),
-        "show_through": Chance(0.45, 0.9, 1.3),
-        "yellowing": Chance(0.6, 1.0, 1.0),
-        "uneven_paper": Chance(0.5),
-        "texture": Chance(0.6),
-        "stains": Chance(0.22),
-        "folds": Chance(0.15),
-        "wrinkles": Chance(0.12),
-        "footprints": Chance(0.08),
-        "dust": Chance(0.35),
-        "dark_borders": Chance(0.12),
-        "uneven_light": Chance(0.3),
-        "shadow": Chance(0.15),
-        "streaks": Chance(0.06, 0.8),
-        "blur": Chance(0.4, 0.55),
-        "rescaling": Chance(0.2, 0.7),
-        "grain": Chance(0.35, 0.8, 2.0),
-        "tone": Chance(0.7),
-        "gaussian": Chance(0.5, 0.5, 2.5),
-        "speckle": Chance(0.12, 0.6),
-        "salt_and_pepper": Chance(0.05, 0.7),
-        "impulse": Chance(0.04, 0.6),
-        "masking": Chance(0.03, 0.5),
-        "thresholding": Chance(0.12, 1.0, 1.0),
-        "dithering": Chance(0.02),
-        "jpeg": Chance(0.5, 0.8),
-    }
+NEVER = Chance(0.0)
+
+
+@dataclass(frozen=True)
+class Chances:
+    """For every kind of damage in `CORRUPTIONS`, how often and how bad."""
+
+    faded_ink: Chance = Chance(0.12, 0.7)
+    broken_ink: Chance = Chance(0.12, 0.6)
+    show_through: Chance = Chance(0.45, 0.9, 1.3)
+    yellowing: Chance = Chance(0.6, 1.0, 1.0)
+    uneven_paper: Chance = Chance(0.5)
+    texture: Chance = Chance(0.6)
+    stains: Chance = Chance(0.22)
+    folds: Chance = Chance(0.15)
+    wrinkles: Chance = Chance(0.12)
+    footprints: Chance = Chance(0.08)
+    dust: Chance = Chance(0.35)
+    dark_borders: Chance = Chance(0.12)
+    uneven_light: Chance = Chance(0.3)
+    shadow: Chance = Chance(0.15)
+    streaks: Chance = Chance(0.06, 0.8)
+    blur: Chance = Chance(0.4, 0.55)
+    rescaling: Chance = Chance(0.2, 0.7)
+    grain: Chance = Chance(0.35, 0.8, 2.0)
+    tone: Chance = Chance(0.7)
+    gaussian: Chance = Chance(0.5, 0.5, 2.5)
+    speckle: Chance = Chance(0.12, 0.6)
+    salt_and_pepper: Chance = Chance(0.05, 0.7)
+    impulse: Chance = Chance(0.04, 0.6)
+    masking: Chance = Chance(0.03, 0.5)
+    thresholding: Chance = Chance(0.12, 1.0, 1.0)
+    dithering: Chance = Chance(0.02)
+    jpeg: Chance = Chance(0.5, 0.8)
 
 
 @dataclass(frozen=True)
 class CorruptionOptions:
     """What pages to learn from suffer."""
 
-    chances: Mapping[str, Chance] = field(default_factory=_usual)
-    """For each kind of damage, how often and how bad; kinds left out never happen."""
+    chances: Chances = Chances()
+    """Each kind of damage: how often and how bad."""
 
     clean: float = 0.08
     """Share of pages that stay clean, so that clean pages pass unharmed."""
@@ -123,16 +126,8 @@ class CorruptionOptions:
     backing: float = 0.15
     """Share of pages that end within the window, on another sheet or on a dark ground."""
 
-    ink: InkOptions = field(default_factory=InkOptions)
+    ink: InkOptions = InkOptions()
     """How ink comes onto the page."""
-
-    def __post_init__(self) -> None:
-        unknown = set(self.chances) - set(CORRUPTIONS)
-        if unknown:
-            raise OptionError(
-                f"unknown damage: {', '.join(sorted(unknown))}; "
-                f"choose from {', '.join(CORRUPTIONS)}"
-            )
 
 
 @dataclass(frozen=True)
@@ -161,7 +156,7 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
         return Pair(clean, clean)
     weak, restored = darkness(ink.shape, sheet.text_height, rng, options.ink)
     clean = (1 - ink * restored) * sheet.picture
-    levels = {name: chance.level(rng) for name, chance in options.chances.items()}
+    levels = {name: getattr(options.chances, name).level(rng) for name in CORRUPTIONS}
     # ink on the other side is the ink of the same book: it never outdoes the page above it
     back = 1 - (1 - (1 - verso.ink) * verso.picture) * np.float32(weak.mean())
 

@@ -5,7 +5,7 @@ undisturbed one would have seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,7 +26,7 @@ Grey = NDArray[np.uint8]
 class PairOptions:
     """Where crops come from."""
 
-    crop: int = 320
+    crop: int = 256
     """Side of a crop in pixels; a multiple of the network's stride."""
 
     real: float = 0.2
@@ -35,8 +35,11 @@ class PairOptions:
     real_corrupted: float = 0.25
     """Share of the real crops whose clean page is corrupted anew."""
 
-    typesetting: TypesettingOptions = field(default_factory=TypesettingOptions)
-    corruption: CorruptionOptions = field(default_factory=CorruptionOptions)
+    typesetting: TypesettingOptions = TypesettingOptions()
+    """What rendered pages look like."""
+
+    corruption: CorruptionOptions = CorruptionOptions()
+    """What happens to them."""
 
 
 @dataclass(frozen=True)

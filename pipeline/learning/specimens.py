@@ -15,7 +15,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pipeline.errors import AccessError
-from pipeline.learning.corruption import Chance, CorruptionOptions, corrupt
+from pipeline.learning.corruption import NEVER, Chance, Chances, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface
 from pipeline.learning.noise import Image, to_bytes
 from pipeline.learning.typesetting import Sheet, x_height_font
@@ -71,26 +71,35 @@ PROSE = (
 
 
 HARSH = CorruptionOptions(
-    chances={
-        "faded_ink": Chance(0.3, 0.6),
-        "show_through": Chance(0.8, 0.9, 0.7),
-        "yellowing": Chance(0.9, 1, 0.7),
-        "uneven_paper": Chance(0.8, 1, 0.7),
-        "texture": Chance(0.8),
-        "stains": Chance(0.7, 1, 0.7),
-        "folds": Chance(0.4),
-        "wrinkles": Chance(0.2, 0.8),
-        "footprints": Chance(0.15, 0.8),
-        "dust": Chance(0.6),
-        "uneven_light": Chance(0.6),
-        "shadow": Chance(0.5),
-        "blur": Chance(0.5, 0.4),
-        "grain": Chance(0.4, 0.6),
-        "gaussian": Chance(0.8, 0.5, 0.7),
-        "speckle": Chance(0.3, 0.5),
-        "salt_and_pepper": Chance(0.15, 0.5),
-        "jpeg": Chance(0.6, 0.7),
-    },
+    Chances(
+        faded_ink=Chance(0.3, 0.6),
+        show_through=Chance(0.8, 0.9, 0.7),
+        yellowing=Chance(0.9, 1, 0.7),
+        uneven_paper=Chance(0.8, 1, 0.7),
+        texture=Chance(0.8),
+        stains=Chance(0.7, 1, 0.7),
+        folds=Chance(0.4),
+        wrinkles=Chance(0.2, 0.8),
+        footprints=Chance(0.15, 0.8),
+        dust=Chance(0.6),
+        uneven_light=Chance(0.6),
+        shadow=Chance(0.5),
+        blur=Chance(0.5, 0.4),
+        grain=Chance(0.4, 0.6),
+        gaussian=Chance(0.8, 0.5, 0.7),
+        speckle=Chance(0.3, 0.5),
+        salt_and_pepper=Chance(0.15, 0.5),
+        jpeg=Chance(0.6, 0.7),
+        broken_ink=NEVER,
+        dark_borders=NEVER,
+        streaks=NEVER,
+        rescaling=NEVER,
+        tone=NEVER,
+        impulse=NEVER,
+        masking=NEVER,
+        thresholding=NEVER,
+        dithering=NEVER,
+    ),
     clean=0,
     backing=0,
 )

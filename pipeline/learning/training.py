@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -39,8 +39,11 @@ log = logging.getLogger(__name__)
 class TrainingOptions:
     """Every hyperparameter of a run; all are recorded on the checkpoint's card."""
 
-    network: AutoencoderOptions = field(default_factory=AutoencoderOptions)
-    pairs: PairOptions = field(default_factory=PairOptions)
+    network: AutoencoderOptions = AutoencoderOptions()
+    """The shape of the network."""
+
+    pairs: PairOptions = PairOptions()
+    """What it learns from."""
 
     loss: Literal["l1+mse", "l1", "mse"] = "l1+mse"
     """What is made small: absolute error, squared error, or their sum."""
@@ -49,8 +52,13 @@ class TrainingOptions:
     """Weight of the mean absolute activation of the bottleneck, a penalty on the code."""
 
     optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or stochastic gradient descent with Nesterov's momentum of 0.9."""
+
     learning_rate: float = 2e-3
+    """Of the optimizer, at its highest."""
+
     weight_decay: float = 1e-4
+    """How fast weights shrink by themselves."""
 
     schedule: Literal["cosine", "constant"] = "cosine"
     """How the learning rate goes after its warm-up: down to 0, or not at all."""
@@ -65,10 +73,10 @@ class TrainingOptions:
     """Crops a step."""
 
     steps: int = 0
-    """Length of the run in steps; 0 lets the minutes decide."""
+    """Most steps of the run; 0 sets no limit."""
 
-    minutes: float = 0.0
-    """Length of the run in minutes, resumed ones added up; 0 lets the steps decide."""
+    minutes: float = 60.0
+    """Most minutes of the run, resumed ones added up; 0 sets no limit."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs the forward pass under autocast: faster only where the hardware has it."""
@@ -83,8 +91,8 @@ class TrainingOptions:
     """Decides the first weights and every crop."""
 
     def __post_init__(self) -> None:
-        if (self.steps > 0) == (self.minutes > 0):
-            raise OptionError("give the run a length, either in steps or in minutes")
+        if self.steps <= 0 and self.minutes <= 0:
+            raise OptionError("a run needs an end; give --steps, --minutes or both")
         if self.batch < 1 or self.learning_rate <= 0 or not 0 <= self.averaging < 1:
             raise OptionError(
                 f"batch ({self.batch}) and learning rate ({self.learning_rate}) must be positive "
