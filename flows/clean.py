@@ -48,6 +48,14 @@ _stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
 """Set by who runs the flow in this process and wants to be able to stop it; task threads see it."""
 
 
+def stop_event() -> threading.Event | None:
+    """What tells this run to stop.
+
+    Runners pickle a flow with all that it names: a function, but not a context variable.
+    """
+    return _stop.get()
+
+
 class ShardIncompleteError(AccessError):
     """Documents of a shard met errors that may pass; the shard is tried again."""
 
@@ -70,7 +78,7 @@ def clean_shard_task(
     jobs: Sequence[Job], run: Run, part: Path | None, may_fail: int
 ) -> ShardReport:
     """Clean a shard; a try after the first cleans only what failed in the one before."""
-    report = clean_shard(jobs, run, part, may_fail=may_fail, stop=_stop.get())
+    report = clean_shard(jobs, run, part, may_fail=may_fail, stop=stop_event())
     passing = [failure for failure in report.failures if failure.may_pass]
     context = TaskRunContext.get()
     if passing and not report.stopped and context and context.task_run.run_count <= RETRIES:
@@ -107,7 +115,7 @@ def clean_documents(
     plan, began = plan_run(source, destination, options, metrics), time.monotonic()
     run = Run.begin(plan)
     shards = _clean(plan, run) if plan.jobs else []
-    stop = _stop.get()
+    stop = stop_event()
     told_to_stop = stop is not None and stop.is_set()
     report = RunReport.of(plan, run, shards, time.monotonic() - began, told_to_stop)
     if plan.jobs:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -151,6 +151,60 @@ def serve(
     from flows.serve import serve_folder
 
     serve_folder(source, destination, options, metrics, cron=cron, interval=interval, name=name)
+    return DONE
+
+
+@app.command
+def evaluate(
+    folder: Path,
+    /,
+    *,
+    truth: Path | None = None,
+    model: str = DEFAULTS.model,
+    device: str = DEFAULTS.device,
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = DEFAULTS.precision,
+    baselines: bool = False,
+    group: str | None = None,
+    language: str | None = None,
+    out: Path | None = None,
+    cache: Path | None = None,
+    jobs: int = 1,
+) -> int:
+    """Score a model on pages whose clean original or text is known.
+
+    Args:
+        folder: Dirty pages; without --truth, with their text in PAGE.gt.txt beside them.
+        truth: Folder of the clean originals, under the same names.
+        model: A shipped model's name, or the path of a .safetensors checkpoint.
+        device: Where the network runs.
+        precision: Arithmetic of the network.
+        baselines: Put classical cleaners beside it.
+        group: Regular expression whose first group, in a page's name, is what to average by; the
+            default is by folder.
+        language: Tesseract's name of the pages' language; the default is from a pages.csv, or eng.
+        out: Parquet file for the scores of every page.
+        cache: Folder that keeps what Tesseract read, for the next evaluation.
+        jobs: Pages at a time.
+    """
+    from flows.reports import scores_table
+    from pipeline.baselines import BASELINES
+    from pipeline.cases import find_pairs, find_transcribed
+    from pipeline.evaluation import EvaluationOptions
+    from pipeline.evaluation import evaluate as score
+    from pipeline.scores import write_scores
+
+    console.set_up_logging(quiet=False, verbose=False)
+    cases = find_pairs(folder, truth, group) if truth else find_transcribed(folder, language, group)
+    chosen = EvaluationOptions(BASELINES if baselines else (), cache, jobs)
+
+    from pipeline.cleaner import Cleaner, CleanOptions
+
+    cleaner = Cleaner.from_pretrained(model, CleanOptions(device=device, precision=precision))
+    with console.progress_bar(len(cases), quiet=False) as progress:
+        evaluation = score(cleaner.clean, cases, chosen, tick=lambda name: progress(1, 0))
+    if out is not None:
+        write_scores(out, evaluation)
+    console.show(scores_table(evaluation))
     return DONE
 
 

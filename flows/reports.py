@@ -1,6 +1,7 @@
 """What a run came to, in words and tables: for the terminal, and for Prefect's artifacts."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 from typing import Any
 
 from rich import box
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from pipeline.outcome import RunReport
 from pipeline.records import read_records
+from pipeline.scores import Evaluation, Figures
 from pipeline.summary import Change, Summary, WorstPage, summarise
 
 TABLE_ROWS = 100
@@ -96,6 +98,24 @@ def summary_of(report: RunReport, worst: int) -> Summary | None:
     if folder is None or not folder.exists():
         return None
     return summarise(read_records(folder), report.seconds, worst)
+
+
+def scores_table(evaluation: Evaluation) -> Table:
+    """Means of an evaluation: a line for each method, over all pages, then by group."""
+    means = evaluation.means()
+    named = [
+        field.name
+        for field in fields(Figures)
+        if any(getattr(mean.figures, field.name) is not None for mean in means)
+    ]
+    titles = [name.replace("_", " ") for name in named]
+    table = Table("pages", "", "method", *titles, "better", "worse", box=box.SIMPLE)
+    for mean in means:
+        figures = (getattr(mean.figures, name) for name in named)
+        cells = ("" if value is None else f"{value:.4g}" for value in figures)
+        changes = (str(mean.better), str(mean.worse)) if mean.figures.cer is not None else ("", "")
+        table.add_row(str(mean.pages), mean.group or "all", mean.method, *cells, *changes)
+    return table
 
 
 def _tables(summary: Summary) -> list[RenderableType]:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
@@ -44,6 +45,7 @@ def serve_folder(
         raise OptionError("a schedule is --cron '0 2 * * *' or --interval SECONDS; give one")
     if interval is not None and interval <= 0:
         raise OptionError(f"--interval {interval} is no time to wait; give seconds above 0")
+    cron = _checked(cron)
     plan_run(source, destination, options, metrics)  # what is wrong now will be wrong at night
     if get_current_settings().api.url is None:
         raise MissingError(
@@ -52,7 +54,7 @@ def serve_folder(
         )
     clean_documents.serve(
         name=name,
-        cron=_checked(cron),
+        cron=cron,
         interval=interval,
         parameters=_parameters(source, destination, options, metrics),
         description="Clean what is new or changed in a folder of scans.",
@@ -64,8 +66,6 @@ def serve_folder(
 
 
 def _checked(cron: str | None) -> str | None:
-    from prefect.client.schemas.schedules import CronSchedule
-
     if cron is not None:
         try:
             CronSchedule(cron=cron)

@@ -13,7 +13,7 @@ os.environ |= {
     "PREFECT_HOME": tempfile.mkdtemp(prefix="pagewash-prefect-"),
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 os.environ.pop("PREFECT_API_URL", None)
 
@@ -23,7 +23,7 @@ def prefect_server() -> Iterator[None]:
     """A real Prefect server on an SQLite database of its own, for all tests that need one."""
     from prefect.testing.utilities import prefect_test_harness
 
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=240):
         yield
 
 

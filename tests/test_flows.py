@@ -1,4 +1,4 @@
-"""The flow against a real Prefect server, and one scheduled run that really fires."""
+"""The flow against a real Prefect server: files, rows, artifacts, retries, and its last state."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pipeline.options import RunOptions
 from pipeline.outcome import RunReport
 from pipeline.records import read_records
 
-pytestmark = pytest.mark.usefixtures("prefect_server")
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -90,9 +90,7 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(folders, options, 
         tries.append(None)
         if len(tries) == 2:
             (folders[1] / "1.png").rmdir()
-        return pipeline.shards.clean_shard(
-            *arguments, **keywords, load=lambda run: FakeCleaner()
-        )
+        return pipeline.shards.clean_shard(*arguments, **keywords, load=lambda run: FakeCleaner())
 
     monkeypatch.setattr(flows.clean, "clean_shard", clean_shard)
     monkeypatch.setattr(clean_shard_task, "retry_delay_seconds", 0)

@@ -1,0 +1,237 @@
+"""The command `pagewash`: exit codes, messages, standard input and output, and a quick --help."""
+
+import io
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scans import scan, write_scan
+
+from flows.cli import main
+from pipeline.options import RunOptions
+from pipeline.records import read_records
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """SRC with two scans, and DST."""
+    for number in range(2):
+        write_scan(tmp_path / "scans" / f"{number}.png", seed=number)
+    return tmp_path / "scans", tmp_path / "out"
+
+
+@pytest.fixture
+def quick(tiny_model: Path) -> list[str]:
+    """Options for a small network, here."""
+    return ["--model", str(tiny_model), "--device", "cpu", "--precision", "fp32"]
+
+
+def pagewash(*arguments: object, stdin: bytes = b"", **keywords) -> subprocess.CompletedProcess:
+    """The command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        **keywords,
+    )
+
+
+def test_a_folder_is_cleaned_with_a_closing_summary(folders, quick, capsys):
+    assert main(["clean", *map(str, folders), *quick]) == 0
+    out, err = capsys.readouterr()
+    assert "2 documents cleaned" in out
+    assert "pages per second" in out
+    assert "2/2" in err  # the progress bar
+    assert out.count("\n") < 24
+    assert len(read_records(folders[1])) == 2
+
+
+def test_quiet_prints_nothing(folders, quick, capsys):
+    assert main(["clean", *map(str, folders), *quick, "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_same_command_again_says_that_nothing_is_to_do(folders, quick, capsys):
+    main(["clean", *map(str, folders), *quick])
+    capsys.readouterr()
+    assert main(["clean", *map(str, folders), *quick]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "nothing to do: 2 documents are clean already" in err
+
+
+def test_nothing_to_do_is_said_without_torch_or_prefect(folders, quick):
+    main(["clean", *map(str, folders), *quick])
+    arguments = ["clean", *map(str, folders), *quick]
+    script = (
+        f"import sys; from flows.cli import main; code = main({arguments!r});"
+        "sys.exit(code or bool({'torch', 'prefect'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["scans", "out", "--model", "bset"], 3, "no model 'bset'"),
+        (["scans", "scans/out"], 1, "lies inside"),
+        (["nowhere", "out"], 2, "nowhere is not there"),
+        (["scans", "file/out"], 5, "cannot be written to"),
+        (["scans", "out", "--pages", "3-1"], 1, "--pages '3-1'"),
+        (["scans", "out", "--max-failures", "many"], 1, "--max-failures 'many'"),
+        (["scans", "out", "--jobs", "-1"], 1, "--jobs"),
+        (["scans", "out", "--color", "blue"], 1, "--color"),
+        (["scans", "out", "--colour", "gray"], 1, "--colour"),
+        (["scans"], 1, "DESTINATION"),
+        (["scans", "-"], 1, "standard output takes one document"),
+    ],
+)
+def test_what_cannot_work_is_told_with_its_exit_code(
+    folders, quick, monkeypatch, capsys, arguments, code, message
+):
+    monkeypatch.chdir(folders[0].parent)
+    Path("file").touch()
+    rest = [] if "--model" in arguments else quick
+    assert main(["clean", *arguments, *rest]) == code
+    said = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert message in said
+    assert not folders[1].exists()
+
+
+def test_a_file_that_cannot_be_read_is_named_and_makes_the_exit_code_2(folders, quick, capsys):
+    (folders[0] / "empty.tif").touch()
+    assert main(["clean", *map(str, folders), *quick]) == 2
+    out, err = capsys.readouterr()
+    assert "empty.tif is empty (0 bytes)" in err
+    assert "2 documents cleaned, 1 failed" in out
+
+
+def test_metrics_sums_up_an_output_folder_and_a_run(folders, quick, capsys):
+    (folders[0] / "empty.tif").touch()
+    main(["clean", *map(str, folders), *quick, "-q"])
+    capsys.readouterr()
+    assert main(["metrics", str(folders[1])]) == 0
+    whole = capsys.readouterr().out
+    assert "3 documents, 3 pages" in whole
+    assert "empty.tif" in whole
+    run = next(folders[1].glob("metrics/date=*/run=*"))
+    assert main(["metrics", str(run)]) == 0
+    assert capsys.readouterr().out == whole
+    assert main(["metrics", str(folders[0])]) == 5
+
+
+def test_evaluate_puts_the_network_beside_what_it_has_to_beat(tmp_path, quick, capsys):
+    for number in range(2):
+        write_scan(tmp_path / "dirty" / f"{number}.png", seed=number)
+        clean = np.where(scan(number) < 120, 0, 255).astype(np.uint8)
+        (tmp_path / "clean").mkdir(exist_ok=True)
+        Image.fromarray(clean).convert("1").save(tmp_path / "clean" / f"{number}.png")
+    folders = [str(tmp_path / "dirty"), "--truth", str(tmp_path / "clean")]
+    out = tmp_path / "scores.parquet"
+    assert main(["evaluate", *folders, *quick, "--baselines", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    for method in ("uncleaned", "pagewash", "sauvola", "f measure"):
+        assert method in said
+    assert out.exists()
+
+
+def test_standard_input_to_standard_output_keeps_the_format_and_the_resolution(quick):
+    page = io.BytesIO()
+    Image.fromarray(scan()).save(page, "TIFF", dpi=(300, 300))
+    done = pagewash("clean", "-", "-", *quick, stdin=page.getvalue())
+    assert done.returncode == 0, done.stderr
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert image.format == "TIFF"
+        assert image.size == (90, 120)
+        assert image.info["dpi"] == pytest.approx((300, 300))
+
+
+def test_a_broken_standard_input_leaves_standard_output_empty(quick):
+    done = pagewash("clean", "-", "-", *quick, stdin=b"no page")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"standard-input" in done.stderr
+
+
+def test_a_file_goes_to_standard_output_and_standard_input_to_a_file(folders, quick, tmp_path):
+    done = pagewash("clean", folders[0] / "0.png", "-", *quick)
+    with Image.open(io.BytesIO(done.stdout)) as image:
+        assert image.format == "PNG"
+    target = tmp_path / "page.jpg"
+    source = (folders[0] / "0.png").read_bytes()
+    assert pagewash("clean", "-", target, *quick, stdin=source).returncode == 0
+    with Image.open(target) as image:
+        assert image.format == "JPEG"
+    assert {path.name for path in tmp_path.iterdir()} == {"scans", "page.jpg"}
+
+
+def test_the_command_line_has_the_options_and_defaults_of_the_pipeline(capsys):
+    assert main(["clean", "--help"]) == 0
+    said = capsys.readouterr().out
+    for name, value in vars(RunOptions()).items():
+        assert f"--{name.replace('_', '-')}" in said
+        assert value in ("", False, 0) or f"[default: {value}]" in " ".join(said.split()), name
+
+
+def test_the_network_gets_the_defaults_of_the_command_line():
+    from pipeline.cleaner import CleanOptions
+
+    clean, run = CleanOptions(), RunOptions()
+    assert (clean.device, clean.precision, clean.color) == (run.device, run.precision, run.color)
+
+
+def test_version_and_help_are_no_errors(capsys):
+    assert main(["--version"]) == 0
+    assert main([]) == 0
+    assert "clean" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    heavy = {"torch", "prefect", "cv2", "numpy", "pyarrow", "PIL", "pikepdf", "pypdfium2", "tqdm"}
+    script = (
+        "import sys; from flows.cli import main; main(['--help']);"
+        f"sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
+    for number in range(20):
+        write_scan(tmp_path / "scans" / f"{number:02}.png", seed=number, shape=(600, 450))
+    arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, "--jobs", "1"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", *arguments], stderr=subprocess.PIPE
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / "out" / "00.png").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    written = {path.name for path in (tmp_path / "out").glob("*.*")}
+    assert written == set(read_records(tmp_path / "out")["source"].to_pylist())
+    assert 1 <= len(written) < 20
+    assert main([*arguments, "-q"]) == 0
+    assert len(list((tmp_path / "out").glob("*.png"))) == 20
+
+
+@pytest.mark.timeout(300)
+def test_a_run_through_prefect_gives_what_a_run_without_gives(
+    prefect_server, folders, quick, tmp_path, capsys
+):
+    (folders[0] / "empty.tif").touch()
+    assert main(["clean", *map(str, folders), *quick, "--flow", "--max-failures", "1"]) == 2
+    assert "2 documents cleaned, 1 failed" in capsys.readouterr().out
+    other = tmp_path / "other"
+    assert main(["clean", str(folders[0]), str(other), *quick, "--no-flow"]) == 2
+    for name in ("0.png", "1.png"):
+        one, two = (np.asarray(Image.open(folder / name)) for folder in (folders[1], other))
+        assert np.array_equal(one, two)
+    assert sorted(path.name for path in other.iterdir()) == ["0.png", "1.png", "metrics"]
