@@ -8,7 +8,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pipeline.errors import OptionError
 
@@ -16,6 +16,9 @@ from pipeline.errors import OptionError
 @dataclass(frozen=True)
 class RunOptions:
     """How documents are cleaned and written."""
+
+    # Prefect's form for a run shows the sentences below
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
     format: Literal["keep", "png", "tiff", "jpeg", "pdf"] = "keep"
     """Container of the cleaned documents; keep takes the one that came in."""

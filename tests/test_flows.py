@@ -104,3 +104,9 @@ def test_an_option_that_cannot_work_fails_the_flow_with_its_own_error(folders):
     state = clean_documents(*folders, RunOptions(model="bset"), return_state=True)
     assert state.is_failed()
     assert "MissingError" in state.message
+
+
+def test_prefect_shows_a_form_that_explains_every_option():
+    options = clean_documents.parameters.definitions["RunOptions"]["properties"]
+    assert set(options) == set(vars(RunOptions()))
+    assert all(option["description"] for option in options.values())
