@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.files import access_errors
+
 Container = Literal["png", "jpeg", "tiff", "bmp", "webp", "jp2", "pdf"]
 Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
 
@@ -94,6 +96,9 @@ def find_documents(root: Path) -> list[Path]:
     """Every document under a folder, by extension in any case, sorted; or the one file given.
 
     Hidden files and folders are left out, and so are symlinks that lead out of the folder.
+
+    Raises:
+        AccessError: a folder that may not be looked into: its documents would be missed silently.
     """
     if not root.is_dir():
         return [root]
@@ -102,9 +107,14 @@ def find_documents(root: Path) -> list[Path]:
 
 def _walk(root: Path) -> Iterator[Path]:
     inside = root.resolve()
-    for folder, names, files in os.walk(root):
+    for folder, names, files in os.walk(root, onerror=_refuse):
         names[:] = [name for name in names if not name.startswith(".")]
         for name in files:
             path = Path(folder, name)
             if not name.startswith(".") and path.resolve().is_relative_to(inside):
                 yield path
+
+
+def _refuse(error: OSError) -> None:
+    with access_errors(error.filename, "read"):
+        raise error

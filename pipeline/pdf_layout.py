@@ -121,6 +121,8 @@ def _slots(resources: Any, seen: set[tuple[int, int]]) -> Iterator[tuple[Any, st
     named = resources.get(Name.XObject, {})
     for name in list(named.keys()):
         drawn = named[name]
+        if not isinstance(drawn, pikepdf.Stream):
+            continue
         if drawn.get(Name.Subtype) == Name.Image:
             yield named, name
         elif drawn.objgen not in seen:
@@ -163,7 +165,7 @@ def _draw(
     resources: Any, name: str, matrix: Matrix, inside: frozenset[tuple[int, int]]
 ) -> Iterator[Any]:
     drawn = resources.get(Name.XObject, {}).get(name)
-    if drawn is None or drawn.objgen in inside:
+    if not isinstance(drawn, pikepdf.Stream) or drawn.objgen in inside:
         return
     if drawn.get(Name.Subtype) == Name.Image:
         yield drawn, matrix

@@ -5,12 +5,11 @@ Bytes and PDF syntax only, no PDF library: those keep every image in memory unti
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from pipeline.encoders import encode_g4, encode_jpeg, encode_png, is_bilevel, was_lossy
+from pipeline.encoders import encode_g4, encode_jpeg, encode_png, is_bilevel, lossy_wins, was_lossy
 from pipeline.pages import Page, UntouchedPage, fitting_profile
-from pipeline.tiff import read_directory
 
 _DEFAULT_DPI = 300.0  # where the page does not say; most archives scan at it
 _HEADER = b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n"
@@ -38,17 +37,21 @@ def encode_for_pdf(page: Page, lossless: bool = False) -> EncodedImage:
     """
     height, width = page.pixels.shape[:2]
     if is_bilevel(page):
-        (strip,) = read_directory(encode_g4(page)).strips
+        (strip,) = encode_g4(page).strips
         parms = f"<< /K -1 /Columns {width} /Rows {height} >>"
         return EncodedImage(strip, f"/Filter /CCITTFaxDecode /DecodeParms {parms}", 1)
-    parms = f"<< /Predictor 15 /Colors {page.channels} /Columns {width} >>"
-    flate = EncodedImage(
-        _png_data(encode_png(page)), f"/Filter /FlateDecode /DecodeParms {parms}", 8
-    )
-    if lossless or not was_lossy(page):
-        return flate
-    jpeg = EncodedImage(encode_jpeg(page), "/Filter /DCTDecode", 8)
-    return min(flate, jpeg, key=lambda image: len(image.data))
+    if not lossless and was_lossy(page):
+        jpeg = EncodedImage(encode_jpeg(replace(page, dpi=None, icc=None)), "/Filter /DCTDecode", 8)
+        if lossy_wins(page, len(jpeg.data)):
+            return jpeg
+        return min(_flate(page), jpeg, key=lambda image: len(image.data))
+    return _flate(page)
+
+
+def _flate(page: Page) -> EncodedImage:
+    parms = f"<< /Predictor 15 /Colors {page.channels} /Columns {page.pixels.shape[1]} >>"
+    coding = f"/Filter /FlateDecode /DecodeParms {parms}"
+    return EncodedImage(_png_data(encode_png(page)), coding, 8)
 
 
 def _png_data(png: bytes) -> bytes:

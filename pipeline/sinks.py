@@ -9,7 +9,7 @@ from pipeline import encoders
 from pipeline.containers import Container
 from pipeline.errors import OptionError
 from pipeline.pages import Page, UntouchedPage
-from pipeline.tiff import TiffAppender, read_directory
+from pipeline.tiff import TiffAppender
 
 _ENCODERS = {
     "png": encoders.encode_png,
@@ -66,7 +66,7 @@ class TiffSink:
 
     def add(self, page: Page | UntouchedPage) -> None:
         """Encode and append the page."""
-        self._tiff.append(read_directory(encoders.encode_tiff(_image_page(page))))
+        self._tiff.append(encoders.encode_tiff(_image_page(page)))
 
     def finish(self) -> None:
         """A TIFF is complete after each page."""

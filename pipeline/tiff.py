@@ -12,7 +12,9 @@ from pipeline.errors import OptionError
 
 # Adobe, TIFF 6.0: section 2 for the layout and the types, section 8 for the tags
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_LONG = 4
+_SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
+_JPEG, _INCHES = 7, 2
+_GREY, _YCBCR = 1, 6  # photometric interpretation
 _STRIP_OFFSETS, _STRIP_BYTE_COUNTS = 273, 279
 _HEADER = b"II*\0"
 _LARGEST = 2**32 - 1  # offsets have 32 bits
@@ -27,6 +29,11 @@ class Directory:
 
     strips: list[bytes]
     """The encoded pixels, top to bottom."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the encoded pixels."""
+        return sum(map(len, self.strips))
 
 
 def read_directory(tiff: bytes) -> Directory:
@@ -43,6 +50,47 @@ def read_directory(tiff: bytes) -> Directory:
     sizes = _integers(tags.pop(_STRIP_BYTE_COUNTS))
     strips = [tiff[start : start + size] for start, size in zip(offsets, sizes, strict=True)]
     return Directory(tags, strips)
+
+
+def jpeg_directory(
+    jpeg: bytes, shape: tuple[int, ...], dpi: tuple[float, float] | None, icc: bytes | None
+) -> Directory:
+    """A whole JPEG as the only strip of an image (TIFF Technical Note 2).
+
+    Args:
+        jpeg: baseline; grey, or YCbCr with its colours at half the resolution.
+        shape: (H, W) or (H, W, 3), of its pixels.
+        dpi: pixels per inch, horizontal and vertical.
+        icc: profile that fits its pixels.
+    """
+    height, width = shape[:2]
+    channels = 1 if len(shape) == 2 else 3
+    tags = {
+        256: _value(_LONG, width),
+        257: _value(_LONG, height),
+        258: _value(_SHORT, *[8] * channels),
+        259: _value(_SHORT, _JPEG),
+        262: _value(_SHORT, _GREY if channels == 1 else _YCBCR),
+        277: _value(_SHORT, channels),
+        278: _value(_LONG, height),
+    }
+    if channels == 3:
+        tags[530] = _value(_SHORT, 2, 2)
+    if dpi is not None:
+        for tag, value in zip((282, 283), dpi, strict=True):
+            tags[tag] = (_RATIONAL, 1, struct.pack("<II", round(value * 100), 100))
+        tags[296] = _value(_SHORT, _INCHES)
+    if icc is not None:
+        tags[34675] = (_UNDEFINED, len(icc), icc)
+    return Directory(tags, [jpeg])
+
+
+def _value(kind: int, *numbers: int) -> tuple[int, int, bytes]:
+    return (
+        kind,
+        len(numbers),
+        struct.pack(f"<{len(numbers)}{'I' if kind == _LONG else 'H'}", *numbers),
+    )
 
 
 def _integers(value: tuple[int, int, bytes]) -> tuple[int, ...]:

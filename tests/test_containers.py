@@ -1,8 +1,10 @@
+import errno
 from pathlib import Path
 
 import pytest
 
 from pipeline.containers import EXTENSIONS, WriteOptions, find_documents, output_path, sniff
+from pipeline.errors import AccessError
 
 ROOT, OUT = Path("scans"), Path("cleaned")
 
@@ -49,6 +51,15 @@ def test_a_link_out_of_the_folder_is_left_out(tmp_path):
     (scans / "out.png").symlink_to(tmp_path / "elsewhere.png")
     (scans / "in.png").symlink_to(scans / "own.png")
     assert [path.name for path in find_documents(scans)] == ["in.png", "own.png"]
+
+
+def test_a_folder_that_cannot_be_listed_is_an_access_error(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", folder)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(AccessError, match="cannot be read: Permission denied"):
+        find_documents(tmp_path)
 
 
 def test_a_file_is_found_whatever_its_name(tmp_path):

@@ -2,13 +2,13 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline import tiff
 from pipeline.errors import OptionError
-from pipeline.tiff import TiffAppender, read_directory
+from pipeline.tiff import TiffAppender, jpeg_directory, read_directory
 
 COMPRESSIONS = ["group4", "tiff_adobe_deflate", "tiff_lzw", "jpeg"]
 
@@ -27,6 +27,7 @@ def encoded(pixels: np.ndarray, compression: str) -> bytes:
         max_size=6,
     )
 )
+@settings(max_examples=30, deadline=None)
 def test_images_strung_together_are_the_images_they_were(parts):
     rng = np.random.default_rng(len(parts))
     alone = [encoded(rng.integers(0, 256, (h, w), np.uint8), kind) for kind, h, w in parts]
@@ -41,6 +42,21 @@ def test_images_strung_together_are_the_images_they_were(parts):
         together.seek(index)
         assert np.array_equal(np.asarray(together), np.asarray(expected))
         assert together.info["dpi"] == (200, 100)
+
+
+@pytest.mark.parametrize("shape", [(40, 50), (40, 50, 3)], ids=["grey", "colour"])
+def test_a_jpeg_in_a_tiff_decodes_to_the_same_pixels(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    jpeg, file = io.BytesIO(), io.BytesIO()
+    Image.fromarray(pixels).save(jpeg, "JPEG")
+    TiffAppender(file).append(jpeg_directory(jpeg.getvalue(), shape, (300, 299.5), b"profile"))
+    page = Image.open(file)
+    assert np.array_equal(
+        np.asarray(page.convert("RGB")), np.asarray(Image.open(jpeg).convert("RGB"))
+    )
+    assert page.info["compression"] == "jpeg"
+    assert page.info["dpi"] == (300, 299.5)
+    assert page.info["icc_profile"] == b"profile"
 
 
 def test_beyond_4_gib_the_way_out_is_named(monkeypatch):
