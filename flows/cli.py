@@ -7,6 +7,7 @@ Nothing heavy is imported before a command needs it, so that `pagewash --help` a
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,15 +75,16 @@ def clean(
     from pipeline.runs import plan_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
-    with piped(source, destination) as (source_path, destination_path):
-        plan = plan_run(source_path, destination_path, options, metrics)
+    by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
+    if STREAM in (source, destination):
+        # a stream holds nothing from an earlier run, and another process cannot come back to it
+        options, by_flow = replace(options, force=True), False
+    with piped(source, destination) as (read, written):
+        plan = plan_run(read, written, options, metrics)
         if not plan.jobs:
             console.say(console.nothing_to_do(plan), quiet=quiet)
             return DONE
-        by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
-        # what a flow reads and writes is named by its paths
-        by_flow = by_flow and STREAM not in (source, destination)
-        report = _as_flow(source, destination, options, metrics) if by_flow else _here(plan, quiet)
+        report = _as_flow(read, written, options, metrics) if by_flow else _here(plan, quiet)
         if not quiet:
             from flows.reports import closing
 

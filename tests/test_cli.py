@@ -152,6 +152,16 @@ def test_standard_input_to_standard_output_keeps_the_format_and_the_resolution(q
         assert image.info["dpi"] == pytest.approx((300, 300))
 
 
+def test_a_stream_is_cleaned_again_although_its_metrics_are_kept(quick, tmp_path):
+    page = io.BytesIO()
+    Image.fromarray(scan()).save(page, "PNG")
+    for _ in range(2):
+        done = pagewash(
+            "clean", "-", "-", *quick, "--metrics", tmp_path / "metrics", stdin=page.getvalue()
+        )
+        assert done.stdout.startswith(b"\x89PNG")
+
+
 def test_a_broken_standard_input_leaves_standard_output_empty(quick):
     done = pagewash("clean", "-", "-", *quick, stdin=b"no page")
     assert (done.returncode, done.stdout) == (2, b"")
