@@ -76,7 +76,7 @@ def learn(
     typesetting = options.pairs.typesetting
     card = ModelCard(
         material.name,
-        text_heights=(typesetting.smallest_text, typesetting.largest_text),
+        text_heights=(typesetting.common_text[0], typesetting.largest_text),
         training_data=_described(material, faces, real),
         git_revision=_revision(),
         attribution=material.attribution,

@@ -29,10 +29,10 @@ class PairOptions:
     crop: int = 256
     """Side of a crop in pixels; a multiple of the network's stride."""
 
-    real: float = 0.2
+    real: float = 0.3
     """Share of crops cut from real pairs, where there are any."""
 
-    real_corrupted: float = 0.25
+    real_corrupted: float = 0.15
     """Share of the real crops whose clean page is corrupted anew."""
 
     typesetting: TypesettingOptions = TypesettingOptions()

@@ -298,4 +298,4 @@ def _picture_box(rng: Generator, width: int, height: int) -> Box:
 
 
 _LAYOUTS = (_paragraphs, _title_page, _table, _handwriting, _large_letters)
-_SHARES = (0.56, 0.13, 0.14, 0.1, 0.07)
+_SHARES = (0.54, 0.13, 0.13, 0.1, 0.1)

@@ -1,0 +1,92 @@
+"""What the shipped models do to pages: bars that hold for every checkpoint we ship.
+
+Pictures come from scikit-image, text from the specimens; no training saw either.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from pipeline.checkpoint import load_checkpoint, shipped_models
+from pipeline.cleaner import Cleaner, CleanOptions
+from pipeline.truth import psnr, rmse, ssim
+
+SAMPLES = Path(__file__).parents[1] / "data/samples"
+NOISY_OFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
+
+
+@pytest.fixture(scope="module", params=shipped_models())
+def cleaner(request) -> Cleaner:
+    return Cleaner.from_pretrained(request.param)
+
+
+def grey_sample(name: str) -> np.ndarray:
+    return np.asarray(Image.open(SAMPLES / name).convert("L"))
+
+
+def test_a_shipped_model_costs_at_most_10000_multiply_adds_per_pixel(cleaner):
+    assert load_checkpoint(cleaner.model_id).network.macs_per_pixel <= 10_000
+
+
+@pytest.mark.parametrize("name", ["coffee-letter.png", "old-book.jpg", "receipt.jpg"])
+def test_paper_of_the_samples_turns_white_and_ink_stays(cleaner, name):
+    dirty = grey_sample(name)
+    cleaned = cleaner.clean(dirty, dpi=150)
+    assert np.percentile(cleaned, 60) > 245 > np.percentile(dirty, 60)
+    assert (cleaned < 160).mean() > 0.01
+
+
+def test_bf16_and_fp32_agree_on_the_samples(cleaner):
+    dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
+    cleaned = [
+        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=precision)).clean(
+            dirty, 150
+        )
+        for name in ("fp32", "bf16")
+    ]
+    assert psnr(*cleaned, data_range=255) >= 45
+
+
+def photographs() -> dict[str, np.ndarray]:
+    """Four photographs as grey pages of a width of 512, on a white margin."""
+    pages = {}
+    for name in ("camera", "astronaut", "chelsea", "coffee"):
+        picture = getattr(skimage.data, name)()
+        grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        height = round(512 * grey.shape[0] / grey.shape[1])
+        page = np.full((height + 200, 712), 255, np.uint8)
+        page[100:-100, 100:-100] = cv2.resize(grey, (512, height), interpolation=cv2.INTER_AREA)
+        pages[name] = page
+    return pages
+
+
+def halftone(page: np.ndarray) -> np.ndarray:
+    """The page on a screen of 6 pixels at 45 degrees."""
+    y, x = np.mgrid[: page.shape[0], : page.shape[1]]
+    screen = (np.cos((x + y) * np.pi / 4.24) + np.cos((x - y) * np.pi / 4.24)) / 4 + 0.5
+    dots = np.clip((page / 255 - screen) * 4 + 0.5, 0, 1)
+    return np.where(page == 255, 255, dots * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("name", ["camera", "astronaut", "chelsea", "coffee"])
+@pytest.mark.parametrize("screened", [False, True])
+def test_a_picture_on_clean_paper_stays(cleaner, name, screened):
+    page = photographs()[name]
+    page = halftone(page) if screened else page
+    cleaned = cleaner.clean(page, dpi=300)
+    inside = np.s_[100:-100, 100:-100]
+    assert ssim(cleaned[inside], page[inside]) >= 0.9
+
+
+@pytest.mark.skipif(not NOISY_OFFICE.exists(), reason="needs the NoisyOffice pages")
+def test_noisy_office_comes_out_clean(cleaner):
+    errors = []
+    for path in sorted((NOISY_OFFICE / "noisy").glob("*.png"))[::6]:
+        dirty, clean = (cv2.imread(str(p), 0) for p in (path, NOISY_OFFICE / "clean" / path.name))
+        errors.append((rmse(dirty, clean), rmse(cleaner.clean(dirty), clean)))
+    before, after = np.mean(errors, axis=0)
+    assert after < before / 5
