@@ -210,6 +210,10 @@ def evaluate(
     return DONE
 
 
+# named, not imported: its options bring torch
+app.command("flows.training:train", name="train", help="Train an autoencoder, or go on with a run.")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the one place where errors become messages and exit codes.
 
