@@ -1,20 +1,21 @@
 """Tiles of one or many pages, packed into batches.
 
-Small pages share a batch and large ones take several, so pages are under way together and are
-finished in their order. Geometry and bookkeeping only: no network and no device.
+Tiles of one size share a batch, whichever page they are of, so pages are under way together and
+are finished in their order. Geometry and bookkeeping only: no network and no device.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.pages import Page, Pixels
-from pipeline.tiles import Tile, TilePlan, core_of, cut_window
+from pipeline.regions import Region, cut_window
+from pipeline.tiles import Tile, TilePlan
 
-LEAST_FILLED = 0.8
-"""Windows of a batch grow to the largest among them; this share of them must not be growth."""
+Kind = tuple[float, tuple[int, int]]
+"""Scale of a page, height and width of a window."""
 
 
 @dataclass(eq=False)
@@ -57,67 +58,61 @@ class Piece:
     tile: Tile
 
     @property
-    def window(self) -> tuple[int, int]:
-        """Height and width of the tile on the view, halo included."""
-        return self.job.plan.window(self.tile)
+    def kind(self) -> Kind:
+        """What it has in common with the other pieces of its batch."""
+        return self.job.scale, self.tile.window.shape
 
-    def cut_view(self, window: tuple[int, int]) -> Pixels:
-        """What the network sees of it, in a window of at least its own size."""
-        return cut_window(self.job.view, self.tile, self.job.plan.halo, window)
+    @cached_property
+    def pixels(self) -> int:
+        """Pixels it needs room for: of its window on the view or on the page, what is more."""
+        return max(self.tile.window.pixels, self._on_page(self.tile.window).pixels)
 
-    def cut_page(self, window: tuple[int, int]) -> Pixels:
-        """The page's own pixels in the same window of the view."""
-        height, width = (int(length / self.job.scale) for length in window)
-        return cut_window(self.job.grey, self._on_page, self._halo_on_page, (height, width))
+    def cut_view(self) -> Pixels:
+        """What the network sees of it."""
+        return cut_window(self.job.view, self.tile.window)
+
+    def cut_page(self) -> Pixels:
+        """The page's own pixels in the same window."""
+        return cut_window(self.job.grey, self._on_page(self.tile.window))
 
     def fill_in(self, cleaned: Pixels) -> None:
         """Put a cleaned window of the page in its place, less its halo."""
-        core = core_of(cleaned, self._on_page, self._halo_on_page)
-        self.job.cleaned[self._on_page.core] = core
+        # a page that is seen reduced may end within the last pixel of the view
+        core = self._on_page(self.tile.core).clipped(self.job.grey.shape)
+        window = self._on_page(self.tile.window)
+        self.job.cleaned[core.slices] = cleaned[core.within(window).slices]
         self.job.waiting -= 1
 
-    @property
-    def _on_page(self) -> Tile:
-        height, width = self.job.grey.shape
-        return self.tile.scaled(1 / self.job.scale, (height, width))
-
-    @property
-    def _halo_on_page(self) -> int:
-        return int(self.job.plan.halo / self.job.scale)
-
-
-def largest_window(batch: Sequence[Piece]) -> tuple[int, int]:
-    """Height and width that hold every window of a batch."""
-    heights, widths = zip(*(piece.window for piece in batch), strict=True)
-    return max(heights), max(widths)
+    def _on_page(self, region: Region) -> Region:
+        return region.scaled(1 / self.job.scale)
 
 
 def batch_pixels(batch: Sequence[Piece]) -> int:
-    """Pixels that a batch puts through the network."""
-    return math.prod(largest_window(batch)) * len(batch)
+    """Pixels that a batch needs room for."""
+    return sum(piece.pixels for piece in batch)
 
 
 def pack(pieces: Iterable[Piece], room: Callable[[], int]) -> Iterator[list[Piece]]:
-    """Group pieces, as they come, into batches of at most `room()` pixels, but of one at least.
+    """Group pieces of one kind into batches of at most `room()` pixels, but of one at least.
 
-    Lazy: no further piece is asked for once a batch is full; the room may change on the way.
+    Batches of several kinds are gathered side by side, so that pages of two sizes in turn do not
+    run one by one. They are given out in the order in which they were begun, full or not, and hold
+    no more than the room all together, so that no page waits long for its last tile. Lazy: no
+    further piece is asked for once a batch is full; the room may change on the way.
     """
-    batch: list[Piece] = []
+    begun: dict[Kind, list[Piece]] = {}
     for piece in pieces:
-        if batch and not _fits(piece, batch, room()):
-            yield batch
-            batch = []
-        batch.append(piece)
-        if batch_pixels(batch) // len(batch) * (len(batch) + 1) > room():
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        if batch_pixels(begun.get(piece.kind, ())) + piece.pixels > room():
+            yield from _up_to(piece.kind, begun)  # there is less room than there was
+        begun.setdefault(piece.kind, []).append(piece)
+        if batch_pixels(begun[piece.kind]) + piece.pixels > room():
+            yield from _up_to(piece.kind, begun)
+        while sum(map(batch_pixels, begun.values())) > room():
+            yield begun.pop(next(iter(begun)))
+    yield from begun.values()
 
 
-def _fits(piece: Piece, batch: Sequence[Piece], room: int) -> bool:
-    together = [*batch, piece]
-    pixels = batch_pixels(together)
-    filled = sum(math.prod(other.window) for other in together)
-    same_scale = piece.job.scale == batch[0].job.scale
-    return same_scale and pixels <= room and filled >= LEAST_FILLED * pixels
+def _up_to(kind: Kind, begun: dict[Kind, list[Piece]]) -> Iterator[list[Piece]]:
+    """Take out all batches that were begun up to that of a kind."""
+    while kind in begun:
+        yield begun.pop(next(iter(begun)))

@@ -1,50 +1,31 @@
-"""Pages through a network: the only place that knows device, precision and batches.
+"""Pages through a network: the only place that chooses device, precision, tiles and batches.
 
 A page becomes a grey view at the scale that the network was trained for, the view is cut into
 tiles, tiles of one or many pages run in batches, and what the network says about the view (a gain
 and an offset for every pixel) is applied to the page's own pixels. Knows no files and no Prefect.
 """
 
-import logging
 import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
-from pipeline.batches import Job, Piece, batch_pixels, largest_window, pack
+from pipeline.batches import Job, Piece, pack
 from pipeline.checkpoint import ModelCard, load_checkpoint
 from pipeline.colour import luminance, recolour
-from pipeline.errors import OptionError, PagewashError
+from pipeline.errors import OptionError
+from pipeline.inference import Network, clean_windows, prepare
+from pipeline.memory import Room
 from pipeline.pages import Page, Pixels
 from pipeline.precision import PrecisionName, choose_device, choose_precision
 from pipeline.scale import LARGEST, choose_scale, resample
-from pipeline.tiles import TileOptions, plan_tiles, round_up, split
-
-log = logging.getLogger(__name__)
-
-
-class Network(Protocol):
-    """What a cleaner asks of a network; `models.autoencoder.Autoencoder` is one."""
-
-    @property
-    def stride(self) -> int:
-        """Heights and widths must be multiples of it."""
-
-    @property
-    def receptive_radius(self) -> int:
-        """Farthest pixel, in rows or columns, that can change an output pixel."""
-
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Gain and offset for every pixel of (N, 1, H, W) in 0..1, where 1 is white."""
+from pipeline.tiles import TileOptions, plan_tiles, round_up
 
 
 @dataclass(frozen=True)
@@ -122,10 +103,7 @@ class Cleaner:
         self._dtype = precision.dtype
         on_gpu = self._device.type != "cpu"
         card = card or ModelCard(type(network).__name__)
-        if isinstance(network, torch.nn.Module):
-            network.eval()
-            network.to(self._device)
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        prepare(network, self._device)
         self._network = network
         self._color = options.color
         self._text_heights = card.text_heights
@@ -139,10 +117,14 @@ class Cleaner:
         self._grid = math.lcm(network.stride, round(LARGEST))
         # one pixel more than the network sees, for the interpolation of its maps
         self.halo = round_up(network.receptive_radius + 1, self._grid)
-        self.tile = options.tile or (2048 if on_gpu else TileOptions.size)
-        plan_tiles((1, 1), TileOptions(self.tile, self.halo), self._grid)
-        self._batch_pixels = (options.batch or (8 if on_gpu else 1)) * self.tile**2
-        self._memory_is_short = False
+        tile = options.tile or (2048 if on_gpu else TileOptions.size)
+        plan_tiles((1, 1), TileOptions(tile, self.halo), self._grid)  # an error comes at once
+        self._room = Room(self.device, tile, (options.batch or (8 if on_gpu else 1)) * tile**2)
+
+    @property
+    def tile(self) -> int:
+        """Longest side of a tile, halo included; it shrinks where memory is short."""
+        return self._room.tile
 
     @classmethod
     def from_pretrained(
@@ -184,8 +166,8 @@ class Cleaner:
         ends the iteration, whichever page it came from.
         """
         jobs: deque[Job] = deque()
-        for batch in pack(self._pieces(pages, jobs), lambda: self._batch_pixels):
-            self._run(batch)
+        for batch in pack(self._pieces(pages, jobs), lambda: self._room.batch_pixels):
+            self._room.run(batch, self._run)
             while jobs and not jobs[0].waiting:
                 yield self._finish(jobs.popleft())
 
@@ -210,79 +192,13 @@ class Cleaner:
         return CleanedPage(job.page.replace_pixels(cleaned), job.page, job.scale, job.seconds)
 
     def _run(self, batch: Sequence[Piece]) -> None:
-        """Clean a batch; where memory is short, in smaller parts from now on."""
+        """Clean the tiles of a batch, and put them in their places."""
         start = time.perf_counter()
-        try:
-            cleaned: Pixels | None = self._through_network(batch)
-        except torch.OutOfMemoryError:
-            cleaned = None
-        if cleaned is None:  # not in the handler: its traceback holds on to the memory
-            self._run_in_parts(batch)
-            return
+        windows = clean_windows(self._network, batch, self._device, self._dtype)
         seconds = (time.perf_counter() - start) / len(batch)
-        for piece, window in zip(batch, cleaned, strict=True):
+        for piece, window in zip(batch, windows, strict=True):
             piece.fill_in(window)
             piece.job.seconds += seconds
-
-    def _run_in_parts(self, batch: Sequence[Piece]) -> None:
-        """Halve a batch that did not fit the memory, or its only tile."""
-        height, width = largest_window(batch)
-        self._say_that_memory_is_short(f"{len(batch)} x {height} x {width} px")
-        self._batch_pixels = min(self._batch_pixels, batch_pixels(batch) // 2)
-        if len(batch) > 1:
-            middle = len(batch) // 2
-            self._run(batch[:middle])
-            self._run(batch[middle:])
-            return
-        job, tile = batch[0].job, batch[0].tile
-        halves = split(tile, job.plan.stride)
-        if halves is None:
-            raise PagewashError(
-                f"{self.device} has no memory left for a tile of {height} x {width} px; "
-                "end what else is using it, or choose --device cpu"
-            )
-        room = math.isqrt(math.prod(job.plan.window(halves[0])))
-        self.tile = min(self.tile, room // self._grid * self._grid)
-        job.waiting += 1
-        for half in halves:
-            self._run([Piece(job, half)])
-
-    def _say_that_memory_is_short(self, what: str) -> None:
-        if not self._memory_is_short:
-            self._memory_is_short = True
-            log.warning(
-                "%s has too little memory for %s at once; going on with less", self.device, what
-            )
-
-    def _through_network(self, batch: Sequence[Piece]) -> Pixels:
-        """Return the pages' windows cleaned, (N, H, W) uint8, halos included."""
-        window, scale = largest_window(batch), batch[0].job.scale
-        with torch.inference_mode():
-            view = self._load([piece.cut_view(window) for piece in batch])
-            with torch.autocast(
-                self._device.type, self._dtype, enabled=self._dtype != torch.float32
-            ):
-                gain, offset = self._network.coefficients(view)
-            gain, offset = (_rescale(values.float(), 1 / scale) for values in (gain, offset))
-            page = view
-            if scale != 1:
-                page = self._load([piece.cut_page(window) for piece in batch])
-            cleaned = torch.addcmul(offset, gain, page).mul_(255).round_().clamp_(0, 255)
-            return np.asarray(cleaned.to(torch.uint8)[:, 0].cpu().numpy(), np.uint8)
-
-    def _load(self, windows: list[Pixels]) -> Tensor:
-        """Return windows as (N, 1, H, W) float32 in 0..1 on the device."""
-        batch = torch.from_numpy(np.stack(windows)[:, None])
-        if self._device.type == "cuda":
-            batch = batch.pin_memory()
-        return batch.to(self._device, non_blocking=True).float().div_(255)
-
-
-def _rescale(values: Tensor, factor: float) -> Tensor:
-    """Bring a map to another size, aligned by the edges of its pixels."""
-    if factor > 1:
-        return F.interpolate(values, scale_factor=factor, mode="bilinear", align_corners=False)
-    return F.avg_pool2d(values, round(1 / factor)) if factor < 1 else values
 
 
 def _as_page_pixels(pixels: NDArray[Any]) -> Pixels:

@@ -33,8 +33,12 @@ class Cleans(Protocol):
     device: str
     precision: str
     precision_reason: str
-    tile: int
     halo: int
+
+    @property
+    def tile(self) -> int:
+        """Longest side of a tile in pixels, as it is now."""
+        ...
 
     def clean_pages(self, pages: Iterable[Page]) -> "Iterator[CleanedPage]":
         """Clean pages, lazily and in order."""

@@ -211,17 +211,39 @@ def test_pages_come_back_in_order_and_as_if_each_were_alone():
         assert np.abs(difference).max() <= 1
 
 
-def test_small_pages_share_a_batch_even_if_their_sizes_differ_a_little():
+def batches(shapes: list[tuple[int, int]], **options: object) -> list[int]:
+    """How many tiles ran together, batch after batch."""
     network = FakeNetwork()
-    shapes = [(100 + index, 120 - index) for index in range(8)]
-    list(cleaner(network, tile=512).clean_pages(pages(shapes)))
-    assert [shape[0] for shape in network.shapes] == [8]
+    list(cleaner(network, **options).clean_pages(pages(shapes)))
+    return [shape[0] for shape in network.shapes]
 
 
-def test_pages_of_very_different_sizes_are_not_padded_to_one_batch():
-    network = FakeNetwork()
-    list(cleaner(network, tile=512).clean_pages(pages([(30, 30), (400, 400)])))
-    assert [shape[0] for shape in network.shapes] == [1, 1]
+def test_small_pages_share_a_batch_if_they_are_the_same_on_the_networks_grid():
+    assert batches([(97 + index, 104 - index) for index in range(8)], tile=512) == [8]
+
+
+def test_pages_of_two_sizes_in_turn_share_batches_with_their_own_kind():
+    assert batches([(100, 60), (60, 100)] * 5, tile=512) == [5, 5]
+
+
+def test_pages_of_different_sizes_are_not_padded_to_one_batch():
+    assert batches([(30, 30), (400, 400)], tile=512) == [1, 1]
+
+
+def test_a_large_page_is_not_waited_for_by_a_small_one_for_ever():
+    shapes = [(60, 60), *[(400, 400)] * 20, (60, 60)]
+    cleaned = cleaner(FakeNetwork(), tile=256).clean_pages(pages(shapes, seen := []))
+    next(cleaned)
+    assert seen == [0, 1]
+
+
+def test_what_waits_for_its_batch_is_bounded_by_the_pixels_of_one():
+    shapes = [(40 + 8 * index, 200) for index in range(40)]  # each of another size
+    cleaned = cleaner(FakeNetwork(), tile=512).clean_pages(pages(shapes, seen := []))
+    for _ in cleaned:
+        waiting = [(64 + 40 + 8 * index) * 264 for index in seen[1:-1]]
+        seen.pop(0)
+        assert sum(waiting) <= 512**2
 
 
 def test_pages_are_read_as_they_are_needed():
@@ -315,7 +337,7 @@ def test_the_batch_is_halved_before_the_tile():
 def test_what_did_not_fit_is_not_tried_again(caplog):
     network = FakeNetwork(most_pixels=150 * 150)
     limited = cleaner(network, tile=256)
-    with caplog.at_level(logging.WARNING, "pipeline.cleaner"):
+    with caplog.at_level(logging.WARNING, "pipeline.memory"):
         limited.clean(scan(576, 576))
         refused = network.refused
         limited.clean(scan(576, 576))
@@ -324,6 +346,14 @@ def test_what_did_not_fit_is_not_tried_again(caplog):
     assert caplog.messages == [
         "cpu has too little memory for 1 x 256 x 256 px at once; going on with less"
     ]
+
+
+def test_tiles_do_not_shrink_below_their_halos():
+    network = FakeNetwork(most_pixels=20_000)
+    network.receptive_radius = 100
+    limited = cleaner(network, tile=512)
+    limited.clean(scan(300, 8))  # a strip that is far from square
+    assert limited.tile == 2 * limited.halo + network.stride == 216
 
 
 def test_a_device_without_memory_for_any_tile_is_reported_with_the_way_out():

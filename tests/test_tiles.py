@@ -1,5 +1,7 @@
 """A page cut into tiles and put together again is the page, also with a network in between."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +10,8 @@ from hypothesis import strategies as st
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
 from pipeline.errors import OptionError
-from pipeline.tiles import (
-    Tile,
-    TileOptions,
-    core_of,
-    cut,
-    cut_window,
-    plan_tiles,
-    reflect,
-    split,
-    stitch,
-)
+from pipeline.regions import Region
+from pipeline.tiles import TileOptions, TilePlan, cut, plan_tiles, stitch
 
 lengths = st.integers(1, 300)
 shapes = st.tuples(lengths, lengths)
@@ -37,89 +30,145 @@ def test_a_network_that_changes_nothing_returns_the_same_page(shape, halo, chann
     assert np.array_equal(stitch(cut(page, plan), plan), page)
 
 
-@given(shapes, st.integers(0, 40), st.integers(0, 80), st.sampled_from([1, 4, 8]))
+def any_plan(shape: tuple[int, int], halo: int, more: int, stride: int) -> TilePlan:
+    """A plan with tiles that are `more` pixels longer than they must be."""
+    halo_on_grid = -(-halo // stride) * stride
+    return plan_tiles(shape, TileOptions(2 * halo_on_grid + stride + more, halo), stride)
+
+
+plans = st.builds(
+    any_plan, shapes, st.integers(0, 40), st.integers(0, 80), st.sampled_from([1, 4, 8])
+)
+
+
+@given(plans)
 @settings(deadline=None)
-def test_cores_cover_every_pixel_once_and_start_on_the_grid(shape, halo, more, stride):
-    plan = plan_tiles(shape, TileOptions(2 * halo + 3 * stride + more, halo), stride)
-    covered = np.zeros(shape, int)
+def test_cores_cover_every_pixel_once_and_start_on_the_grid(plan):
+    covered = np.zeros(plan.shape, int)
     for tile in plan.tiles:
-        covered[tile.core] += 1
-        assert tile.top % stride == tile.left % stride == 0
+        covered[tile.core.slices] += 1
+        assert tile.core.rows.start % plan.stride == tile.core.columns.start % plan.stride == 0
     assert (covered == 1).all()
-    assert plan.halo >= halo
-    assert plan.halo % stride == 0
+
+
+@given(plans)
+@settings(deadline=None)
+def test_all_windows_of_a_page_have_one_size_on_the_grid(plan):
+    (shape,) = {tile.window.shape for tile in plan.tiles}
+    assert shape[0] % plan.stride == shape[1] % plan.stride == 0
 
 
 @given(shapes, st.integers(0, 40), st.integers(0, 80))
-def test_no_tile_is_longer_than_its_size_unless_the_page_is_one_tile_there(shape, halo, more):
+def test_no_tile_is_longer_than_its_size(shape, halo, more):
     size = 2 * halo + 24 + more
-    plan = plan_tiles(shape, TileOptions(size, halo), 8)
+    for tile in plan_tiles(shape, TileOptions(size, halo), 8).tiles:
+        assert max(tile.window.shape) <= size
+
+
+@given(plans)
+@settings(deadline=None)
+def test_a_core_has_its_halo_or_the_end_of_the_padded_page(plan):
     for tile in plan.tiles:
-        for side, length, window in zip(
-            shape, (tile.height, tile.width), plan.window(tile), strict=True
+        for core, window, length in zip(
+            (tile.core.rows, tile.core.columns),
+            (tile.window.rows, tile.window.columns),
+            plan.shape,
+            strict=True,
         ):
-            assert length == side if side <= size else window <= size
-            assert window % 8 == 0
+            end = -(-(length + plan.margin) // plan.stride) * plan.stride
+            assert window.start == -plan.margin or core.start - window.start >= plan.halo
+            assert window.stop == end or window.stop - core.stop >= plan.halo
+            assert -plan.margin <= window.start < window.stop <= end
 
 
 @given(st.integers(100, 5000), st.integers(100, 5000))
 def test_a_page_is_shared_out_evenly(height, width):
     plan = plan_tiles((height, width), TileOptions(1024, 96), 16)
-    assert max(tile.height for tile in plan.tiles) * len({t.top for t in plan.tiles}) < (
-        height + 16 * len({t.top for t in plan.tiles})
-    )
+    for length, spans in (
+        (height, {tile.window.rows for tile in plan.tiles}),
+        (width, {tile.window.columns for tile in plan.tiles}),
+    ):
+        together = length + 2 * plan.margin + 2 * plan.halo * (len(spans) - 1)
+        assert sum(map(len, spans)) < together + 16 * (len(spans) + 1)
 
 
-def test_a_page_no_larger_than_a_tile_is_one_tile():
-    plan = plan_tiles((1000, 64), TileOptions(1000, 96), 16)
-    assert plan.tiles == (Tile(0, 0, 1000, 64),)
-    assert plan.window(plan.tiles[0]) == (1008 + 192, 64 + 192)
+def test_a_page_no_larger_than_a_tile_with_its_margin_is_one_tile():
+    plan = plan_tiles((936, 64), TileOptions(1000, 96), 8)
+    (tile,) = plan.tiles
+    assert tile.core == Region(range(936), range(64))
+    assert tile.window == Region(range(-32, 968), range(-32, 96))
+    assert len(plan_tiles((937, 64), TileOptions(1000, 96), 8).tiles) == 2
 
 
-@given(st.integers(1, 20), st.integers(-100, 100), st.integers(1, 60))
-def test_reflection_is_that_of_numpy(length, start, count):
-    axis = np.arange(length)
-    before, after = max(0, -start), max(0, start + count - length)
-    padded = np.pad(axis, (before, after), mode="reflect")
-    expected = padded[start + before : start + before + count]
-    assert np.array_equal(axis[reflect(np.arange(start, start + count), length)], expected)
+def test_a_margin_is_no_wider_than_what_the_network_sees():
+    assert plan_tiles((100, 100), TileOptions(1000, halo=13), 8).margin == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "scale", "size", "pixels"),
+    [
+        ("540x420", (420, 540), 1, 1024, 1.37),
+        ("540x420", (420, 540), 1, 1536, 1.37),
+        ("540x420", (420, 540), 1, 2048, 1.37),
+        ("540x420", (420, 540), 1, 10**5, 1.37),
+        ("A4, 300 dpi", (3508, 2480), 1, 1024, 2.04),
+        ("A4, 300 dpi", (3508, 2480), 1, 1536, 1.40),
+        ("A4, 300 dpi", (3508, 2480), 1, 2048, 1.29),
+        ("A4, 300 dpi", (3508, 2480), 1, 10**5, 1.05),
+        ("A4, 600 dpi", (3508, 2480), 0.5, 1024, 0.51),
+        ("A4, 600 dpi", (3508, 2480), 0.5, 1536, 0.35),
+        ("A4, 600 dpi", (3508, 2480), 0.5, 2048, 0.32),
+        ("A4, 600 dpi", (3508, 2480), 0.5, 10**5, 0.26),
+    ],
+)
+def test_a_pixel_of_a_page_costs_the_network_what_the_options_say(name, seen, scale, size, pixels):
+    assert name in TileOptions.__doc__
+    assert f"{pixels:.2f}" in TileOptions.__doc__
+    plan = plan_tiles(seen, TileOptions(size, halo=160), stride=32)
+    assert plan.pixels / (seen[0] * seen[1]) * scale**2 == pytest.approx(pixels, abs=0.006)
+
+
+def test_the_options_of_the_default_network_are_those_of_the_arithmetic():
+    network = Autoencoder()
+    assert network.stride == 32
+    assert 128 < network.receptive_radius + 1 <= TileOptions().halo == 160
 
 
 @given(shapes, st.integers(0, 30), st.integers(0, 60))
 @settings(max_examples=50, deadline=None)
 def test_a_window_is_a_piece_of_the_page_padded_by_reflection_once(shape, halo, more):
     page = random_page(shape)
-    plan = plan_tiles(shape, TileOptions(2 * halo + 24 + more, halo), 8)
-    padded = np.pad(page, plan.halo + 8, mode="reflect")
-    for tile, window in zip(plan.tiles, cut(page, plan), strict=True):
-        height, width = plan.window(tile)
-        top, left = tile.top + 8, tile.left + 8
-        assert np.array_equal(window, padded[top : top + height, left : left + width])
+    plan = any_plan(shape, halo, more, stride=8)
+    padded = padded_page(page, plan)
+    for tile, pixels in zip(plan.tiles, cut(page, plan), strict=True):
+        top, left = tile.window.rows.start, tile.window.columns.start
+        height, width = tile.window.shape
+        rows = slice(top + plan.margin, top + plan.margin + height)
+        columns = slice(left + plan.margin, left + plan.margin + width)
+        assert np.array_equal(pixels, padded[rows, columns])
 
 
-def test_tiles_inside_the_page_are_not_copied():
-    page = random_page((100, 100))
-    assert np.shares_memory(cut_window(page, Tile(20, 20, 30, 30), 10, (50, 50)), page)
+def padded_page(page: np.ndarray, plan: TilePlan) -> np.ndarray:
+    """The page with its margin, as NumPy pads it."""
+    ends = (-(length + 2 * plan.margin) % plan.stride for length in page.shape)
+    return np.pad(page, [(plan.margin, plan.margin + end) for end in ends], mode="reflect")
 
 
-@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from([1, 4, 16]))
+@given(plans)
 @settings(deadline=None)
-def test_a_split_tile_is_covered_by_its_halves(height, width, stride):
-    tile = Tile(stride * 3, stride, height, width)
-    halves = split(tile, stride)
+def test_a_tile_is_covered_by_its_halves_which_are_smaller(plan):
+    tile = plan.tiles[-1]
+    halves = plan.halves(tile)
     if halves is None:
-        assert max(height, width) <= stride
+        assert max(tile.core.shape) <= 2 * (plan.halo + plan.stride)
         return
-    covered = np.zeros((stride * 3 + height, stride + width), int)
+    covered = np.zeros(plan.shape, int)
     for half in halves:
-        covered[half.core] += 1
-        assert half.top % stride == half.left % stride == 0
-    assert covered.sum() == height * width
-    assert (covered[tile.core] == 1).all()
-
-
-def test_a_tile_of_a_larger_page_stops_at_its_edge():
-    assert Tile(8, 16, 10, 10).scaled(2, (35, 100)) == Tile(16, 32, 19, 20)
+        covered[half.core.slices] += 1
+        assert half.core.rows.start % plan.stride == half.core.columns.start % plan.stride == 0
+        assert half.window.pixels < tile.window.pixels
+    assert covered.sum() == tile.core.pixels
+    assert (covered[tile.core.slices] == 1).all()
 
 
 @pytest.mark.parametrize(("size", "halo"), [(64, 32), (64, -1), (0, 0)])
@@ -172,25 +221,37 @@ def clean(network: Autoencoder, window: np.ndarray) -> np.ndarray:
 @settings(max_examples=40, deadline=None)
 def test_a_page_cleaned_in_tiles_equals_the_page_cleaned_whole(shape, more, network, seed):
     page = random_page(shape, seed)
-    halo, stride = network.receptive_radius, network.stride
-    plan = plan_tiles(shape, TileOptions(2 * halo + 3 * stride + more, halo), stride)
+    plan = any_plan(shape, network.receptive_radius, more, network.stride)
     tiled = stitch((clean(network, window) for window in cut(page, plan)), plan)
 
-    whole = Tile(0, 0, *shape)
-    padded = cut_window(page, whole, plan.halo, plan.window(whole))
-    expected = core_of(clean(network, padded), whole, plan.halo)
-    worst = np.abs(tiled - expected).max()
+    inner = tuple(slice(plan.margin, plan.margin + length) for length in shape)
+    whole = clean(network, padded_page(page, plan))[inner]
+    worst = np.abs(tiled - whole).max()
     assert worst <= 0.01, f"{worst} grey levels apart at {len(plan.tiles)} tiles"
+
+
+@given(shapes, st.integers(0, 100), st.sampled_from(NETWORKS))
+@settings(max_examples=20, deadline=None)
+def test_a_page_cleaned_in_halves_of_tiles_equals_the_page_cleaned_in_tiles(shape, more, network):
+    page = random_page(shape)
+    plan = any_plan(shape, network.receptive_radius, more, network.stride)
+    halves = [half for tile in plan.tiles for half in plan.halves(tile) or (tile,)]
+    halved = replace(plan, tiles=tuple(halves))
+    one, other = (
+        stitch((clean(network, window) for window in cut(page, each)), each)
+        for each in (plan, halved)
+    )
+    assert np.abs(one - other).max() <= 0.01
 
 
 def test_a_halo_that_is_one_stride_too_narrow_shows():
     network, page = NETWORKS[0], random_page((200, 200))
     halo = network.receptive_radius // network.stride * network.stride
-    plans = [
-        plan_tiles(page.shape, TileOptions(2 * narrow + 32, narrow), network.stride)
-        for narrow in (halo + network.stride, halo - network.stride)
-    ]
     enough, narrow = (
-        stitch((clean(network, window) for window in cut(page, plan)), plan) for plan in plans
+        stitch((clean(network, window) for window in cut(page, plan)), plan)
+        for plan in (
+            plan_tiles(page.shape, TileOptions(2 * halo + 40, width, margin=8), network.stride)
+            for width in (halo + network.stride, halo - network.stride)
+        )
     )
     assert np.abs(enough - narrow).max() > 0.01
