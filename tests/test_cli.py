@@ -1,6 +1,7 @@
 """The command `pagewash`: exit codes, messages, standard input and output, and a quick --help."""
 
 import io
+import resource
 import signal
 import subprocess
 import sys
@@ -209,6 +210,16 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_help_costs_little_more_than_the_parser_of_the_command_line():
+    def processor_seconds(*command: str) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        subprocess.run([sys.executable, *command], capture_output=True, check=True)
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+
+    parser = min(processor_seconds("-c", "import cyclopts") for _ in range(3))
+    assert min(processor_seconds("-m", "flows.cli", "--help") for _ in range(3)) < 4 * parser
 
 
 def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
