@@ -92,18 +92,18 @@ class TilePlan:
         return sum(tile.window.pixels for tile in self.tiles)
 
     def halves(self, tile: Tile) -> tuple[Tile, Tile] | None:
-        """Halve a tile across the longer side of its core; None if that gains nothing."""
+        """Halve a tile across the longer side of its core; None if that is one stride long.
+
+        Near the ends of a page, the window of a half may still be that of the tile.
+        """
         rows, columns = tile.core.rows, tile.core.columns
-        if len(rows) >= len(columns):
-            cores = [Region(half, columns) for half in _halves(rows, self.stride)]
-        else:
-            cores = [Region(rows, half) for half in _halves(columns, self.stride)]
-        one, other = (Tile(core, self._window(core)) for core in cores)
-        if not other.core.pixels or max(one.window.pixels, other.window.pixels) >= (
-            tile.window.pixels
-        ):
+        if max(tile.core.shape) <= self.stride:
             return None
-        return one, other
+        if len(rows) >= len(columns):
+            one, other = (Region(half, columns) for half in _halves(rows, self.stride))
+        else:
+            one, other = (Region(rows, half) for half in _halves(columns, self.stride))
+        return Tile(one, self._window(one)), Tile(other, self._window(other))
 
     def _window(self, core: Region) -> Region:
         return Region(
@@ -194,6 +194,6 @@ def round_up(length: int, step: int) -> int:
 
 
 def _halves(span: range, stride: int) -> tuple[range, range]:
-    """Cut a span on the grid, after its middle; the second half may be empty."""
-    middle = min(span.start + round_up(-(-len(span) // 2), stride), span.stop)
+    """Cut a span that is longer than a stride on the grid, near its middle."""
+    middle = span.start + round_up(len(span) // 2, stride)
     return range(span.start, middle), range(middle, span.stop)
