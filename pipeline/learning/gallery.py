@@ -1,8 +1,9 @@
-"""A picture of every kind of damage at three levels, and how fast each is.
+"""The pictures of the README: samples before and after, every kind of damage at three levels.
 
-    python -m pipeline.learning.gallery data/pictures/damage.jpg
+    pagewash clean data/samples cleaned
+    python -m pipeline.learning.gallery data/samples cleaned data/pictures
 
-prints a table of megapixels per second, measured on one thread.
+It also prints how fast each kind of damage is, in megapixels per second on one thread.
 """
 
 import sys
@@ -19,6 +20,7 @@ from pipeline.learning.noise import Image, to_bytes
 from pipeline.learning.pictures import photograph
 from pipeline.learning.specimens import set_specimen
 
+BEFORE_AFTER = ("coffee-letter.png", "old-book.jpg", "stamped-form.jpg")
 LEVELS = (0.15, 0.5, 1.0)
 SIDE = 190
 CAPTION = 18
@@ -26,18 +28,43 @@ SPEED_SIDE = 1024
 
 
 def main() -> None:
-    """Write the picture to the path on the command line, and print the table."""
+    """Write both pictures into the third folder on the command line, and print the table."""
     cv2.setNumThreads(1)
+    samples, cleaned, pictures = map(Path, sys.argv[1:4])
+    pictures.mkdir(parents=True, exist_ok=True)
+    _write(pictures / "before-after.jpg", _before_and_after(samples, cleaned), quality=75)
+    _write(pictures / "damage.jpg", _all_damage(), quality=60)
+    print("| damage | megapixels per second |\n| --- | ---: |")
+    for name, damage in CORRUPTIONS.items():
+        print(f"| {name} | {_speed(damage):.0f} |")
+
+
+def _before_and_after(samples: Path, cleaned: Path) -> np.ndarray:
+    """Three samples, each clean to the left of a slanted line and dirty to the right, in BGR."""
+    pages = []
+    for name in BEFORE_AFTER:
+        before, after = (
+            np.asarray(cv2.imread(str(folder / name))) for folder in (samples, cleaned)
+        )
+        left = np.tri(before.shape[0], before.shape[1], k=-180, dtype=bool)[::-1]
+        page = np.where(left[..., None], after, before)
+        pages += [page, np.full((page.shape[0], 24, 3), 255, np.uint8)]
+    return np.asarray(
+        cv2.resize(np.hstack(pages[:-1]), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    )
+
+
+def _all_damage() -> np.ndarray:
+    """Two columns of captioned rows, a kind of damage each; (H, W, 3) BGR."""
     page = _page()
     rows = [_row(name, damage, page) for name, damage in CORRUPTIONS.items()]
     half = (len(rows) + 1) // 2
     rows += [np.full_like(rows[0], 255)] * (2 * half - len(rows))
-    sheet = np.hstack([np.vstack(rows[:half]), np.vstack(rows[half:])])
-    Path(sys.argv[1]).parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(sys.argv[1], sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
-    print("| damage | megapixels per second |\n| --- | ---: |")
-    for name, damage in CORRUPTIONS.items():
-        print(f"| {name} | {_speed(damage):.0f} |")
+    return np.hstack([np.vstack(rows[:half]), np.vstack(rows[half:])])[..., ::-1]
+
+
+def _write(path: Path, picture: np.ndarray, quality: int) -> None:
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def _page() -> Image:
