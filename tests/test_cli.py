@@ -243,7 +243,7 @@ def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
     assert len(list((tmp_path / "out").glob("*.png"))) == 20
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_run_through_prefect_gives_what_a_run_without_gives(
     prefect_server, folders, quick, tmp_path, capsys
 ):

@@ -14,7 +14,7 @@ from pipeline.options import RunOptions
 from pipeline.outcome import RunReport
 from pipeline.records import read_records
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
