@@ -140,10 +140,7 @@ def _is_done(job: Job, ledger: Ledger, recipe: Recipe) -> bool:
     entry = ledger.get(job.output_name)
     if entry is None or entry.recipe != recipe or not job.output.is_file():
         return False
-    try:
-        return unchanged(job.source, job.found, entry)
-    except AccessError:
-        return False  # reading it again says so, in a row
+    return unchanged(job.found, entry)
 
 
 def _check_format(destination: Path, options: RunOptions) -> None:

@@ -138,13 +138,14 @@ def test_the_same_run_again_does_nothing(clean):
 
 def test_only_what_changed_is_done_again(clean, folders):
     source, destination = folders
+    write_scan(source / "3.png", seed=3)  # stays as it is
     clean()
     write_scan(source / "0.png", seed=9)  # other content
-    os.utime(source / "1.png")  # a new time alone
+    os.utime(source / "1.png")  # touched
     (destination / "2.png").unlink()
     write_scan(source / "new.png", seed=7)
     report = clean()
-    assert [row["source"] for row in rows(report)] == ["0.png", "2.png", "new.png"]
+    assert [row["source"] for row in rows(report)] == ["0.png", "1.png", "2.png", "new.png"]
     assert clean().planned == 0
 
 
