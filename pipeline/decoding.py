@@ -8,7 +8,7 @@ import math
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
@@ -87,11 +87,13 @@ def _load(image: Image.Image) -> None:
 def _orientation(image: Image.Image) -> int:
     try:
         exif = image.getexif()
-        for group in ExifTags.IFD:  # read here, where warnings are kept back, and not by load()
-            exif.get_ifd(group)
-        return int(exif.get(ExifTags.Base.Orientation, 1))
+        turned = int(exif.get(ExifTags.Base.Orientation, 1))
     except Exception:  # corrupt EXIF data fails in every way, and is no reason to lose the page
         return 1
+    with suppress(Exception):
+        for group in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            exif.get_ifd(group)  # read here, where warnings are kept back, and not by load()
+    return turned
 
 
 def resolution(image: Image.Image, turned: int = 1) -> tuple[float, float] | None:

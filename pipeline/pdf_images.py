@@ -128,10 +128,10 @@ def decode(image: Any) -> Pixels:
 def _alone(image: Any) -> bytes:
     """A PDF with that image and nothing else, for a library that cannot be given an object."""
     pdf = pikepdf.new()
-    copy: Any = pdf.copy_foreign(image)
-    for key in list(copy.keys()):
-        if key not in _OF_THE_SAMPLES:
-            del copy[key]
+    copy: Any = pdf.make_stream(image.read_raw_bytes())
+    for key in image.keys():  # noqa: SIM118  (a stream is no mapping)
+        if key in _OF_THE_SAMPLES and key != "/Length":
+            copy[key] = _copied(pdf, image[key])
     if image.get(Name.ImageMask, False):
         copy.ColorSpace, copy.BitsPerComponent = Name.DeviceGray, 1
     elif components(image) in _DEVICES and Name.ColorSpace in copy:
@@ -145,6 +145,17 @@ def _alone(image: Any) -> bytes:
     file = io.BytesIO()
     pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
     return file.getvalue()
+
+
+def _copied(pdf: pikepdf.Pdf, value: Any) -> Any:
+    """A value for another PDF. The image itself is not copied so: pikepdf would keep its data."""
+    if isinstance(value, pikepdf.Object) and value.is_indirect:
+        return pdf.copy_foreign(value)
+    if isinstance(value, pikepdf.Array):
+        return pikepdf.Array([_copied(pdf, item) for item in value])
+    if isinstance(value, pikepdf.Dictionary):
+        return pikepdf.Dictionary({key: _copied(pdf, value[key]) for key in value.keys()})  # noqa: SIM118
+    return value
 
 
 def take_over(cleaned: Any, original: Any) -> None:

@@ -3,12 +3,13 @@
 What a PDF holds besides its page images passes through: text, bookmarks, links, metadata.
 """
 
-import io
+import math
+import shutil
 import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import pikepdf
 from pikepdf import Name
 
@@ -17,7 +18,8 @@ from pipeline.decoding import grey_if_grey
 from pipeline.pages import Page, ReadLimits, Stored, UntouchedPage
 from pipeline.pdf import PdfDocument
 from pipeline.pdf_layout import image_slots, read_layout
-from pipeline.pdf_writing import PdfSink
+from pipeline.pdf_placeholders import fill_placeholders, make_placeholder
+from pipeline.pdf_writing import encode_for_pdf
 from pipeline.pdfium import render_page
 from pipeline.sinks import PageSink
 
@@ -27,8 +29,8 @@ _VECTOR_DPI = 300.0  # for pages without an image to set it
 class ReplacingSink:
     """A copy of a PDF with its page images replaced; a `PageSink`.
 
-    The cleaned images wait in a PDF of their own on disk, since a PDF library would keep them
-    all in memory; from there they are copied only when the whole is written.
+    The cleaned images wait on disk, and in the PDF a placeholder for each: a PDF library would
+    keep them all in memory.
     """
 
     def __init__(self, document: PdfDocument, file: BinaryIO, lossless: bool = False) -> None:
@@ -40,10 +42,10 @@ class ReplacingSink:
             lossless: never take JPEG.
         """
         self._file = file
+        self._lossless = lossless
         self._pdf = document.reopen()
-        self._spool_file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
-        self._spool = PdfSink(self._spool_file, lossless)
-        self._replaced: list[pikepdf.Stream] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
+        self._cleaned: dict[tuple[int, int], pikepdf.Stream] = {}  # by the original's number
         self._kept: set[int] = set()
 
     def add(self, page: Page | UntouchedPage) -> None:
@@ -51,27 +53,23 @@ class ReplacingSink:
         self._kept.add(page.index)
         if isinstance(page, Page):
             layout = read_layout(self._pdf.pages[page.index])
-            self._replaced.append(layout.images[page.part].image)
-            self._spool.add(page)
+            original = layout.images[page.part].image
+            encoded = encode_for_pdf(page, self._lossless)
+            data = Path(self._folder.name, str(len(self._cleaned)))
+            data.write_bytes(encoded.data)
+            placeholder = make_placeholder(self._pdf, encoded, page, data.name)
+            pdf_images.take_over(placeholder, original)
+            self._cleaned[original.objgen] = placeholder
 
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
-        self._spool.finish()
         self._drop_pages()
-        with pikepdf.open(self._spool_file) as spool:
-            self._replace(spool)
-            self._pdf.save(self._file)
-
-    def _replace(self, spool: pikepdf.Pdf) -> None:
-        cleaned = {}
-        for original, page in zip(self._replaced, spool.pages, strict=True):
-            copy: Any = self._pdf.copy_foreign(page.obj.Resources.XObject.Image)
-            pdf_images.take_over(copy, original)
-            cleaned[original.objgen] = copy
         for page in self._pdf.pages:
             for named, name in image_slots(page):
-                if named[name].objgen in cleaned:
-                    named[name] = cleaned[named[name].objgen]
+                named[name] = self._cleaned.get(named[name].objgen, named[name])
+        whole = fill_placeholders(self._pdf, Path(self._folder.name))
+        with whole.open("rb") as file:
+            shutil.copyfileobj(file, self._file)
 
     def _drop_pages(self) -> None:
         for index in reversed(range(len(self._pdf.pages))):
@@ -83,9 +81,9 @@ class ReplacingSink:
                         del page[key]
 
     def close(self) -> None:
-        """Close the original and what waits."""
+        """Close the original and drop what waits."""
         self._pdf.close()
-        self._spool_file.close()
+        self._folder.cleanup()
 
 
 class FlatteningSink:
@@ -104,7 +102,9 @@ class FlatteningSink:
         """
         self._limits = document.limits
         self._sink = sink
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed by close)
+        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
+        self._path = Path(self._folder.name, "cleaned.pdf")
+        self._file = self._path.open("wb")
         self._replacing = ReplacingSink(document, self._file, lossless=True)
         self._stored: dict[int, Stored] = {}  # by page, in the order of pages
 
@@ -116,36 +116,41 @@ class FlatteningSink:
     def finish(self) -> None:
         """Make the PDF, then its pages."""
         self._replacing.finish()
-        with pikepdf.open(self._file) as pdf:
-            for page, stored in zip(pdf.pages, self._stored.values(), strict=True):
-                self._sink.add(replace(flat_page(page, self._limits), stored=stored))
+        self._file.flush()
+        with pikepdf.open(self._path) as pdf:
+            for index, stored in enumerate(self._stored.values()):
+                page = flat_page(self._path, pdf.pages[index], index, self._limits)
+                self._sink.add(replace(page, stored=stored))
         self._sink.finish()
 
     def close(self) -> None:
         """Close what it holds."""
         self._replacing.close()
         self._file.close()
+        self._folder.cleanup()
 
 
-def flat_page(page: pikepdf.Page, limits: ReadLimits) -> Page:
+def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) -> Page:
     """A page of a PDF as one image: its own where that is all there is, else rendered.
 
     Args:
-        page: may be turned; the image is upright.
+        path: the PDF.
+        page: one of its pages; it may be turned, the image is upright.
+        index: of that page, from 0.
         limits: a rendered page is made coarser until it keeps them.
     """
     layout = read_layout(page)
     whole = layout.whole_image
     if whole is not None and _is_plain(whole.image):
         pixels = pdf_images.decode(whole.image)
-        page_image = Page(pixels, whole.dpi, pdf_images.profile(whole.image))
+        page_image = Page(pixels, whole.dpi, pdf_images.profile(whole.image), index=index)
         mode = pdf_images.mode(whole.image, pixels)
         return replace(page_image.replace_pixels(pixels), mode=mode)
     known = [max(placement.dpi) for placement in layout.images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
-    pixels = grey_if_grey(render_page(_alone(page), dpi))
+    pixels = grey_if_grey(render_page(path, index, dpi))
     one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in layout.images)
-    return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB")
+    return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
 
 
 def _is_plain(image: Any) -> bool:
@@ -155,12 +160,4 @@ def _is_plain(image: Any) -> bool:
 def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
     left, bottom, right, top = (float(edge) for edge in page.cropbox.as_list())
     mpixels = abs((right - left) * (top - bottom)) * (dpi / 72) ** 2 / 1e6
-    return dpi * min(1.0, float(np.sqrt(limits.max_mpixels / mpixels))) if mpixels else dpi
-
-
-def _alone(page: pikepdf.Page) -> bytes:
-    pdf = pikepdf.new()
-    pdf.pages.append(page)
-    file = io.BytesIO()
-    pdf.save(file)
-    return file.getvalue()
+    return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels)) if mpixels else dpi

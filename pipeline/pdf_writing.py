@@ -68,15 +68,9 @@ def _png_data(png: bytes) -> bytes:
 class PdfSink:
     """A PDF with one image to a page; a `PageSink`."""
 
-    def __init__(self, file: BinaryIO, lossless: bool = False) -> None:
-        """Begin the file.
-
-        Args:
-            file: empty and seekable.
-            lossless: never take JPEG.
-        """
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin a file that is empty."""
         self._file = file
-        self._lossless = lossless
         self._places = [0, 0, 0]  # of the objects, by number; the first one is never used
         self._kids: list[int] = []
         self._profiles: dict[bytes, int] = {}
@@ -115,7 +109,7 @@ class PdfSink:
         )
 
     def _image(self, page: Page) -> int:
-        encoded = encode_for_pdf(page, self._lossless)
+        encoded = encode_for_pdf(page)
         height, width = page.pixels.shape[:2]
         return self._stream(
             f"/Type /XObject /Subtype /Image /Width {width} /Height {height} "

@@ -4,6 +4,7 @@ The library is not thread-safe: every call into it, and every release, is behind
 """
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,21 +38,25 @@ def decode_only_image(pdf: bytes) -> Pixels:
             document.close()
 
 
-def render_page(pdf: bytes, dpi: float) -> Pixels:
-    """The first page as one sees it, its rotation applied.
+def render_page(path: Path, index: int, dpi: float) -> Pixels:
+    """A page as one sees it, its rotation applied.
 
     Args:
-        pdf: a whole file.
+        path: the PDF.
+        index: of the page, from 0.
         dpi: pixels per inch.
 
     Returns:
         (H, W, 3) uint8 RGB.
+
+    Raises:
+        UnreadableError: it cannot be rendered.
     """
     with _PDFIUM:
-        document = pypdfium2.PdfDocument(pdf)
+        document = pypdfium2.PdfDocument(path)
         try:
             document.init_forms()  # or annotations to be filled in are not drawn
-            return _pixels(document[0].render(scale=dpi / 72 * _NO_PIXEL_MORE))
+            return _pixels(document[index].render(scale=dpi / 72 * _NO_PIXEL_MORE))
         except pypdfium2.PdfiumError as error:
             raise UnreadableError("one of its pages cannot be rendered") from error
         finally:
