@@ -210,8 +210,9 @@ def evaluate(
     return DONE
 
 
-# named, not imported: its options bring torch
+# named, not imported: their options bring torch
 app.command("flows.training:train", name="train", help="Train an autoencoder, or go on with a run.")
+app.command("flows.bench:bench", name="bench", help="Measure what was chosen for this machine.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

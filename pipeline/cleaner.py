@@ -25,7 +25,7 @@ from pipeline.memory import Room
 from pipeline.pages import Page, Pixels
 from pipeline.precision import PrecisionName, choose_device, choose_precision
 from pipeline.scale import LARGEST, choose_scale, resample
-from pipeline.tiles import TileOptions, plan_tiles, round_up
+from pipeline.tiles import TileOptions, TilePlan, plan_tiles, round_up
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,10 @@ class Cleaner:
         page = Page(_as_page_pixels(pixels), (dpi, dpi) if dpi else None)
         cleaned = next(self.clean_pages([page])).page.pixels
         return cleaned > 127 if bilevel else cleaned
+
+    def plan(self, page: Page) -> TilePlan:
+        """Say how a page is cut, at the size at which the network sees it."""
+        return self._start(page).plan
 
     def clean_pages(self, pages: Iterable[Page]) -> Iterator[CleanedPage]:
         """Clean pages one after the other, as they are asked for, and in their order.

@@ -1,0 +1,242 @@
+"""How fast the parts of pagewash are on this machine, each measured alone.
+
+A time is the shortest of several tries: what else the machine does can only make it longer. What
+is measured and what is compared with what is decided by the callers.
+"""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from models.autoencoder import Autoencoder
+from pipeline.cleaner import Cleaner
+from pipeline.documents import WriteOptions, create_document, open_document
+from pipeline.errors import InputError
+from pipeline.metrics import measure
+from pipeline.options import RunOptions
+from pipeline.pages import Page, Pixels
+from pipeline.runs import plan_run
+from pipeline.shards import clean_run
+
+A4_INCHES = (11.693, 8.268)
+DRAWN_DPI = 300
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What one thing took."""
+
+    what: str
+    seconds: float
+    """For one page, or one call."""
+
+    pixels: int = 0
+    """In that time, of the page where there is one; 0 where pixels mean nothing."""
+
+    flops: float = 0.0
+    """Floating-point operations in that time, two to a multiply-add; 0 where they don't count."""
+
+    note: str = ""
+    """How it compares."""
+
+    @property
+    def megapixels(self) -> float:
+        """Megapixels per second."""
+        return self.pixels / self.seconds / 1e6
+
+    @property
+    def gflops(self) -> float:
+        """GFLOP per second."""
+        return self.flops / self.seconds / 1e9
+
+
+def fastest(call: Callable[[], object], seconds: float) -> float:
+    """Return the shortest time of a call, which is made again for so many seconds, or once."""
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def convolutions(device: torch.device, dtype: torch.dtype, seconds: float) -> Speed:
+    """Measure the ceiling of any network: a convolution of 64 channels, 3x3, channels_last."""
+    channels, side = 64, 128
+    page, weight = (
+        torch.zeros(shape, dtype=dtype, device=device).to(memory_format=torch.channels_last)
+        for shape in ((1, channels, side, side), (channels, channels, 3, 3))
+    )
+
+    def convolve() -> None:
+        F.conv2d(page, weight, padding=1)
+        _wait_for(device)
+
+    with torch.inference_mode():
+        spent = fastest(convolve, seconds)
+    return Speed("convolutions", spent, flops=2 * 9 * channels**2 * side**2)
+
+
+def network_alone(
+    network: Autoencoder,
+    device: torch.device,
+    dtype: torch.dtype,
+    window: tuple[int, int],
+    seconds: float,
+) -> Speed:
+    """Measure a network on one tile that is on its device already.
+
+    Args:
+        network: on the device, in eval mode.
+        device: where it is.
+        dtype: what to compute convolutions in.
+        window: height and width of the tile, multiples of the network's stride.
+        seconds: how long to try.
+    """
+    tile = torch.rand(1, 1, *window, device=device)
+
+    def infer() -> None:
+        network.coefficients(tile)
+        _wait_for(device)
+
+    autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+    with torch.inference_mode(), autocast:
+        spent = fastest(infer, seconds)
+    pixels = window[0] * window[1]
+    return Speed("network alone", spent, pixels, 2 * network.macs_per_pixel * pixels)
+
+
+def page_through_network(cleaner: Cleaner, page: Page, seconds: float) -> Speed:
+    """Measure what lies between reading and measuring: scale, tiles, network, colour."""
+    spent = fastest(lambda: list(cleaner.clean_pages([page])), seconds)
+    return Speed("network", spent, _area(page))
+
+
+def stages(cleaner: Cleaner, scan: Path, seconds: float) -> list[Speed]:
+    """Measure what is done with the first page of a document, one thing after the other.
+
+    Args:
+        cleaner: what cleans it.
+        scan: the document; the page is written as PNG.
+        seconds: how long to try each.
+    """
+    cv2.setNumThreads(1)  # as in a run
+    page = first_page(scan)
+    (cleaned,) = cleaner.clean_pages([page])
+    after = cleaned.page.pixels
+
+    def write() -> None:
+        with TemporaryDirectory() as folder, open_document(scan) as document:
+            options = WriteOptions(format="png")
+            path = Path(folder) / "page.png"
+            with create_document(document, path, options, {0}) as writer:
+                writer.add(cleaned.page)
+
+    return [
+        Speed("read", fastest(lambda: first_page(scan), seconds), _area(page)),
+        page_through_network(cleaner, page, seconds),
+        Speed("measure", fastest(lambda: measure(page.pixels, after), seconds), _area(page)),
+        Speed("write", fastest(write, seconds), _area(page)),
+    ]
+
+
+def whole_pipeline(scan: Path, pages: int, options: RunOptions) -> Speed:
+    """Measure a run in this process, from files to files, metrics included.
+
+    Args:
+        scan: a document whose first page is cleaned `pages` times; its copies are made before.
+        pages: as many files.
+        options: of the run; `format` and `pages` are set here.
+
+    Returns:
+        Time and pixels of one page, after a run of one file that loads the network.
+    """
+    page = first_page(scan)
+    options = replace(options, format="png", pages="1")
+    with TemporaryDirectory() as folder:
+        for name, count in (("first", 1), ("all", pages)):
+            source, destination = Path(folder) / name, Path(folder) / f"{name}-clean"
+            source.mkdir()
+            for number in range(count):
+                shutil.copy(scan, source / f"{number}{scan.suffix}")
+            report = clean_run(plan_run(source, destination, options))
+            for failure in report.failures:
+                raise RuntimeError(failure.message)
+    return Speed("whole pipeline", report.seconds / pages, _area(page))
+
+
+def first_page(scan: Path) -> Page:
+    """Read the first page of a document.
+
+    Raises:
+        InputError: it cannot be read, or that page has no image.
+    """
+    with open_document(scan) as document:
+        for page in document.pages({0}):
+            if isinstance(page, Page):
+                return page
+    raise InputError(f"the first page of {scan} has no image; choose another document")
+
+
+def draw_page(dpi: int = DRAWN_DPI) -> Pixels:
+    """Draw an A4 page of text on toned, uneven, noisy paper.
+
+    Args:
+        dpi: a multiple of 300, so that pages of two resolutions show the same.
+
+    Returns:
+        (H, W) uint8, 0 is black.
+    """
+    height, width = (round(inches * DRAWN_DPI) for inches in A4_INCHES)
+    page = np.tile(np.linspace(225, 170, width, dtype=np.float32).astype(np.uint8), (height, 1))
+    words = "the quick brown fox jumps over a lazy dog and goes on " * 2
+    for baseline in range(250, height - 200, 60):
+        where = (200, baseline)
+        cv2.putText(page, words[:80], where, cv2.FONT_HERSHEY_COMPLEX, 1.2, 50, 3, cv2.LINE_AA)
+    factor = dpi // DRAWN_DPI
+    large = cv2.resize(page, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    noise = np.empty(large.shape, np.int16)
+    cv2.setRNGSeed(0)
+    cv2.randn(noise, np.zeros(1), np.full(1, 5.0))
+    return np.asarray(cv2.add(large, noise, dtype=cv2.CV_8U), np.uint8)
+
+
+def write_scan(folder: Path, dpi: int = DRAWN_DPI) -> Path:
+    """Write that page into a folder as a scanner would, a grey JPEG with its resolution."""
+    from PIL import Image
+
+    path = folder / f"a4-{dpi}.jpg"
+    Image.fromarray(draw_page(dpi)).save(path, quality=85, dpi=(dpi, dpi))
+    return path
+
+
+def peak_memory() -> float | None:
+    """Most memory this process has had, in MiB; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / 2**20 if sys.platform == "darwin" else used / 2**10
+
+
+def _area(page: Page) -> int:
+    return int(page.pixels.shape[0] * page.pixels.shape[1])
+
+
+def _wait_for(device: torch.device) -> None:
+    """Wait until a device has done what it was given; a CPU has, by then."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
