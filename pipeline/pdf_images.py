@@ -155,7 +155,11 @@ def _copied(pdf: pikepdf.Pdf, value: Any) -> Any:
         return pikepdf.Array([_copied(pdf, item) for item in value])
     if isinstance(value, pikepdf.Dictionary):
         return pikepdf.Dictionary({key: _copied(pdf, value[key]) for key in value.keys()})  # noqa: SIM118
-    return value
+    if isinstance(value, pikepdf.Name):
+        return pikepdf.Name(str(value))
+    if isinstance(value, pikepdf.String):
+        return pikepdf.String(bytes(value))
+    return value  # a number or a truth value
 
 
 def take_over(cleaned: Any, original: Any) -> None:
