@@ -94,7 +94,7 @@ class Chances:
     folds: Chance = Chance(0.15)
     wrinkles: Chance = Chance(0.12)
     footprints: Chance = Chance(0.08)
-    dust: Chance = Chance(0.35)
+    dust: Chance = Chance(0.25, 0.7)
     dark_borders: Chance = Chance(0.12)
     uneven_light: Chance = Chance(0.3)
     shadow: Chance = Chance(0.15)

@@ -22,7 +22,7 @@ class InkOptions:
     thin: float = 0.1
     """How far strokes may shrink, likewise."""
 
-    weakest: float = 0.3
+    weakest: float = 0.15
     """Darkness of the weakest ink, where black is 1."""
 
     restore: float = 0.7
@@ -65,11 +65,11 @@ def darkness(
         Two (H, W) float32 maps in 0..1, to multiply coverage by: the dirty
         page's, and the clean page's, which is darker but keeps the order.
     """
-    overall = 1 - (1 - options.weakest) * rng.beta(0.8, 2.2)
+    overall = 1 - (1 - options.weakest) * rng.beta(0.8, 1.7)
     uneven = rng.uniform(0, 0.22) * (rng.random() < 0.6)
     cell = text_height * rng.choice([0.9, 2.0, 8.0])
     dirty = np.clip(
-        np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, shape, cell)), 0.12, 1
+        np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, shape, cell)), 0.08, 1
     )
     overall_clean = overall + (1 - overall) * options.restore
     relative = dirty / np.float32(overall)

@@ -48,6 +48,10 @@ class TrainingOptions:
     loss: Literal["l1+mse", "l1", "mse"] = "l1+mse"
     """What is made small: absolute error, squared error, or their sum."""
 
+    ink_weight: float = 3.0
+    """How much more an error counts where the clean page is black than where it is white: a
+    lost comma costs more than a speck that stays. 0 counts all pixels alike."""
+
     sparsity: float = 0.0
     """Weight of the mean absolute activation of the bottleneck, a penalty on the code."""
 
@@ -186,11 +190,12 @@ class Run:
         code, levels = self.network.encode_levels(x)
         gain, offset = self.network.decode(code, levels)
         error = gain * x + offset - y
+        weight = 1 + self.options.ink_weight * (1 - y)
         loss = x.new_zeros(())
         if "l1" in self.options.loss:
-            loss = loss + error.abs().mean()
+            loss = loss + (weight * error.abs()).mean()
         if "mse" in self.options.loss:
-            loss = loss + error.square().mean()
+            loss = loss + (weight * error.square()).mean()
         return loss + self.options.sparsity * code.abs().mean()
 
     def shipped(self) -> Autoencoder:
