@@ -1,9 +1,14 @@
 """Whole pages of known text in faces that no training saw: to judge by, and to show.
 
+    python -m pipeline.learning.specimens degraded 12 77 /usr/share/fonts
+
+writes twelve degraded A4 pages at 300 dpi into `degraded`, by seed 77, for `pagewash evaluate`.
+
 The texts are openings of novels in the public domain, none of them among the
 passages that training pages are set in.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +21,7 @@ from PIL import ImageDraw, ImageFont
 
 from pipeline.errors import AccessError
 from pipeline.learning.corruption import NEVER, Chance, Chances, CorruptionOptions, corrupt
-from pipeline.learning.fonts import Typeface
+from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.noise import Image, to_bytes
 from pipeline.learning.typesetting import Sheet, x_height_font
 
@@ -194,3 +199,14 @@ def write_specimens(
 def _write(path: Path, pixels: Image) -> None:
     if not cv2.imwrite(str(path), to_bytes(pixels)):
         raise AccessError(f"{path} cannot be written; choose another folder, or make room")
+
+
+def main() -> None:
+    """Write specimens: folder, count, seed and folders of fonts stand on the command line."""
+    folder, count, seed, *fonts = sys.argv[1:]
+    faces = find_typefaces([Path(font) for font in fonts], held_back=True)
+    write_specimens(Path(folder), int(count), int(seed), faces)
+
+
+if __name__ == "__main__":
+    main()
