@@ -1,7 +1,7 @@
 """Cleaning as a Prefect flow: the same shards as on the command line, with retries and artifacts.
 
 Tasks carry paths and options in and small reports out; pixels, networks and rows stay where the
-work is. What a shard does is `pipeline.shards`'s.
+work is. What a shard does is `pipeline.runs.shards`'s.
 """
 
 import threading
@@ -32,9 +32,9 @@ from flows.reports import as_markdown, as_rows, headline
 from pipeline.errors import AccessError
 from pipeline.failures import exit_code
 from pipeline.options import RunOptions
-from pipeline.outcome import Run, RunReport, ShardReport, may_still_fail
-from pipeline.runs import Job, RunPlan, plan_run, plan_shards
-from pipeline.shards import clean_shard
+from pipeline.runs.outcome import Run, RunReport, ShardReport, may_still_fail
+from pipeline.runs.planning import Job, RunPlan, plan_run, plan_shards
+from pipeline.runs.shards import clean_shard
 
 DEFAULTS = RunOptions()
 

@@ -20,8 +20,8 @@ from pipeline.options import RunOptions
 from pipeline.versions import version_of
 
 if TYPE_CHECKING:
-    from pipeline.outcome import RunReport
-    from pipeline.runs import RunPlan
+    from pipeline.runs.outcome import RunReport
+    from pipeline.runs.planning import RunPlan
 
 DEFAULTS = RunOptions()
 
@@ -72,7 +72,7 @@ def clean(
         verbose: Tell of every choice that is made.
     """
     from flows.pipes import STREAM, piped
-    from pipeline.runs import plan_run
+    from pipeline.runs.planning import plan_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
     by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
@@ -94,7 +94,7 @@ def clean(
 
 def _here(plan: "RunPlan", quiet: bool) -> "RunReport":
     """Clean in this process, with a progress bar."""
-    from pipeline.shards import clean_run
+    from pipeline.runs.shards import clean_run
 
     with console.stopping() as stop, console.progress_bar(len(plan.jobs), quiet=quiet) as progress:
         return clean_run(plan, progress=progress, stop=stop)
@@ -120,8 +120,8 @@ def metrics(place: Path, /, *, worst: int = 10) -> int:
         worst: How many pages to name.
     """
     from flows.reports import overview
-    from pipeline.records import read_records
-    from pipeline.summary import latest, summarise
+    from pipeline.measuring.records import read_records
+    from pipeline.measuring.summary import latest, summarise
 
     console.show(overview(summarise(latest(read_records(place)), worst=worst)))
     return DONE
@@ -189,17 +189,17 @@ def evaluate(
         jobs: Pages at a time.
     """
     from flows.reports import scores_table
-    from pipeline.baselines import BASELINES
-    from pipeline.cases import find_pairs, find_transcribed
-    from pipeline.evaluation import EvaluationOptions
-    from pipeline.evaluation import evaluate as score
-    from pipeline.scores import write_scores
+    from pipeline.evaluation.baselines import BASELINES
+    from pipeline.evaluation.cases import find_pairs, find_transcribed
+    from pipeline.evaluation.evaluate import EvaluationOptions
+    from pipeline.evaluation.evaluate import evaluate as score
+    from pipeline.evaluation.scores import write_scores
 
     console.set_up_logging(quiet=False, verbose=False)
     cases = find_pairs(folder, truth, group) if truth else find_transcribed(folder, language, group)
     chosen = EvaluationOptions(BASELINES if baselines else (), cache, jobs)
 
-    from pipeline.cleaner import Cleaner, CleanOptions
+    from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 
     cleaner = Cleaner.from_pretrained(model, CleanOptions(device=device, precision=precision))
     with console.progress_bar(len(cases), quiet=False) as progress:

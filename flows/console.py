@@ -14,7 +14,7 @@ from pipeline.errors import PagewashError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pipeline.runs import RunPlan
+    from pipeline.runs.planning import RunPlan
 
 
 class _AboveTheBar(logging.Handler):

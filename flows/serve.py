@@ -11,7 +11,7 @@ from prefect.types.entrypoint import EntrypointType
 from flows.clean import clean_documents
 from pipeline.errors import MissingError, OptionError
 from pipeline.options import RunOptions
-from pipeline.runs import plan_run
+from pipeline.runs.planning import plan_run
 
 
 def serve_folder(

@@ -14,12 +14,13 @@ from typing import Literal
 
 import torch
 
-from pipeline.checkpoint import load_checkpoint
-from pipeline.cleaner import Cleaner, CleanOptions
+from pipeline.cleaning.checkpoint import load_checkpoint
+from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+from pipeline.cleaning.inference import prepare
+from pipeline.cleaning.precision import choose_device, choose_precision
+from pipeline.cleaning.tiles import TilePlan
 from pipeline.errors import OptionError
-from pipeline.inference import prepare
 from pipeline.options import RunOptions, available_processors
-from pipeline.precision import choose_device, choose_precision
 from pipeline.speed import (
     Speed,
     convolutions,
@@ -31,7 +32,6 @@ from pipeline.speed import (
     whole_pipeline,
     write_scan,
 )
-from pipeline.tiles import TilePlan
 
 TILES = (1024, 1536, 2048)
 """Sizes of tiles to try, in pixels."""

@@ -33,7 +33,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
 
     from models.autoencoder import Autoencoder, AutoencoderOptions
-    from pipeline.checkpoint import ModelCard, save_checkpoint
+    from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
 
     torch.manual_seed(0)
     network = Autoencoder(AutoencoderOptions(patch=4, channels=(4, 4), layers=(1, 1)))

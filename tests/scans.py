@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.cleaner import CleanedPage
+from pipeline.cleaning.cleaner import CleanedPage
 from pipeline.pages import Page
 
 

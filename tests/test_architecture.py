@@ -69,6 +69,6 @@ def test_importing_pipeline_starts_nothing():
 def test_the_cleaner_needs_no_prefect_and_changes_no_threads():
     loaded = modules_after(
         "import torch\nbefore = torch.get_num_threads()\n"
-        "import pipeline.cleaner\nassert torch.get_num_threads() == before"
+        "import pipeline.cleaning.cleaner\nassert torch.get_num_threads() == before"
     )
     assert "prefect" not in loaded

@@ -1,6 +1,9 @@
 """What `pagewash bench` says; how fast a thing is, no test can know."""
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +17,11 @@ from flows.cli import main
 from flows.console import show
 from pipeline import speed
 from pipeline.bench import TILES, BenchOptions, bench, overhead, tile_speeds
+from pipeline.cleaning.tiles import TileOptions, plan_tiles
 from pipeline.errors import InputError, MissingError, OptionError
 from pipeline.speed import Speed, draw_page, fastest
-from pipeline.tiles import TileOptions, plan_tiles
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -93,6 +98,17 @@ def test_figures_are_per_second_and_a_multiply_add_is_two_operations():
     assert convolutions.flops == 2 * 64 * 64 * 9 * 128 * 128
     assert Speed("x", seconds=2, flops=6e9).gflops == 3
     assert Speed("x", seconds=2, pixels=10**7).megapixels == 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
+def test_peak_memory_grows_with_what_a_process_has_had():
+    code = (
+        "import numpy; from pipeline.speed import peak_memory\n"
+        "print(peak_memory()); numpy.ones(2**25).sum(); print(peak_memory())"  # 256 MiB
+    )
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    before, after = map(float, child.stdout.split())
+    assert 200 < after - before < 300
 
 
 def test_what_a_thing_does_not_have_stays_empty(capsys):

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline import modelfiles
-from pipeline.checkpoint import ModelCard, load_checkpoint, save_checkpoint, shipped_models
+from pipeline.cleaning import modelfiles
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, save_checkpoint, shipped_models
 from pipeline.errors import AccessError, InputError, MissingError
 
 SMALL = AutoencoderOptions(patch=2, channels=(4, 6), layers=(1, 1), activation="silu")

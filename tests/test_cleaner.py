@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.checkpoint import ModelCard, save_checkpoint
-from pipeline.cleaner import CleanedPage, Cleaner, CleanOptions
+from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
+from pipeline.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
 from pipeline.errors import MissingError, OptionError, PagewashError
 from pipeline.pages import Page
 
@@ -337,7 +337,7 @@ def test_the_batch_is_halved_before_the_tile():
 def test_what_did_not_fit_is_not_tried_again(caplog):
     network = FakeNetwork(most_pixels=150 * 150)
     limited = cleaner(network, tile=256)
-    with caplog.at_level(logging.WARNING, "pipeline.memory"):
+    with caplog.at_level(logging.WARNING, "pipeline.cleaning.memory"):
         limited.clean(scan(576, 576))
         refused = network.refused
         limited.clean(scan(576, 576))

@@ -14,8 +14,8 @@ from PIL import Image
 from scans import scan, write_scan
 
 from flows.cli import main
+from pipeline.measuring.records import read_records
 from pipeline.options import RunOptions
-from pipeline.records import read_records
 
 
 @pytest.fixture
@@ -190,7 +190,7 @@ def test_the_command_line_has_the_options_and_defaults_of_the_pipeline(capsys):
 
 
 def test_the_network_gets_the_defaults_of_the_command_line():
-    from pipeline.cleaner import CleanOptions
+    from pipeline.cleaning.cleaner import CleanOptions
 
     clean, run = CleanOptions(), RunOptions()
     assert (clean.device, clean.precision, clean.color) == (run.device, run.precision, run.color)

@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.containers import EXTENSIONS, WriteOptions, find_documents, output_path, sniff
+from pipeline.documents.containers import (
+    EXTENSIONS,
+    WriteOptions,
+    find_documents,
+    output_path,
+    sniff,
+)
 from pipeline.errors import AccessError
 
 ROOT, OUT = Path("scans"), Path("cleaned")

@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from skimage.filters import threshold_otsu
 from skimage.morphology import thin
 
-from pipeline.dibco import bilevel_psnr, drd, f_measure, ink_by_otsu, pseudo_f_measure, skeleton
 from pipeline.errors import OptionError
+from pipeline.evaluation.dibco import (
+    bilevel_psnr,
+    drd,
+    f_measure,
+    ink_by_otsu,
+    pseudo_f_measure,
+    skeleton,
+)
 
 
 def word(weight: int = 3) -> np.ndarray:

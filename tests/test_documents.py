@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pipeline.documents import WriteOptions, create_document, open_document
+from pipeline.documents.document import WriteOptions, create_document, open_document
 from pipeline.errors import AccessError, OptionError, UnreadableError
 from pipeline.pages import Page
 

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline import text
-from pipeline.cases import find_pairs, find_transcribed
 from pipeline.errors import OptionError
-from pipeline.evaluation import EvaluationOptions, evaluate
-from pipeline.scores import CLEANED, UNCLEANED
+from pipeline.evaluation.cases import find_pairs, find_transcribed
+from pipeline.evaluation.evaluate import EvaluationOptions, evaluate, text
+from pipeline.evaluation.scores import CLEANED, UNCLEANED
 
 needs_tesseract = pytest.mark.skipif(
     shutil.which("tesseract") is None, reason="tesseract is not installed"

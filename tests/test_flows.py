@@ -8,11 +8,11 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from scans import FakeCleaner, write_scan
 
 import flows.clean
-import pipeline.shards
+import pipeline.runs.shards
 from flows.clean import clean_documents, clean_shard_task
+from pipeline.measuring.records import read_records
 from pipeline.options import RunOptions
-from pipeline.outcome import RunReport
-from pipeline.records import read_records
+from pipeline.runs.outcome import RunReport
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(600)]
 
@@ -90,7 +90,9 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(folders, options, 
         tries.append(None)
         if len(tries) == 2:
             (folders[1] / "1.png").rmdir()
-        return pipeline.shards.clean_shard(*arguments, **keywords, load=lambda run: FakeCleaner())
+        return pipeline.runs.shards.clean_shard(
+            *arguments, **keywords, load=lambda run: FakeCleaner()
+        )
 
     monkeypatch.setattr(flows.clean, "clean_shard", clean_shard)
     monkeypatch.setattr(clean_shard_task, "retry_delay_seconds", 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw, TiffImagePlugin
 
-from pipeline.documents import open_document
+from pipeline.documents.document import open_document
 from pipeline.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pipeline.pages import ReadLimits
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.autoencoder import AutoencoderOptions
-from pipeline.checkpoint import load_checkpoint
+from pipeline.cleaning.checkpoint import load_checkpoint
 from pipeline.errors import InputError, MissingError, OptionError
 from pipeline.learning.material import Material, learn
 from pipeline.learning.pairs import PairOptions

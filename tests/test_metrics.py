@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
-from pipeline.metrics import PageMetrics, measure, noise_sigma
-from pipeline.review import reason_to_look
+from pipeline.measuring.metrics import PageMetrics, measure, noise_sigma
+from pipeline.measuring.review import reason_to_look
 
 NOISYOFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
-from pipeline.documents import WriteOptions, create_document, open_document
+from pipeline.documents.document import WriteOptions, create_document, open_document
 from pipeline.errors import AccessError, EncryptedError, OptionError, TooLargeError, UnreadableError
 from pipeline.pages import Page, ReadLimits, UntouchedPage
 

@@ -5,9 +5,9 @@ import logging
 import pytest
 import torch
 
-from pipeline import precision
+from pipeline.cleaning import precision
+from pipeline.cleaning.precision import choose_device, choose_precision
 from pipeline.errors import MissingError, OptionError
-from pipeline.precision import choose_device, choose_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 
@@ -146,7 +146,7 @@ def test_an_unknown_precision_is_refused_with_those_that_exist():
 
 
 def test_what_was_asked_for_is_given_and_said(caplog):
-    with caplog.at_level(logging.INFO, "pipeline.precision"):
+    with caplog.at_level(logging.INFO, "pipeline.cleaning.precision"):
         chosen = choose_precision("bf16", CPU)
     assert chosen.dtype == torch.bfloat16
     assert caplog.messages == ["bf16 on cpu: bf16 was asked for"]

@@ -11,9 +11,9 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from pipeline.checkpoint import load_checkpoint, shipped_models
-from pipeline.cleaner import Cleaner, CleanOptions
-from pipeline.truth import psnr, rmse, ssim
+from pipeline.cleaning.checkpoint import load_checkpoint, shipped_models
+from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+from pipeline.evaluation.truth import psnr, rmse, ssim
 
 SAMPLES = Path(__file__).parents[1] / "data/samples"
 NOISY_OFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
@@ -43,9 +43,7 @@ def test_paper_of_the_samples_turns_white_and_ink_stays(cleaner, name):
 def test_bf16_and_fp32_agree_on_the_samples(cleaner):
     dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
     cleaned = [
-        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=precision)).clean(
-            dirty, 150
-        )
+        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name)).clean(dirty, 150)
         for name in ("fp32", "bf16")
     ]
     assert psnr(*cleaned, data_range=255) >= 45

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import AccessError, OptionError, UnreadableError
-from pipeline.metrics import PageMetrics
-from pipeline.records import (
+from pipeline.measuring.metrics import PageMetrics
+from pipeline.measuring.records import (
     SCHEMA,
     SCHEMA_VERSION,
     VERSION_KEY,

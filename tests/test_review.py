@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from pipeline.errors import OptionError
-from pipeline.metrics import PageMetrics
-from pipeline.review import ReviewLimits, reason_to_look
+from pipeline.measuring.metrics import PageMetrics
+from pipeline.measuring.review import ReviewLimits, reason_to_look
 
 QUIET = PageMetrics(
     **{field.name: 0.0 for field in dataclasses.fields(PageMetrics)[:-1]}, blank=False

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from pipeline.errors import UnreadableError
-from pipeline.records import read_records
-from pipeline.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score, write_scores
+from pipeline.evaluation.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score, write_scores
+from pipeline.measuring.records import read_records
 
 
 def evaluation() -> Evaluation:

@@ -14,8 +14,8 @@ import pytest
 from scans import write_scan
 
 from pipeline.errors import MissingError, OptionError
+from pipeline.measuring.records import read_records
 from pipeline.options import RunOptions
-from pipeline.records import read_records
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 240

@@ -11,11 +11,11 @@ from PIL import Image
 from scans import FakeCleaner, scan, write_scan
 
 from pipeline.failures import DONE, INTERRUPTED
+from pipeline.measuring.records import read_records
 from pipeline.options import RunOptions
-from pipeline.outcome import Run, RunReport
-from pipeline.records import read_records
-from pipeline.runs import plan_run
-from pipeline.shards import clean_run, clean_shard
+from pipeline.runs.outcome import Run, RunReport
+from pipeline.runs.planning import plan_run
+from pipeline.runs.shards import clean_run, clean_shard
 
 
 @pytest.fixture

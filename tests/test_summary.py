@@ -5,9 +5,9 @@ import datetime
 
 import pytest
 
-from pipeline.metrics import PageMetrics
-from pipeline.records import PageRecord, Provenance, records_table
-from pipeline.summary import Change, latest, summarise
+from pipeline.measuring.metrics import PageMetrics
+from pipeline.measuring.records import PageRecord, Provenance, records_table
+from pipeline.measuring.summary import Change, latest, summarise
 
 HOW = Provenance(
     run_id="one",

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import text
 from pipeline.errors import MissingError
-from pipeline.text import (
+from pipeline.evaluation import text
+from pipeline.evaluation.text import (
     character_error_rate,
     edit_distance,
     fold,

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline import tiff
+from pipeline.documents import tiff
+from pipeline.documents.tiff import TiffAppender, jpeg_directory, read_directory
 from pipeline.errors import OptionError
-from pipeline.tiff import TiffAppender, jpeg_directory, read_directory
 
 COMPRESSIONS = ["group4", "tiff_adobe_deflate", "tiff_lzw", "jpeg"]
 

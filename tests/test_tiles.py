@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
+from pipeline.cleaning.regions import Region
+from pipeline.cleaning.tiles import TileOptions, TilePlan, cut, plan_tiles, stitch
 from pipeline.errors import OptionError
-from pipeline.regions import Region
-from pipeline.tiles import TileOptions, TilePlan, cut, plan_tiles, stitch
 
 lengths = st.integers(1, 300)
 shapes = st.tuples(lengths, lengths)

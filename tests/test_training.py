@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.autoencoder import AutoencoderOptions
-from pipeline.checkpoint import ModelCard, load_checkpoint
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.errors import InputError, OptionError
 from pipeline.learning.pairs import PairOptions, PairSource, RealPair
 from pipeline.learning.training import TrainingOptions, restore, rmse, train

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from pipeline.errors import OptionError
-from pipeline.truth import psnr, rmse, ssim
+from pipeline.evaluation.truth import psnr, rmse, ssim
 
 
 def two_pages(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

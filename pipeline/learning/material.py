@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.checkpoint import ModelCard, load_checkpoint
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.errors import MissingError, OptionError
 from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.pairs import PairSource, RealPair, read_clean, read_pairs

@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.checkpoint import ModelCard, save_checkpoint
+from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
 from pipeline.errors import InputError, OptionError
 from pipeline.learning.curves import draw_curve, draw_strips
 from pipeline.learning.pairs import Grey, PairOptions, PairSource

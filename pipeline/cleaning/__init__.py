@@ -1,0 +1,1 @@
+"""Pages through the network: tiles, scale, precision, colour, checkpoints."""

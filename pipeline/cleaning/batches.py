@@ -1,0 +1,118 @@
+"""Tiles of one or many pages, packed into batches.
+
+Tiles of one size share a batch, whichever page they are of, so pages are under way together and
+are finished in their order. Geometry and bookkeeping only: no network and no device.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.cleaning.regions import Region, cut_window
+from pipeline.cleaning.tiles import Tile, TilePlan
+from pipeline.pages import Page, Pixels
+
+Kind = tuple[float, tuple[int, int]]
+"""Scale of a page, height and width of a window."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A page while its tiles are under way."""
+
+    page: Page
+
+    grey: Pixels
+    """(H, W): the page's luminance."""
+
+    view: Pixels
+    """(h, w): what the network sees, `grey` at `scale`."""
+
+    scale: float
+    """A power of two."""
+
+    plan: TilePlan
+    """Of the view."""
+
+    cleaned: Pixels = field(init=False)
+    """(H, W), filled in tile by tile."""
+
+    waiting: int = field(init=False)
+    """Tiles that are not filled in yet."""
+
+    seconds: float = 0.0
+    """Spent in the network."""
+
+    def __post_init__(self) -> None:
+        self.cleaned = np.empty_like(self.grey)
+        self.waiting = len(self.plan.tiles)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """One tile of a page."""
+
+    job: Job
+    tile: Tile
+
+    @property
+    def kind(self) -> Kind:
+        """What it has in common with the other pieces of its batch."""
+        return self.job.scale, self.tile.window.shape
+
+    @cached_property
+    def pixels(self) -> int:
+        """Pixels it needs room for: of its window on the view or on the page, what is more."""
+        return max(self.tile.window.pixels, self._on_page(self.tile.window).pixels)
+
+    def cut_view(self) -> Pixels:
+        """What the network sees of it."""
+        return cut_window(self.job.view, self.tile.window)
+
+    def cut_page(self) -> Pixels:
+        """The page's own pixels in the same window."""
+        return cut_window(self.job.grey, self._on_page(self.tile.window))
+
+    def fill_in(self, cleaned: Pixels) -> None:
+        """Put a cleaned window of the page in its place, less its halo."""
+        # a page that is seen reduced may end within the last pixel of the view
+        core = self._on_page(self.tile.core).clipped(self.job.grey.shape)
+        window = self._on_page(self.tile.window)
+        self.job.cleaned[core.slices] = cleaned[core.within(window).slices]
+        self.job.waiting -= 1
+
+    def _on_page(self, region: Region) -> Region:
+        return region.scaled(1 / self.job.scale)
+
+
+def batch_pixels(batch: Sequence[Piece]) -> int:
+    """Pixels that a batch needs room for."""
+    return sum(piece.pixels for piece in batch)
+
+
+def pack(pieces: Iterable[Piece], room: Callable[[], int]) -> Iterator[list[Piece]]:
+    """Group pieces of one kind into batches of at most `room()` pixels, but of one at least.
+
+    Batches of several kinds are gathered side by side, so that pages of two sizes in turn do not
+    run one by one. They are given out in the order in which they were begun, full or not, and hold
+    no more than the room all together, so that no page waits long for its last tile. Lazy: no
+    further piece is asked for once a batch is full; the room may change on the way.
+    """
+    begun: dict[Kind, list[Piece]] = {}
+    for piece in pieces:
+        if batch_pixels(begun.get(piece.kind, ())) + piece.pixels > room():
+            yield from _up_to(piece.kind, begun)  # there is less room than there was
+        begun.setdefault(piece.kind, []).append(piece)
+        if batch_pixels(begun[piece.kind]) + piece.pixels > room():
+            yield from _up_to(piece.kind, begun)
+        while sum(map(batch_pixels, begun.values())) > room():
+            yield begun.pop(next(iter(begun)))
+    yield from begun.values()
+
+
+def _up_to(kind: Kind, begun: dict[Kind, list[Piece]]) -> Iterator[list[Piece]]:
+    """Take out all batches that were begun up to that of a kind."""
+    while kind in begun:
+        yield begun.pop(next(iter(begun)))

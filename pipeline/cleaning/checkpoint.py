@@ -1,0 +1,181 @@
+"""Weights on disk, and the card that says what they are and rebuilds their network.
+
+A checkpoint is two files of one stem: `fast.safetensors` and `fast.json`. No pickles: reading
+one runs nothing. Ignorant of pages, devices and precision.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from models.autoencoder import Autoencoder, AutoencoderOptions, ConvUnit
+from pipeline.cleaning.modelfiles import find_model, shipped_models
+from pipeline.errors import InputError
+from pipeline.files import access_errors, whole_file
+
+__all__ = [
+    "Checkpoint",
+    "ModelCard",
+    "load_checkpoint",
+    "read_card",
+    "save_checkpoint",
+    "shipped_models",
+]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint is: its network, and where it comes from."""
+
+    name: str
+    """What people call it, as in `--model fast`."""
+
+    options: AutoencoderOptions = field(default_factory=AutoencoderOptions)
+    """The network's shape; `save_checkpoint` takes it from the network that it saves."""
+
+    text_heights: tuple[float, float] = (12.0, 45.0)
+    """Smallest and largest x-height in pixels that it was trained on."""
+
+    dpi: tuple[float, float] = (150.0, 400.0)
+    """Lowest and highest resolution of its training pages."""
+
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The options of its training."""
+
+    training_data: str = ""
+    """What it learned from."""
+
+    git_revision: str = ""
+    """The revision of pagewash that trained it."""
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """What it reached, by the name of the measure and of the pages."""
+
+    licence: str = ""
+    """Under which terms the weights may be used."""
+
+    attribution: str = ""
+    """Whom the training data asks to name."""
+
+    sha256: str = ""
+    """Of the weights' file; filled in by `save_checkpoint`, compared on loading."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network that is ready to use, its card, and the hash of its weights' file."""
+
+    network: Autoencoder
+    card: ModelCard
+    sha256: str
+
+
+def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
+    """Write a network's weights to `path` and its card beside it, each whole or not at all.
+
+    Args:
+        path: ends in `.safetensors`; its folder is made if need be.
+        network: on any device, not folded, so that training can go on from it.
+        card: `options` and `sha256` are filled in here.
+
+    Raises:
+        ValueError: the network is folded, or the path's suffix is another one.
+        AccessError: a file cannot be written.
+    """
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path}: a checkpoint's name ends in .safetensors")
+    if any(isinstance(part, ConvUnit) and part.norm is None for part in network.modules()):
+        raise ValueError(f"{path}: a folded network cannot be saved; save the one it came from")
+    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    weights = safetensors.torch.save(tensors)
+    card = replace(card, options=network.options, sha256=hashlib.sha256(weights).hexdigest())
+    _write(path, weights)
+    _write(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
+
+
+def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoint:
+    """Rebuild a network from its checkpoint, on the CPU and in eval mode.
+
+    Args:
+        name_or_path: the name of a shipped model, or the path of a `.safetensors` file.
+        fold: fold batch normalisation into the convolutions, for inference; without it the
+            network can be trained further.
+
+    Raises:
+        MissingError: there is no such model.
+        InputError: a file is damaged, or weights and card do not belong together.
+        AccessError: a file cannot be read.
+    """
+    path = find_model(name_or_path)
+    card = read_card(path)
+    weights = _read(path)
+    sha256 = hashlib.sha256(weights).hexdigest()
+    if card.sha256 and card.sha256 != sha256:
+        raise InputError(
+            f"{path} is not the file that its card {_card_path(path).name} describes: it was "
+            "changed or damaged. Copy both files again."
+        )
+    network = Autoencoder(card.options)
+    try:
+        network.load_state_dict(safetensors.torch.load(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(
+            f"{path} does not hold the weights of the network on its card: {error}. "
+            "Copy both files again."
+        ) from error
+    return Checkpoint(network.fold() if fold else network.eval(), card, sha256)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card beside a weights' file; fields that only a newer pagewash knows are left out.
+
+    Raises:
+        InputError: it is no card, or its network is one that this pagewash cannot build.
+        AccessError: it cannot be read.
+    """
+    card_path = _card_path(path)
+    try:
+        content = json.loads(_read(card_path))
+        known = {key.name for key in fields(ModelCard)}
+        values = {key: value for key, value in content.items() if key in known}
+        values["options"] = _options(content["options"])
+        for pair in ("text_heights", "dpi"):
+            if pair in values:
+                low, high = values[pair]
+                values[pair] = (float(low), float(high))
+        return ModelCard(**values)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{card_path} is not a model card that this pagewash understands: {error!r}. "
+            "Copy it again, or update pagewash."
+        ) from error
+
+
+def _options(values: Mapping[str, Any]) -> AutoencoderOptions:
+    """Return options from JSON, where tuples are lists; an unknown one is a TypeError."""
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return AutoencoderOptions(**options)
+
+
+def _card_path(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _read(path: Path) -> bytes:
+    if not path.is_file():
+        raise InputError(f"{path} is missing: a model is two files, copy both.")
+    with access_errors(str(path), "read"):
+        return path.read_bytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with whole_file(path) as file, access_errors(str(path), "written"):
+        file.write(content)

@@ -1,0 +1,218 @@
+"""Pages through a network: the only place that chooses device, precision, tiles and batches.
+
+A page becomes a grey view at the scale that the network was trained for, the view is cut into
+tiles, tiles of one or many pages run in batches, and what the network says about the view (a gain
+and an offset for every pixel) is applied to the page's own pixels. Knows no files and no Prefect.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.cleaning.batches import Job, Piece, pack
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
+from pipeline.cleaning.colour import luminance, recolour
+from pipeline.cleaning.inference import Network, clean_windows, prepare
+from pipeline.cleaning.memory import Room
+from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
+from pipeline.cleaning.scale import LARGEST, choose_scale, resample
+from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
+from pipeline.errors import OptionError
+from pipeline.pages import Page, Pixels
+
+
+@dataclass(frozen=True)
+class CleanOptions:
+    """How pages are cleaned."""
+
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+
+    precision: PrecisionName = "auto"
+    """What convolutions compute in; auto is the fastest that the device does well."""
+
+    color: Literal["keep", "gray"] = "keep"
+    """What becomes of a colour page: ink, stamps and signatures keep their hue, or all is grey."""
+
+    tile: int | None = None
+    """Longest side of a tile in pixels, halo included; None: 1536 on a CPU, 2048 on a GPU. The
+    output does not depend on it."""
+
+    batch: int | None = None
+    """Full tiles that run at once, or as many small ones as have their pixels; None: 1 on a CPU,
+    where more gains nothing and costs memory, 8 on a GPU."""
+
+    def __post_init__(self) -> None:
+        if self.color not in ("keep", "gray"):
+            raise OptionError(f"there is no color {self.color!r}; choose keep or gray")
+        if self.batch is not None and self.batch < 1:
+            raise OptionError(f"a batch of {self.batch} tiles cleans nothing; choose 1 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class CleanedPage:
+    """A page before and after."""
+
+    page: Page
+    """Cleaned, with everything else as it was."""
+
+    before: Page
+    """As it came in."""
+
+    scale: float
+    """Size at which the network saw it: 0.5 is half its height and width."""
+
+    seconds: float
+    """Spent in the network; pages that shared a batch share its time by their pixels."""
+
+    novelty: float | None = None
+    """How far the page is from what the network was trained on; None where not measured."""
+
+
+class Cleaner:
+    """Cleans pages with one network; safe to share between threads."""
+
+    def __init__(
+        self,
+        network: Network,
+        options: CleanOptions = CleanOptions(),
+        card: ModelCard | None = None,
+        sha256: str = "",
+    ):
+        """Take a network that is in memory; `from_pretrained` takes one from disk.
+
+        Args:
+            network: moved to the device and switched to eval mode if it is a module.
+            options: device, precision, colour and tiles.
+            card: what the network is; without it, its text heights are the usual ones.
+            sha256: hash of its weights, for the records.
+
+        Raises:
+            OptionError: an option that cannot work with this network or on this machine.
+            MissingError: the device is not there.
+        """
+        self._device = choose_device(options.device)
+        precision = choose_precision(options.precision, self._device)
+        self._dtype = precision.dtype
+        on_gpu = self._device.type != "cpu"
+        card = card or ModelCard(type(network).__name__)
+        prepare(network, self._device)
+        self._network = network
+        self._color = options.color
+        self._text_heights = card.text_heights
+
+        self.model_id = card.name
+        self.model_sha256 = sha256
+        self.device = str(self._device)
+        self.precision = precision.name
+        self.precision_reason = precision.reason
+        # tiles of a resampled page must fall on its own pixels too
+        self._grid = math.lcm(network.stride, round(LARGEST))
+        # one pixel more than the network sees, for the interpolation of its maps
+        self.halo = round_up(network.receptive_radius + 1, self._grid)
+        tile = options.tile or (2048 if on_gpu else TileOptions.size)
+        plan_tiles((1, 1), TileOptions(tile, self.halo), self._grid)  # an error comes at once
+        self._room = Room(self.device, tile, (options.batch or (8 if on_gpu else 1)) * tile**2)
+
+    @property
+    def tile(self) -> int:
+        """Longest side of a tile, halo included; it shrinks where memory is short."""
+        return self._room.tile
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path = "fast", options: CleanOptions = CleanOptions()
+    ) -> "Cleaner":
+        """Load a shipped model by its name, or a checkpoint by its path.
+
+        Raises:
+            MissingError: there is no such model or device.
+            InputError: the checkpoint is damaged.
+            OptionError: an option that cannot work.
+        """
+        checkpoint = load_checkpoint(model)
+        return cls(checkpoint.network, options, checkpoint.card, checkpoint.sha256)
+
+    def clean(self, pixels: NDArray[Any], dpi: float | None = None) -> NDArray[Any]:
+        """Clean one page.
+
+        Args:
+            pixels: (H, W) or (H, W, 3) RGB uint8, or (H, W) bool where True is paper.
+            dpi: its resolution; without it, the size of its text is measured.
+
+        Returns:
+            An array of the same shape and dtype; with `color="gray"`, (H, W).
+
+        Raises:
+            OptionError: another shape or dtype.
+            PagewashError: the device has too little memory for the smallest of tiles.
+        """
+        bilevel = pixels.dtype == np.bool_
+        page = Page(_as_page_pixels(pixels), (dpi, dpi) if dpi else None)
+        cleaned = next(self.clean_pages([page])).page.pixels
+        return cleaned > 127 if bilevel else cleaned
+
+    def plan(self, page: Page) -> TilePlan:
+        """Say how a page is cut, at the size at which the network sees it."""
+        return self._start(page).plan
+
+    def clean_pages(self, pages: Iterable[Page]) -> Iterator[CleanedPage]:
+        """Clean pages one after the other, as they are asked for, and in their order.
+
+        Small pages share batches, so a few are read ahead: as many as fill one batch. An error
+        ends the iteration, whichever page it came from.
+        """
+        jobs: deque[Job] = deque()
+        for batch in pack(self._pieces(pages, jobs), lambda: self._room.batch_pixels):
+            self._room.run(batch, self._run)
+            while jobs and not jobs[0].waiting:
+                yield self._finish(jobs.popleft())
+
+    def _pieces(self, pages: Iterable[Page], jobs: deque[Job]) -> Iterator[Piece]:
+        for page in pages:
+            job = self._start(page)
+            jobs.append(job)
+            yield from (Piece(job, tile) for tile in job.plan.tiles)
+
+    def _start(self, page: Page) -> Job:
+        """Do all that depends on the whole page, once."""
+        grey = luminance(page.pixels)
+        scale = choose_scale(grey, page.dpi, self._text_heights)
+        view = resample(grey, scale)
+        plan = plan_tiles(view.shape, TileOptions(self.tile, self.halo), self._grid)
+        return Job(page, grey, view, scale, plan)
+
+    def _finish(self, job: Job) -> CleanedPage:
+        cleaned = job.cleaned
+        if job.page.channels == 3 and self._color == "keep":
+            cleaned = recolour(job.page.pixels, cleaned)
+        return CleanedPage(job.page.replace_pixels(cleaned), job.page, job.scale, job.seconds)
+
+    def _run(self, batch: Sequence[Piece]) -> None:
+        """Clean the tiles of a batch, and put them in their places."""
+        start = time.perf_counter()
+        windows = clean_windows(self._network, batch, self._device, self._dtype)
+        seconds = (time.perf_counter() - start) / len(batch)
+        for piece, window in zip(batch, windows, strict=True):
+            piece.fill_in(window)
+            piece.job.seconds += seconds
+
+
+def _as_page_pixels(pixels: NDArray[Any]) -> Pixels:
+    """Return a caller's array as a page's pixels, or say what is wrong with it."""
+    if pixels.dtype == np.bool_ and pixels.ndim == 2:
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    flat = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not flat or not pixels.size:
+        raise OptionError(
+            f"a page is (H, W) or (H, W, 3) uint8, or (H, W) bool, not {pixels.shape} "
+            f"{pixels.dtype}; convert it first"
+        )
+    return pixels

@@ -1,0 +1,51 @@
+"""Where a model's weights lie, and their hash: what can be told of a model without torch.
+
+A run that has nothing to do needs no more; `pipeline.cleaning.checkpoint` knows what they are.
+"""
+
+import hashlib
+from pathlib import Path
+
+import models
+from pipeline.errors import AccessError, MissingError
+
+SHIPPED = Path(models.__file__).parent / "weights"
+"""The folder of the checkpoints that come with pagewash."""
+
+
+def shipped_models() -> list[str]:
+    """Return the names of the checkpoints that come with pagewash, in alphabetical order."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def find_model(name_or_path: str | Path) -> Path:
+    """Return the weights' file of a shipped model's name, or of a path.
+
+    Raises:
+        MissingError: there is no such model.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".safetensors" and path.name == str(name_or_path):
+        path = SHIPPED / f"{name_or_path}.safetensors"
+    if not path.is_file():
+        raise MissingError(
+            f"there is no model {str(name_or_path)!r}; choose one of the shipped ones "
+            f"({', '.join(shipped_models()) or 'none'}) or the path of a .safetensors file"
+        )
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        AccessError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise AccessError(
+            f"{path} cannot be read: {error.strerror or error}. Check that it is still there "
+            "and that you may read it."
+        ) from error

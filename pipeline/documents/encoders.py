@@ -1,0 +1,183 @@
+"""From a cleaned page to the bytes of an image file, none larger than it needs to be.
+
+Knows Pillow's encoders and how a page was stored; no files, no documents.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from pipeline.documents.jp2 import add_boxes
+from pipeline.documents.tiff import Directory, jpeg_directory, read_directory
+from pipeline.errors import OptionError
+from pipeline.pages import Page, Stored, fitting_profile
+
+_RUN_LENGTHS = 3  # zlib's Z_RLE: on clean paper it beats level 6, at the time of level 1
+_PHOTOMETRIC, _ROWS_PER_STRIP, _PREDICTOR = 262, 278, 317
+_WHITE_IS_ZERO, _DIFFERENCES = 0, 2
+_LOSSY = {"jpeg", "tiff_jpeg", "jp2", "webp"}
+_DEFAULT_QUALITY = 90
+_POOR_QUALITY = 30  # below it a page is not worth its smaller size
+
+
+def to_image(page: Page) -> Image.Image:
+    """The page for Pillow: one bit per pixel where it had one, black below 128."""
+    if is_bilevel(page):
+        return Image.fromarray(page.pixels >= 128)
+    return Image.fromarray(np.ascontiguousarray(page.pixels))
+
+
+def is_bilevel(page: Page) -> bool:
+    """Whether the page is to be written with one bit per pixel."""
+    return page.mode == "1" and page.channels == 1
+
+
+def was_lossy(page: Page) -> bool:
+    """Whether the page came from a lossy encoder, so that another one loses little."""
+    return page.stored.codec in _LOSSY
+
+
+def encode_png(page: Page) -> bytes:
+    """The page as PNG, with one bit, grey or RGB."""
+    image, beside = to_image(page), _beside(page)
+    return _no_larger(
+        page,
+        lambda: _save(image, "PNG", compress_type=_RUN_LENGTHS, **beside),
+        lambda: _save(image, "PNG", compress_level=6, **beside),
+    )
+
+
+def encode_bmp(page: Page) -> bytes:
+    """The page as BMP, which holds no profile."""
+    return _save(to_image(page), "BMP", **_dpi(page))
+
+
+def encode_jpeg(page: Page) -> bytes:
+    """The page as JPEG, at its former quality or better, and no larger than it was."""
+    image = Image.fromarray(page.pixels)
+    return within_size(
+        page, lambda quality: _save(image, "JPEG", quality=quality, optimize=True, **_beside(page))
+    )
+
+
+def encode_webp(page: Page) -> bytes:
+    """The page as WebP, lossless if it was; its resolution stands in EXIF, where it must."""
+    image = Image.fromarray(page.pixels)
+    exif = image.getexif()
+    if page.dpi is not None:
+        exif[ExifTags.Base.XResolution], exif[ExifTags.Base.YResolution] = page.dpi
+        exif[ExifTags.Base.ResolutionUnit] = 2
+    beside = {"exif": exif.tobytes(), "icc_profile": _icc(page)}
+    if not was_lossy(page):
+        return _save(image, "WEBP", lossless=True, **beside)
+    return within_size(page, lambda quality: _save(image, "WEBP", quality=quality, **beside))
+
+
+def encode_jp2(page: Page) -> bytes:
+    """The page as JPEG 2000: lossless where that is no larger than what came in."""
+    image = Image.fromarray(page.pixels)
+    data = _save(image, "JPEG2000")
+    size = page.stored.size
+    if was_lossy(page) and size is not None and len(data) > size:
+        rate = page.pixels.nbytes / (0.98 * size)  # the boxes come on top
+        data = _save(
+            image, "JPEG2000", irreversible=True, quality_mode="rates", quality_layers=[rate]
+        )
+    return add_boxes(data, page.dpi, _icc(page))
+
+
+def encode_tiff(page: Page) -> Directory:
+    """The page for a TIFF: G4 for one bit; else LZW or deflate, or JPEG after a lossy original
+    where that is smaller.
+    """
+    if is_bilevel(page):
+        return encode_g4(page)
+    if not was_lossy(page):
+        return _lossless_tiff(page)
+    jpeg = encode_jpeg(replace(page, dpi=None, icc=None))
+    lossy = jpeg_directory(jpeg, page.pixels.shape, page.dpi, _icc(page))
+    if lossy_wins(page, lossy.size):
+        return lossy
+    return min(lossy, _lossless_tiff(page), key=lambda directory: directory.size)
+
+
+def _lossless_tiff(page: Page) -> Directory:
+    image = Image.fromarray(page.pixels)
+    options = {"tiffinfo": {_PREDICTOR: _DIFFERENCES}, **_beside(page)}
+    tiff = _no_larger(  # LZW takes a fifth of the time, and a tenth more space
+        page,
+        lambda: _save(image, "TIFF", compression="tiff_lzw", **options),
+        lambda: _save(image, "TIFF", compression="tiff_adobe_deflate", **options),
+    )
+    return read_directory(tiff)
+
+
+def encode_g4(page: Page) -> Directory:
+    """The page for a TIFF in one G4 strip, in which white is 0, as fax machines have it."""
+    tags = {_PHOTOMETRIC: _WHITE_IS_ZERO, _ROWS_PER_STRIP: page.pixels.shape[0]}
+    image = to_image(page)
+    tiff = _save(image, "TIFF", compression="group4", tiffinfo=tags, **_beside(page))
+    return read_directory(tiff)
+
+
+def within_size(page: Page, encode: Callable[[int], bytes]) -> bytes:
+    """Encode at a good quality, or at the page's former one where the good one would grow it.
+
+    Args:
+        page: says its former size and quality; it may grow where that was poor to begin with.
+        encode: from a quality of 1 to 100 to bytes.
+    """
+    if not was_lossy(page):
+        return encode(_DEFAULT_QUALITY)
+    former = page.stored.quality or 75
+    good = min(max(former, 85), 95)  # what was coarser shows its blocks on clean paper
+    data = encode(good)
+    for quality in (former, former - 15):
+        if page.stored.size is None or len(data) <= page.stored.size:
+            break
+        if _POOR_QUALITY <= quality < good:
+            data = encode(quality)
+    return data
+
+
+def lossy_wins(page: Page, size: int) -> bool:
+    """Whether a lossless encoding has no hope to be as small, judged by an eighth of the page."""
+    height = page.pixels.shape[0]
+    sample = page.replace_pixels(page.pixels[height * 3 // 8 : height // 2 + 1])
+    return 8 * len(encode_png(replace(sample, mode="", stored=Stored()))) > 1.2 * size
+
+
+def _no_larger(page: Page, fast: Callable[[], bytes], slow: Callable[[], bytes]) -> bytes:
+    """Encode the fast way, and the slow way too where the fast one would grow the page."""
+    data = fast()
+    if page.stored.size is None or len(data) <= page.stored.size:
+        return data
+    return min(data, slow(), key=len)
+
+
+def _dpi(page: Page) -> dict[str, Any]:
+    return {} if page.dpi is None else {"dpi": page.dpi}
+
+
+def _icc(page: Page) -> bytes | None:
+    return fitting_profile(page.icc, page.channels)
+
+
+def _beside(page: Page) -> dict[str, Any]:
+    return {**_dpi(page), "icc_profile": _icc(page)}
+
+
+def _save(image: Image.Image, kind: str, **options: Any) -> bytes:
+    file = io.BytesIO()
+    try:
+        image.save(file, kind, **options)
+    except (OSError, ValueError, OverflowError) as error:
+        raise OptionError(
+            f"a page of {image.width} x {image.height} pixels cannot be written as {kind}: "
+            f"{error}. Choose another --format: png, tiff or pdf."
+        ) from error
+    return file.getvalue()

@@ -1,0 +1,175 @@
+"""Image files as documents: PNG, JPEG, TIFF, BMP, WebP and JPEG 2000, page by page.
+
+Knows containers and what stands in their headers; what the modes mean is `decoding`'s.
+"""
+
+import statistics
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from PIL import (
+    BmpImagePlugin,
+    Image,
+    ImageFile,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from pipeline.documents.containers import Container
+from pipeline.documents.decoding import (
+    check_size,
+    decode,
+    is_black_on_white,
+    quiet,
+    resolution,
+    upright_pixels,
+)
+from pipeline.documents.jp2 import read_profile
+from pipeline.errors import PagewashError, UnreadableError
+from pipeline.files import access_errors
+from pipeline.pages import Page, ReadLimits, Stored, fitting_profile
+
+# The readers themselves, past Image.open: its guard against large images cannot be told our limit.
+_READERS: dict[Container, type[ImageFile.ImageFile]] = {
+    "png": PngImagePlugin.PngImageFile,
+    "jpeg": JpegImagePlugin.JpegImageFile,
+    "tiff": TiffImagePlugin.TiffImageFile,
+    "bmp": BmpImagePlugin.BmpImageFile,
+    "webp": WebPImagePlugin.WebPImageFile,
+    "jp2": Jpeg2KImagePlugin.Jpeg2KImageFile,
+}
+_CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
+_WEBP_HEAD = 64  # bytes; a lossless one says so in its first chunk, or in one after the profile
+_STRIP_BYTES, _TILE_BYTES = 279, 325
+_MEAN_LUMINANCE_STEP = 57.625  # of the table in Annex K of the JPEG standard, quality 50
+
+
+class ImageDocument:
+    """An image file that is open for reading: a `Document`."""
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        source: Path | None,
+        container: Container,
+        limits: ReadLimits,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Read the header.
+
+        Args:
+            file: seekable, at any place; closed with the document.
+            source: where it lies, for messages; None for standard input.
+            container: what its first bytes say.
+            limits: what its pages may ask for.
+            notes: what was seen on the way here.
+
+        Raises:
+            UnreadableError: a broken header.
+        """
+        self.source = source
+        self.container: Container = container
+        self.notes = notes
+        self._file = file
+        self._name = str(source or "standard input")
+        self._limits = limits
+        with self._understood(), quiet():
+            image = self._open()
+            self.page_count = getattr(image, "n_frames", 1) if container == "tiff" else 1
+
+    def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page]:
+        """Its pages in order, decoded as they are asked for; see `Document.pages`."""
+        with self._understood(), quiet():
+            image = self._open()
+        for index in range(self.page_count):
+            if wanted is None or index in wanted:
+                yield self._page(image, index)
+
+    def _page(self, image: ImageFile.ImageFile, index: int) -> Page:
+        with self._understood():
+            with quiet():
+                image.seek(index)
+            check_size(self._name, image.size, self._limits)
+            turned = decode(image)
+            icc = image.info.get("icc_profile") or self._jp2_profile()
+            pixels = upright_pixels(image, turned, icc)
+            return Page(
+                pixels=pixels,
+                dpi=resolution(image, turned),
+                icc=fitting_profile(
+                    None if image.mode in _CONVERTED else icc, 1 if pixels.ndim == 2 else 3
+                ),
+                mode="1" if is_black_on_white(image) else image.mode,
+                source=self.source,
+                index=index,
+                stored=self._stored(image),
+            )
+
+    def _open(self) -> ImageFile.ImageFile:
+        self._file.seek(0)
+        return _READERS[self.container](self._file)
+
+    def _stored(self, image: ImageFile.ImageFile) -> Stored:
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            counts = image.tag_v2.get(_STRIP_BYTES) or image.tag_v2.get(_TILE_BYTES) or ()
+            return Stored(str(image.info.get("compression", "")), sum(counts) or None)
+        self._file.seek(0)
+        lossless = self.container == "webp" and b"VP8L" in self._file.read(_WEBP_HEAD)
+        codec = "webp_lossless" if lossless else self.container
+        return Stored(codec, self._file.seek(0, 2), jpeg_quality(image))
+
+    def _jp2_profile(self) -> bytes | None:
+        if self.container != "jp2":
+            return None
+        self._file.seek(0)
+        return read_profile(self._file.read())
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Name the file in whatever goes wrong."""
+        try:
+            with access_errors(self._name, "read"):
+                yield
+        except UnreadableError as error:
+            raise UnreadableError(f"{self._name} cannot be read: {error}.") from error
+        except (PagewashError, MemoryError):
+            raise
+        except Exception as error:  # Pillow raises whatever corrupt bytes lead it to
+            raise UnreadableError(
+                f"{self._name} cannot be read as {self.container.upper()}: {error}. "
+                "It may be truncated or damaged: scan the page again, or remove the file."
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def jpeg_quality(image: Image.Image) -> int | None:
+    """The quality, 1 to 100, that libjpeg's tables would have had; None if this is no JPEG.
+
+    Other encoders use other tables, so it says how coarse a JPEG is, not what was typed.
+    """
+    tables = getattr(image, "quantization", None)
+    if not tables:
+        return None
+    scale = 100 * statistics.fmean(tables[0]) / _MEAN_LUMINANCE_STEP
+    quality = 5000 / scale if scale > 100 else (200 - scale) / 2
+    return round(min(max(quality, 1), 100))

@@ -1,0 +1,171 @@
+"""A PDF as a document: its large page images come out as pages, one by one.
+
+Knows which images are worth cleaning and why the others are not; how an image is decoded and
+put back is told in `pdf_images` and `pdf_replacing`.
+"""
+
+import io
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import pikepdf
+from pikepdf import Name
+
+from pipeline.documents import pdf_images
+from pipeline.documents.containers import Container
+from pipeline.documents.decoding import check_size
+from pipeline.documents.pdf_layout import Layout, Placement, read_layout
+from pipeline.errors import EncryptedError, PagewashError, UnreadableError
+from pipeline.files import access_errors
+from pipeline.pages import Page, ReadLimits, UntouchedPage, fitting_profile
+
+
+class PdfDocument:
+    """A PDF that is open for reading: a `Document`."""
+
+    container: Container = "pdf"
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        source: Path | None,
+        limits: ReadLimits,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Open it, with the empty password if it is encrypted.
+
+        Args:
+            file: seekable; closed with the document.
+            source: where it lies; None for standard input.
+            limits: what its images may ask for.
+            notes: what was seen on the way here.
+
+        Raises:
+            EncryptedError: it asks for a password.
+            UnreadableError: it is broken beyond repair, or has no pages.
+        """
+        self.source = source
+        self.limits = limits
+        self._file = file
+        self._name = str(source or "standard input")
+        self._pdf = self.reopen()
+        self.page_count = len(self._pdf.pages)
+        if not self.page_count:
+            raise UnreadableError(f"{self._name} is a PDF without pages. Remove it.")
+        self.notes = (*notes, *_notes(self._pdf, self._name))
+
+    def reopen(self) -> pikepdf.Pdf:
+        """The same PDF once more, to be changed and closed by the caller, in any thread."""
+        with self._understood():
+            self._file.seek(0)
+            return pikepdf.open(self.source or io.BytesIO(self._file.read()))
+
+    def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page | UntouchedPage]:
+        """Its page images in order of pages, decoded as they are asked for.
+
+        A page may have several large images: they come one after the other, with the same index
+        and their part. An image that several pages share comes once. A page that has none to give
+        comes as an `UntouchedPage`. See `Document.pages`.
+        """
+        done: dict[tuple[int, int], int] = {}
+        for index in range(self.page_count):
+            if wanted is None or index in wanted:
+                yield from self._page(index, done)
+
+    def _page(self, index: int, done: dict[tuple[int, int], int]) -> Iterator[Page | UntouchedPage]:
+        with self._understood():
+            layout = read_layout(self._pdf.pages[index])
+        reason = _reason_without_images(layout)
+        given = False
+        for part, placement in enumerate(layout.images):
+            before = done.get(placement.image.objgen)
+            if before is not None:
+                reason = f"its image is that of page {before + 1}, and was cleaned there"
+                continue
+            page = self._image(placement, index, part)
+            if isinstance(page, Page):
+                done[placement.image.objgen] = index
+                given = True
+                yield page
+            else:
+                reason = page
+        if not given:
+            yield UntouchedPage(index, reason, self.source)
+
+    def _image(self, placement: Placement, index: int, part: int) -> Page | str:
+        """The image as a page, or why it is left alone."""
+        image = placement.image
+        with self._understood():
+            reason = pdf_images.reason_to_leave(image)
+            if reason is not None:
+                return reason
+            check_size(self._name, placement.size, self.limits)
+            pixels = pdf_images.decode(image)
+            if image.get(Name.ImageMask, False) and pdf_images.paints_most(pixels):
+                return "its image is a stencil that paints the background"
+            return Page(
+                pixels=pixels,
+                dpi=placement.dpi,
+                icc=fitting_profile(pdf_images.profile(image), 1 if pixels.ndim == 2 else 3),
+                mode=pdf_images.mode(image, pixels),
+                source=self.source,
+                index=index,
+                part=part,
+                stored=pdf_images.stored(image),
+            )
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Name the file in whatever goes wrong."""
+        try:
+            with access_errors(self._name, "read"):
+                yield
+        except pikepdf.PasswordError as error:
+            raise EncryptedError(
+                f"{self._name} asks for a password. "
+                "Remove it with: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
+            ) from error
+        except UnreadableError as error:
+            raise UnreadableError(f"{self._name} cannot be read: {error}.") from error
+        except (PagewashError, MemoryError):
+            raise
+        except Exception as error:  # pikepdf raises whatever corrupt objects lead it to
+            raise UnreadableError(
+                f"{self._name} cannot be read as PDF: {error}. It may be truncated or damaged: "
+                "make it again, or remove the file."
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._pdf.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _reason_without_images(layout: Layout) -> str:
+    if layout.placements:
+        return "its images are too small to be a page"
+    if layout.inline_images:
+        return "its images stand inline in its content"
+    return "it has no page image"
+
+
+def _notes(pdf: pikepdf.Pdf, name: str) -> Iterator[str]:
+    form: Any = pdf.Root.get(Name.AcroForm, pikepdf.Dictionary())
+    if int(form.get(Name.SigFlags, 0)) & 1:
+        yield f"{name} is signed; the signature does not hold for the cleaned copy"
+    if pdf.is_encrypted:
+        yield f"{name} restricts its use; the cleaned copy is not encrypted"

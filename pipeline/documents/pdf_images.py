@@ -1,0 +1,192 @@
+"""Image objects of a PDF: to pixels, and back into their place.
+
+Knows colour spaces, masks and filters; not where an image stands on its page.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+import pikepdf
+from pikepdf import Name
+from PIL import JpegImagePlugin
+
+from pipeline.documents.decoding import grey_if_grey
+from pipeline.documents.images import jpeg_quality
+from pipeline.documents.pdfium import decode_only_image
+from pipeline.pages import Pixels, Stored
+
+_CODECS = {
+    "/DCTDecode": "jpeg",
+    "/JPXDecode": "jp2",
+    "/CCITTFaxDecode": "group4",
+    "/JBIG2Decode": "jbig2",
+    "/FlateDecode": "deflate",
+    "/LZWDecode": "lzw",
+    "/RunLengthDecode": "packbits",
+}
+_DEVICES = {1: Name.DeviceGray, 3: Name.DeviceRGB}
+_CALIBRATED = {"/CalGray": 1, "/CalRGB": 3, "/DeviceGray": 1, "/DeviceRGB": 3, "/DeviceCMYK": 4}
+_SPECIAL = {"/Indexed": "P", "/Lab": "LAB"}
+_MODES = {1: "L", 3: "RGB", 4: "CMYK"}
+# What belongs to the encoded samples, and not to the image's part on the page
+_OF_THE_SAMPLES = {
+    "/Type",
+    "/Subtype",
+    "/Width",
+    "/Height",
+    "/ColorSpace",
+    "/BitsPerComponent",
+    "/Decode",
+    "/DecodeParms",
+    "/Filter",
+    "/Length",
+    "/Alternates",
+    "/F",
+    "/FFilter",
+    "/FDecodeParms",
+    "/DL",
+}
+
+
+def reason_to_leave(image: Any) -> str | None:
+    """Why the samples of an image must not change, as a clause; None if they may."""
+    if isinstance(image.get(Name.Mask), pikepdf.Array):
+        return "its image is transparent in certain colours"
+    if int(image.get(Name.SMaskInData, 0)):
+        return "its image holds its own transparency"
+    if Name.Matte in image.get(Name.SMask, {}):
+        return "its image is blended with its transparency"
+    return None
+
+
+def components(image: Any) -> int | None:
+    """Channels of an image whose samples are grey levels (1), RGB (3) or CMYK (4), else None."""
+    if image.get(Name.ImageMask, False):
+        return 1
+    space = image.get(Name.ColorSpace)
+    if isinstance(space, pikepdf.Array) and str(space[0]) == "/ICCBased":
+        return int(space[1].N)
+    return _CALIBRATED.get(_family(space))
+
+
+def mode(image: Any, pixels: Pixels) -> str:
+    """How the samples are stored, in Pillow's words.
+
+    Args:
+        image: the image object.
+        pixels: the same, decoded: one bit in two colours is "P", unless these are black and white.
+    """
+    if is_one_bit(image) and pixels.ndim == 2 and not ((pixels > 0) & (pixels < 255)).any():
+        return "1"
+    special = _SPECIAL.get(_family(image.get(Name.ColorSpace)))
+    channels = components(image) or (1 if pixels.ndim == 2 else 3)
+    return special or _MODES.get(channels, "RGB")
+
+
+def is_one_bit(image: Any) -> bool:
+    """Whether its samples have one bit each, whatever their two colours are."""
+    return bool(image.get(Name.ImageMask, False)) or image.get(Name.BitsPerComponent, 8) == 1
+
+
+def profile(image: Any) -> bytes | None:
+    """The ICC profile of an image's colour space, or None."""
+    space = image.get(Name.ColorSpace)
+    if isinstance(space, pikepdf.Array) and str(space[0]) == "/ICCBased":
+        return bytes(space[1].read_bytes())
+    return None
+
+
+def stored(image: Any) -> Stored:
+    """How the PDF holds the image."""
+    filters = image.get(Name.Filter, [])
+    names = [str(name) for name in ([filters] if isinstance(filters, Name) else filters)]
+    codec = _CODECS.get(names[-1], "") if names else "raw"
+    quality = None
+    if names == ["/DCTDecode"]:
+        header = JpegImagePlugin.JpegImageFile(io.BytesIO(image.read_raw_bytes()))
+        quality = jpeg_quality(header)
+    return Stored(codec, int(image.get(Name.Length, 0)) or None, quality)
+
+
+def decode(image: Any) -> Pixels:
+    """The samples of an image as grey levels or RGB, without its mask.
+
+    A stencil comes as what it paints, in black on white. A calibrated colour space is taken for
+    the device's, since it is put back around the cleaned samples.
+
+    Returns:
+        (H, W) uint8, or (H, W, 3) uint8 where the samples are RGB, or not all of them grey.
+
+    Raises:
+        UnreadableError: it cannot be decoded.
+    """
+    pixels = decode_only_image(_alone(image))
+    return pixels if pixels.ndim == 2 or components(image) == 3 else grey_if_grey(pixels)
+
+
+def _alone(image: Any) -> bytes:
+    """A PDF with that image and nothing else, for a library that cannot be given an object."""
+    pdf = pikepdf.new()
+    copy: Any = pdf.make_stream(image.read_raw_bytes())
+    for key in image.keys():  # noqa: SIM118  (a stream is no mapping)
+        if key in _OF_THE_SAMPLES and key != "/Length":
+            copy[key] = _copied(pdf, image[key])
+    if image.get(Name.ImageMask, False):
+        copy.ColorSpace, copy.BitsPerComponent = Name.DeviceGray, 1
+    elif components(image) in _DEVICES and Name.ColorSpace in copy:
+        copy.ColorSpace = _DEVICES[components(image) or 1]
+    if int(image.get(Name.BitsPerComponent, 8)) == 16 and stored(image).codec != "jp2":
+        copy.write(image.read_bytes()[::2])  # pdfium takes the wrong byte of each sample
+        copy.BitsPerComponent = 8
+    page: Any = pdf.add_blank_page(page_size=(100, 100))
+    page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Image=copy))
+    page.Contents = pdf.make_stream(b"100 0 0 100 0 0 cm /Image Do")
+    file = io.BytesIO()
+    pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
+    return file.getvalue()
+
+
+def _copied(pdf: pikepdf.Pdf, value: Any) -> Any:
+    """A value for another PDF. The image itself is not copied so: pikepdf would keep its data."""
+    if isinstance(value, pikepdf.Object) and value.is_indirect:
+        return pdf.copy_foreign(value)
+    if isinstance(value, pikepdf.Array):
+        return pikepdf.Array([_copied(pdf, item) for item in value])
+    if isinstance(value, pikepdf.Dictionary):
+        return pikepdf.Dictionary({key: _copied(pdf, value[key]) for key in value.keys()})  # noqa: SIM118
+    if isinstance(value, pikepdf.Name):
+        return pikepdf.Name(str(value))
+    if isinstance(value, pikepdf.String):
+        return pikepdf.String(bytes(value))
+    return value  # a number or a truth value
+
+
+def take_over(cleaned: Any, original: Any) -> None:
+    """Give the cleaned image what the original had besides its samples.
+
+    Its mask stays, and so does its colour space where the channels are still the same; a stencil
+    stays a stencil, which paints what is black.
+
+    Args:
+        cleaned: image object with samples in a device's colour space.
+        original: image object of the same PDF.
+    """
+    for key in original.keys():  # noqa: SIM118  (a stream is no mapping)
+        if key not in _OF_THE_SAMPLES:
+            cleaned[key] = original[key]
+    if original.get(Name.ImageMask, False):
+        del cleaned[Name.ColorSpace]
+    elif components(original) == components(cleaned):
+        cleaned.ColorSpace = original.get(Name.ColorSpace, cleaned.ColorSpace)
+
+
+def paints_most(pixels: Pixels) -> bool:
+    """Whether a stencil paints more than it spares: a background, and not print."""
+    return bool(np.mean(pixels) < 128)
+
+
+def _family(space: Any) -> str:
+    if isinstance(space, pikepdf.Array):
+        return str(space[0])
+    return str(space) if space is not None else ""

@@ -1,0 +1,163 @@
+"""Cleaned images back into a copy of their PDF, and such a copy made flat page by page.
+
+What a PDF holds besides its page images passes through: text, bookmarks, links, metadata.
+"""
+
+import math
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pikepdf
+from pikepdf import Name
+
+from pipeline.documents import pdf_images
+from pipeline.documents.decoding import grey_if_grey
+from pipeline.documents.pdf import PdfDocument
+from pipeline.documents.pdf_layout import image_slots, read_layout
+from pipeline.documents.pdf_placeholders import fill_placeholders, make_placeholder
+from pipeline.documents.pdf_writing import encode_for_pdf
+from pipeline.documents.pdfium import render_page
+from pipeline.documents.sinks import PageSink
+from pipeline.pages import Page, ReadLimits, Stored, UntouchedPage
+
+_VECTOR_DPI = 300.0  # for pages without an image to set it
+
+
+class ReplacingSink:
+    """A copy of a PDF with its page images replaced; a `PageSink`.
+
+    The cleaned images wait on disk, and in the PDF a placeholder for each: a PDF library would
+    keep them all in memory.
+    """
+
+    def __init__(self, document: PdfDocument, file: BinaryIO, lossless: bool = False) -> None:
+        """Open the original once more.
+
+        Args:
+            document: where the pages come from.
+            file: empty and seekable.
+            lossless: never take JPEG.
+        """
+        self._file = file
+        self._lossless = lossless
+        self._pdf = document.reopen()
+        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
+        self._cleaned: dict[tuple[int, int], pikepdf.Stream] = {}  # by the original's number
+        self._kept: set[int] = set()
+
+    def add(self, page: Page | UntouchedPage) -> None:
+        """Take a cleaned image, or note that a page stays."""
+        self._kept.add(page.index)
+        if isinstance(page, Page):
+            layout = read_layout(self._pdf.pages[page.index])
+            original = layout.images[page.part].image
+            encoded = encode_for_pdf(page, self._lossless)
+            data = Path(self._folder.name, str(len(self._cleaned)))
+            data.write_bytes(encoded.data)
+            placeholder = make_placeholder(self._pdf, encoded, page, data.name)
+            pdf_images.take_over(placeholder, original)
+            self._cleaned[original.objgen] = placeholder
+
+    def finish(self) -> None:
+        """Put the images in their places and write the PDF, without the pages that never came."""
+        self._drop_pages()
+        for page in self._pdf.pages:
+            for named, name in image_slots(page):
+                named[name] = self._cleaned.get(named[name].objgen, named[name])
+        whole = fill_placeholders(self._pdf, Path(self._folder.name))
+        with whole.open("rb") as file:
+            shutil.copyfileobj(file, self._file)
+
+    def _drop_pages(self) -> None:
+        for index in reversed(range(len(self._pdf.pages))):
+            if index not in self._kept:
+                page = self._pdf.pages[index].obj
+                del self._pdf.pages[index]
+                for key in (Name.Contents, Name.Resources, Name.Annots):
+                    if key in page:  # a bookmark may still lead to the page, and would keep it all
+                        del page[key]
+
+    def close(self) -> None:
+        """Close the original and drop what waits."""
+        self._pdf.close()
+        self._folder.cleanup()
+
+
+class FlatteningSink:
+    """The pages of a cleaned PDF as images; a `PageSink` before another one.
+
+    A page that is one image comes out at its own resolution, untouched by any rendering. The
+    others are rendered with all that stands on them.
+    """
+
+    def __init__(self, document: PdfDocument, sink: PageSink) -> None:
+        """Prepare the cleaned PDF.
+
+        Args:
+            document: where the pages come from.
+            sink: takes the images.
+        """
+        self._limits = document.limits
+        self._sink = sink
+        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
+        self._path = Path(self._folder.name, "cleaned.pdf")
+        self._file = self._path.open("wb")
+        self._replacing = ReplacingSink(document, self._file, lossless=True)
+        self._stored: dict[int, Stored] = {}  # by page, in the order of pages
+
+    def add(self, page: Page | UntouchedPage) -> None:
+        """Take a cleaned image, or note that a page stays."""
+        self._replacing.add(page)
+        self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
+
+    def finish(self) -> None:
+        """Make the PDF, then its pages."""
+        self._replacing.finish()
+        self._file.flush()
+        with pikepdf.open(self._path) as pdf:
+            for index, stored in enumerate(self._stored.values()):
+                page = flat_page(self._path, pdf.pages[index], index, self._limits)
+                self._sink.add(replace(page, stored=stored))
+        self._sink.finish()
+
+    def close(self) -> None:
+        """Close what it holds."""
+        self._replacing.close()
+        self._file.close()
+        self._folder.cleanup()
+
+
+def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) -> Page:
+    """A page of a PDF as one image: its own where that is all there is, else rendered.
+
+    Args:
+        path: the PDF.
+        page: one of its pages; it may be turned, the image is upright.
+        index: of that page, from 0.
+        limits: a rendered page is made coarser until it keeps them.
+    """
+    layout = read_layout(page)
+    whole = layout.whole_image
+    if whole is not None and _is_plain(whole.image):
+        pixels = pdf_images.decode(whole.image)
+        page_image = Page(pixels, whole.dpi, pdf_images.profile(whole.image), index=index)
+        mode = pdf_images.mode(whole.image, pixels)
+        return replace(page_image.replace_pixels(pixels), mode=mode)
+    known = [max(placement.dpi) for placement in layout.images if placement.dpi]
+    dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
+    pixels = grey_if_grey(render_page(path, index, dpi))
+    one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in layout.images)
+    return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
+
+
+def _is_plain(image: Any) -> bool:
+    return Name.SMask not in image and Name.Mask not in image
+
+
+def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
+    left, bottom, right, top = (float(edge) for edge in page.cropbox.as_list())
+    mpixels = abs((right - left) * (top - bottom)) * (dpi / 72) ** 2 / 1e6
+    return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels)) if mpixels else dpi

@@ -1,0 +1,152 @@
+"""A PDF of page images, written as the pages come.
+
+Bytes and PDF syntax only, no PDF library: those keep every image in memory until the end.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from pipeline.documents.encoders import (
+    encode_g4,
+    encode_jpeg,
+    encode_png,
+    is_bilevel,
+    lossy_wins,
+    was_lossy,
+)
+from pipeline.pages import Page, UntouchedPage, fitting_profile
+
+_DEFAULT_DPI = 300.0  # where the page does not say; most archives scan at it
+_HEADER = b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n"
+_PAGES, _CATALOG = 1, 2  # object numbers
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """An image as a PDF stores it."""
+
+    data: bytes
+    coding: str
+    """Its /Filter and /DecodeParms, in PDF syntax."""
+
+    bits: int
+    """Per component."""
+
+
+def encode_for_pdf(page: Page, lossless: bool = False) -> EncodedImage:
+    """G4 for one bit; else Flate, or JPEG after a lossy original where that is smaller.
+
+    Args:
+        page: the cleaned page.
+        lossless: never take JPEG.
+    """
+    height, width = page.pixels.shape[:2]
+    if is_bilevel(page):
+        (strip,) = encode_g4(page).strips
+        parms = f"<< /K -1 /Columns {width} /Rows {height} >>"
+        return EncodedImage(strip, f"/Filter /CCITTFaxDecode /DecodeParms {parms}", 1)
+    if not lossless and was_lossy(page):
+        jpeg = EncodedImage(encode_jpeg(replace(page, dpi=None, icc=None)), "/Filter /DCTDecode", 8)
+        if lossy_wins(page, len(jpeg.data)):
+            return jpeg
+        return min(_flate(page), jpeg, key=lambda image: len(image.data))
+    return _flate(page)
+
+
+def _flate(page: Page) -> EncodedImage:
+    parms = f"<< /Predictor 15 /Colors {page.channels} /Columns {page.pixels.shape[1]} >>"
+    coding = f"/Filter /FlateDecode /DecodeParms {parms}"
+    return EncodedImage(_png_data(encode_png(page)), coding, 8)
+
+
+def _png_data(png: bytes) -> bytes:
+    """The compressed pixels of a PNG, which are a PDF's Flate with predictor 15 as they stand."""
+    parts, place = [], 8
+    while place < len(png):
+        size, kind = struct.unpack_from(">I4s", png, place)
+        if kind == b"IDAT":
+            parts.append(png[place + 8 : place + 8 + size])
+        place += 12 + size
+    return b"".join(parts)
+
+
+class PdfSink:
+    """A PDF with one image to a page; a `PageSink`."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Begin a file that is empty."""
+        self._file = file
+        self._places = [0, 0, 0]  # of the objects, by number; the first one is never used
+        self._kids: list[int] = []
+        self._profiles: dict[bytes, int] = {}
+        file.write(_HEADER)
+
+    def add(self, page: Page | UntouchedPage) -> None:
+        """Write the page's image and the page around it."""
+        assert isinstance(page, Page), "only a PDF has pages without an image"
+        image = self._image(page)
+        across, down = page.dpi or (_DEFAULT_DPI, _DEFAULT_DPI)
+        height, width = page.pixels.shape[:2]
+        box = f"{_number(width * 72 / across)} {_number(height * 72 / down)}"
+        wide, high = box.split()
+        content = self._stream("", f"{wide} 0 0 {high} 0 0 cm /Image Do".encode())
+        self._kids.append(
+            self._object(
+                f"<< /Type /Page /Parent {_PAGES} 0 R /MediaBox [0 0 {box}] "
+                f"/Resources << /XObject << /Image {image} 0 R >> >> "
+                f"/Contents {content} 0 R >>".encode()
+            )
+        )
+
+    def finish(self) -> None:
+        """Write the list of pages and the table of objects."""
+        kids = " ".join(f"{kid} 0 R" for kid in self._kids)
+        tree = f"<< /Type /Pages /Count {len(self._kids)} /Kids [{kids}] >>"
+        self._object(tree.encode(), _PAGES)
+        self._object(f"<< /Type /Catalog /Pages {_PAGES} 0 R >>".encode(), _CATALOG)
+        start = self._file.tell()
+        table = "".join(f"{place:010d} 00000 n \n" for place in self._places[1:])
+        count = len(self._places)
+        self._file.write(
+            f"xref\n0 {count}\n0000000000 65535 f \n{table}"
+            f"trailer\n<< /Size {count} /Root {_CATALOG} 0 R >>\n"
+            f"startxref\n{start}\n%%EOF\n".encode()
+        )
+
+    def _image(self, page: Page) -> int:
+        encoded = encode_for_pdf(page)
+        height, width = page.pixels.shape[:2]
+        return self._stream(
+            f"/Type /XObject /Subtype /Image /Width {width} /Height {height} "
+            f"/BitsPerComponent {encoded.bits} /ColorSpace {self._colours(page)} {encoded.coding}",
+            encoded.data,
+        )
+
+    def _colours(self, page: Page) -> str:
+        """Colour space: by the page's profile, which pages with the same one share."""
+        icc = fitting_profile(page.icc, page.channels)
+        device = "/DeviceGray" if page.channels == 1 else "/DeviceRGB"
+        if icc is None or is_bilevel(page):
+            return device
+        if icc not in self._profiles:
+            entries = f"/N {page.channels} /Alternate {device} /Filter /FlateDecode"
+            self._profiles[icc] = self._stream(entries, zlib.compress(icc))
+        return f"[/ICCBased {self._profiles[icc]} 0 R]"
+
+    def _stream(self, entries: str, data: bytes) -> int:
+        head = f"<< {entries} /Length {len(data)} >>\nstream\n".encode()
+        return self._object(head + data + b"\nendstream")
+
+    def _object(self, body: bytes, number: int | None = None) -> int:
+        if number is None:
+            number = len(self._places)
+            self._places.append(0)
+        self._places[number] = self._file.tell()
+        self._file.write(b"%d 0 obj\n" % number + body + b"\nendobj\n")
+        return number
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".")

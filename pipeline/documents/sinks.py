@@ -1,0 +1,82 @@
+"""Where cleaned pages become the bytes of an image file, one page at a time.
+
+Knows which encoder belongs to which container; nothing of names and folders.
+"""
+
+from typing import BinaryIO, Protocol
+
+from pipeline.documents import encoders
+from pipeline.documents.containers import Container
+from pipeline.documents.tiff import TiffAppender
+from pipeline.errors import OptionError
+from pipeline.pages import Page, UntouchedPage
+
+_ENCODERS = {
+    "png": encoders.encode_png,
+    "jpeg": encoders.encode_jpeg,
+    "bmp": encoders.encode_bmp,
+    "webp": encoders.encode_webp,
+    "jp2": encoders.encode_jp2,
+}
+
+
+class PageSink(Protocol):
+    """What takes the pages of one document, in order, and makes its bytes."""
+
+    def add(self, page: Page | UntouchedPage) -> None:
+        """Take the next page."""
+        ...
+
+    def finish(self) -> None:
+        """Write what comes after the last page."""
+        ...
+
+
+class SinglePageSink:
+    """A file that holds one page."""
+
+    def __init__(self, container: Container, file: BinaryIO) -> None:
+        """Write to a file in that container."""
+        self._encode = _ENCODERS[container]
+        self._container = container
+        self._file = file
+
+    def add(self, page: Page | UntouchedPage) -> None:
+        """Encode the page.
+
+        Raises:
+            OptionError: a page is in the file already, or it cannot hold one like this.
+        """
+        if self._file.tell():
+            raise OptionError(
+                f"a {self._container.upper()} holds one page; choose --format tiff or pdf"
+            )
+        self._file.write(self._encode(_image_page(page)))
+
+    def finish(self) -> None:
+        """Nothing comes after the page."""
+
+
+class TiffSink:
+    """A TIFF of any number of pages."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Write to an empty, seekable file."""
+        self._tiff = TiffAppender(file)
+
+    def add(self, page: Page | UntouchedPage) -> None:
+        """Encode and append the page."""
+        self._tiff.append(encoders.encode_tiff(_image_page(page)))
+
+    def finish(self) -> None:
+        """A TIFF is complete after each page."""
+
+
+def image_sink(container: Container, file: BinaryIO) -> PageSink:
+    """The sink for an image file of that container."""
+    return TiffSink(file) if container == "tiff" else SinglePageSink(container, file)
+
+
+def _image_page(page: Page | UntouchedPage) -> Page:
+    assert isinstance(page, Page), "only a PDF has pages without an image"
+    return page

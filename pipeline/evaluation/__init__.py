@@ -1,0 +1,1 @@
+"""How good a cleaner is, where the clean original or the text is known."""

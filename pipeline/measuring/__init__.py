@@ -1,0 +1,1 @@
+"""Numbers about pages: metrics, rows in Parquet, what a run comes to."""

@@ -1,0 +1,278 @@
+"""Numbers about a page before and after cleaning, without a clean original to compare with.
+
+Arrays only: no files, no network. What has a clean original is in ``truth``.
+
+Everything that is about strokes, paper or pictures is measured on a reduced copy of the page, since
+a page at 300 dpi has four times the pixels that it takes; what is about single pixels (noise,
+sharpness) is measured at full size in bands that are spread over the page.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from pipeline.errors import OptionError
+from pipeline.measuring.strokes import (
+    SQUARE,
+    StrokeMap,
+    as_grey,
+    histogram,
+    map_strokes,
+    pictures,
+    quantile,
+    reduce,
+    reduction,
+    tone,
+    traces,
+    without_edge,
+)
+
+BLANK_INK = 0.0003
+"""A page with a smaller share of ink is blank: some ten letters on A4."""
+
+BAND = 48
+"""Height of a band at full size, in pixels: a multiple of every reduction."""
+
+BAND_PIXELS = 500_000
+"""Pixels in all bands of a page together."""
+
+LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+
+
+@dataclass(frozen=True)
+class PageMetrics:
+    """Quality and safety of one cleaned page; compare before with after, not page with page."""
+
+    noise_before: float
+    """Noise of the paper, standard deviation in grey levels (``noise_sigma``)."""
+
+    noise_after: float
+
+    background_before: float
+    """Median level of the paper, 0 (black) to 255."""
+
+    background_after: float
+
+    unevenness_before: float
+    """How far the paper's level varies over the page: its 95th less its 5th percentile, in grey
+    levels, of averages over small squares."""
+
+    unevenness_after: float
+
+    contrast_before: float
+    """Median darkness of the strokes against the paper around them, 0 (paper) to 1 (black)."""
+
+    contrast_after: float
+
+    sharpness_before: float
+    """Share of the contrast that a good edge of a stroke crosses within 3 px, 0 to 1."""
+
+    sharpness_after: float
+
+    ink_ratio_before: float
+    """Share of the page's area under strokes, 0 to 1."""
+
+    ink_ratio_after: float
+
+    ink_lost: float
+    """Share of the scan's strokes, by area, where the cleaned page has next to nothing."""
+
+    ink_added: float
+    """Share of the cleaned page's strokes, by area, where the scan has next to nothing."""
+
+    picture_area: float
+    """Share of the scan's area under pictures and other dark areas too wide for strokes."""
+
+    picture_lost: float
+    """Share of that area that is less than half as dark after cleaning: hollowed out."""
+
+    blank: bool
+    """The scan has neither strokes nor pictures."""
+
+
+def measure(before: np.ndarray, after: np.ndarray) -> PageMetrics:
+    """Measure a page before and after cleaning.
+
+    Strokes are pixels of the reduced page at least half as dark as its ink, against the paper
+    around them; specks and what hangs together with the page's edge are left out. A stroke is
+    *lost* where the cleaned page has not even a quarter of the fainter page's ink within a pixel;
+    *added* is the same the other way round. So toned paper, soft stains, show-through and noise may
+    vanish, and ink may darken or shift by a pixel.
+
+    Misleads where dark rings, creases and blots are rightly removed (counted as lost) and where
+    faint writing is rightly made black (counted as added).
+
+    Args:
+        before: (H, W) uint8 grey or (H, W, 3) uint8 RGB, the scan.
+        after: the cleaned page, of the same height and width; grey or RGB.
+
+    Returns:
+        What ``PageMetrics`` describes.
+
+    Raises:
+        OptionError: sizes differ, or a side is shorter than 8 px.
+    """
+    _check(before, after)
+    factor = reduction(before.shape)
+    scan, clean = (map_strokes(reduce(page, factor)) for page in (before, after))
+    paper = _common_paper(scan, clean)
+    one, two = _quality(before, scan, paper, factor), _quality(after, clean, paper, factor)
+    picture_area, picture_lost = _pictures(scan, clean, one.background, two.background)
+    lost, added = _gone(scan, clean), _gone(clean, scan)
+    return PageMetrics(
+        noise_before=one.noise,
+        noise_after=two.noise,
+        background_before=one.background,
+        background_after=two.background,
+        unevenness_before=one.unevenness,
+        unevenness_after=two.unevenness,
+        contrast_before=one.contrast,
+        contrast_after=two.contrast,
+        sharpness_before=one.sharpness,
+        sharpness_after=two.sharpness,
+        ink_ratio_before=one.ink_ratio,
+        ink_ratio_after=two.ink_ratio,
+        ink_lost=lost,
+        ink_added=added,
+        picture_area=picture_area,
+        picture_lost=picture_lost,
+        blank=one.ink_ratio < BLANK_INK and picture_area == 0,
+    )
+
+
+def noise_sigma(page: np.ndarray, where: np.ndarray | None = None) -> float:
+    """Noise on a page, estimated without a clean reference.
+
+    Strokes raise it too, so give the bare paper in ``where``. Noise at the end of the scale (paper
+    of level 255) is cut off and looks smaller than it is; noise that a blur or JPEG has smoothed
+    does as well.
+
+    Args:
+        page: (H, W) uint8 grey levels, 0 is black.
+        where: (H, W) uint8, other than 0 where to look; None is everywhere.
+
+    Returns:
+        Standard deviation in grey levels; 0.0 for a flat page, or where there is nowhere to look.
+
+    Raises:
+        OptionError: a side is shorter than 3 px.
+
+    Source:
+        J. Immerkær, Fast Noise Variance Estimation, CVIU 64(2), 1996.
+    """
+    if min(page.shape) < 3:
+        raise OptionError(f"a page of {page.shape[1]} x {page.shape[0]} px is too small to measure")
+    where = np.full_like(page, 255) if where is None else where
+    return _sigma(_laplacian(page, where))
+
+
+@dataclass(frozen=True)
+class _Quality:
+    noise: float
+    background: float
+    unevenness: float
+    contrast: float
+    sharpness: float
+    ink_ratio: float
+
+
+def _quality(page: np.ndarray, ink: StrokeMap, paper: np.ndarray, factor: int) -> _Quality:
+    """Quality of one page; ``paper`` is 255 where both pages, reduced, are bare paper."""
+    background = quantile(histogram(ink.grey, paper), 0.5)
+    contrast = quantile(histogram(ink.darkness, ink.strokes), 0.5) / 255
+    edges = cv2.dilate(ink.strokes, SQUARE)
+    noise, steepness = np.zeros(2), np.zeros(256)
+    for band, bare, edge in _bands(page, paper, edges, factor):
+        noise += _laplacian(band, bare)
+        steepness += histogram(cv2.morphologyEx(band, cv2.MORPH_GRADIENT, SQUARE), edge)
+    step = contrast * background
+    return _Quality(
+        noise=_sigma(noise),
+        background=background,
+        unevenness=_unevenness(ink.grey, paper),
+        contrast=contrast,
+        sharpness=min(1.0, quantile(steepness, 0.9) / step) if step else 0.0,
+        ink_ratio=cv2.countNonZero(ink.strokes) / ink.strokes.size,
+    )
+
+
+def _bands(
+    page: np.ndarray, paper: np.ndarray, edges: np.ndarray, factor: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Bands of half a million pixels in all, spread evenly: grey, and both masks at full size."""
+    rows = BAND // factor
+    count = max(1, min(paper.shape[0] // rows, BAND_PIXELS // (page.shape[1] * BAND)))
+    for top in np.linspace(0, max(0, paper.shape[0] - rows), count, dtype=int):
+        masks = [mask[top : top + rows] for mask in (paper, edges)]
+        height, width = (length * factor for length in masks[0].shape)
+        band = as_grey(page[top * factor : top * factor + height, :width])
+        whole = [cv2.resize(m, (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
+        yield band, whole[0], whole[1]
+
+
+def _laplacian(page: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """Sum of the absolute Laplacian, and the number of pixels that it was summed over."""
+    inner = np.ascontiguousarray(where[1:-1, 1:-1])
+    response = np.ascontiguousarray(cv2.filter2D(page, cv2.CV_16S, LAPLACIAN)[1:-1, 1:-1])
+    return np.array([cv2.norm(response, cv2.NORM_L1, inner), cv2.countNonZero(inner)])
+
+
+def _sigma(total_and_count: np.ndarray) -> float:
+    total, count = total_and_count
+    return float(np.sqrt(np.pi / 2) / 6 * total / count) if count else 0.0
+
+
+def _common_paper(scan: StrokeMap, clean: StrokeMap) -> np.ndarray:
+    """255 where neither page has a trace of ink within 3 px; the whole page if that is nowhere."""
+    ink = min(scan.ink, clean.ink)
+    inky = cv2.bitwise_or(traces(scan, ink), traces(clean, ink))
+    paper = cv2.bitwise_not(cv2.dilate(inky, np.ones((5, 5), np.uint8)))
+    return paper if cv2.countNonZero(paper) else np.full_like(paper, 255)
+
+
+def _unevenness(grey: np.ndarray, paper: np.ndarray) -> float:
+    """Spread of the paper's mean level over squares of 8 px that are at least half paper."""
+    height, width = (length // 8 for length in grey.shape)
+    bare = cv2.bitwise_and(grey, paper)
+    level, share = (
+        cv2.resize(image[: height * 8, : width * 8], (width, height), interpolation=cv2.INTER_AREA)
+        for image in (bare, paper)
+    )
+    known = share >= 128
+    if not known.any():
+        return 0.0
+    means = level[known].astype(np.float32) * 255 / share[known]
+    low, high = np.percentile(means, (5, 95))
+    return float(high - low)
+
+
+def _gone(page: StrokeMap, other: StrokeMap) -> float:
+    """Share of a page's strokes where the other has not a trace of ink."""
+    strokes = without_edge(page.strokes)
+    area = cv2.countNonZero(strokes)
+    if not area:
+        return 0.0
+    kept = cv2.bitwise_and(strokes, traces(other, min(page.ink, other.ink)))
+    return 1 - cv2.countNonZero(kept) / area
+
+
+def _pictures(scan: StrokeMap, clean: StrokeMap, paper: float, white: float) -> tuple[float, float]:
+    """Share of the scan under pictures, and share of those that lost half of their darkness."""
+    before, after = tone(scan.grey, paper), tone(clean.grey, white)
+    picture = pictures(before)
+    area = int(np.count_nonzero(picture))
+    hollow = int(np.count_nonzero(picture & (after < before // 2)))
+    return area / picture.size, hollow / area if area else 0.0
+
+
+def _check(before: np.ndarray, after: np.ndarray) -> None:
+    (height, width), other = before.shape[:2], after.shape[:2]
+    if other != (height, width):
+        raise OptionError(
+            f"a page of {width} x {height} px became one of {other[1]} x {other[0]} px; "
+            "measure pages of one size"
+        )
+    if min(height, width) < 8:
+        raise OptionError(f"a page of {width} x {height} px is too small to measure; 8 px at least")

@@ -1,0 +1,133 @@
+"""What the rows of a run say together: counts, speed, medians, and the pages to look at first.
+
+Reads a table of ``records.SCHEMA`` and gives values; how they are printed is for others to say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.measuring.records import Status
+
+STAGES = ("read", "clean", "measure", "write")
+
+QUALITIES = ("noise", "background", "unevenness", "contrast", "sharpness", "ink_ratio")
+"""Metrics that stand in a row as ``…_before`` and ``…_after``."""
+
+NOTICEABLE = 0.005
+"""Ink lost or added below this share is not worth a line among the worst pages."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Median of one metric over the pages that have it, before and after."""
+
+    metric: str
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
+class WorstPage:
+    """A page that failed, lost or gained ink, or should be looked at."""
+
+    source: str
+    page: int | None
+    """From 1; None for a document that could not be opened."""
+
+    status: str
+    ink_lost: float | None
+    ink_added: float | None
+    message: str | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run, or several, in numbers."""
+
+    runs: int
+    documents: int
+    pages: int
+    statuses: Mapping[str, int]
+    """Pages by status; every status is there, the rest of the pages are 0."""
+
+    seconds: Mapping[str, float]
+    """Seconds by stage, summed over pages; stages overlap in a run."""
+
+    pages_per_second: float | None
+    """Pages cleaned per second of the time given, else of the stage that took longest, which is the
+    best that overlapping stages reach on one worker; None where no time is known."""
+
+    changes: tuple[Change, ...]
+    worst: tuple[WorstPage, ...]
+    """Failed pages first, then those for review, each by ink lost or added."""
+
+
+def summarise(table: pa.Table, seconds: float | None = None, worst: int = 10) -> Summary:
+    """Sum up rows.
+
+    Args:
+        table: rows in the columns of ``records.SCHEMA``, as ``read_records`` gives them.
+        seconds: how long the run took, where that is known.
+        worst: how many pages to name at most.
+    """
+    counted = {row["values"]: row["counts"] for row in pc.value_counts(table["status"]).to_pylist()}
+    statuses = {status: counted.get(status, 0) for status in get_args(Status)}
+    stages = {name: pc.sum(table[f"seconds_{name}"]).as_py() or 0.0 for name in STAGES}
+    time = max(stages.values()) if seconds is None else seconds
+    cleaned = statuses["cleaned"] + statuses["review"]
+    return Summary(
+        runs=pc.count_distinct(table["run_id"]).as_py(),
+        documents=pc.count_distinct(table["source"]).as_py(),
+        pages=len(table),
+        statuses=statuses,
+        seconds=stages,
+        pages_per_second=cleaned / time if time > 0 else None,
+        changes=_changes(table),
+        worst=_worst(table, worst),
+    )
+
+
+def latest(table: pa.Table) -> pa.Table:
+    """Rows of each document's last run alone, in their order: what stands in DST now."""
+    last = table.group_by("source").aggregate([("started", "max")])
+    at = pc.index_in(table["source"], value_set=last["source"])
+    return table.filter(pc.equal(table["started"], last["started_max"].take(at)))
+
+
+def _changes(table: pa.Table) -> tuple[Change, ...]:
+    changes = (_change(table, metric) for metric in (*QUALITIES, "ocr_confidence"))
+    return tuple(change for change in changes if change is not None)
+
+
+def _change(table: pa.Table, metric: str) -> Change | None:
+    before, after = (
+        np.asarray(table[f"{metric}_{when}"].drop_null(), np.float64)
+        for when in ("before", "after")
+    )
+    if not before.size or not after.size:
+        return None
+    return Change(metric, float(np.median(before)), float(np.median(after)))
+
+
+def _worst(table: pa.Table, count: int) -> tuple[WorstPage, ...]:
+    names = ["source", "page", "status", "ink_lost", "ink_added", "message"]
+    noticeable = [
+        row
+        for row in table.select(names).to_pylist()
+        if row["status"] in ("failed", "review") or _harm(row) > NOTICEABLE
+    ]
+    ranked = sorted(noticeable, key=_rank)
+    return tuple(WorstPage(**row) for row in ranked[:count])
+
+
+def _harm(row: dict[str, Any]) -> float:
+    return max(row["ink_lost"] or 0.0, row["ink_added"] or 0.0)
+
+
+def _rank(row: dict[str, Any]) -> tuple[bool, bool, float]:
+    return row["status"] != "failed", row["status"] != "review", -_harm(row)

@@ -1,0 +1,1 @@
+"""A run over many documents: what to do, doing it, what came of it."""

@@ -1,0 +1,45 @@
+"""The network of a run, loaded once per process, and the threads that it shares with the others."""
+
+import functools
+import threading
+
+import cv2
+
+from pipeline.options import RunOptions
+from pipeline.runs.outcome import Run
+from pipeline.runs.stream import Cleans
+
+_lock = threading.Lock()
+
+
+def load_cleaner(run: Run) -> Cleans:
+    """Return the run's cleaner; shards of one process share it.
+
+    Raises:
+        MissingError: there is no such model or device.
+        InputError: the checkpoint is damaged.
+        OptionError: an option that cannot work.
+    """
+    # what does not concern the network must not load it again
+    options = RunOptions(
+        model=run.options.model,
+        device=run.options.device,
+        precision=run.options.precision,
+        color=run.options.color,
+    )
+    with _lock:  # two shards that begin together must not load it twice
+        return _load(options, run.recipe.model_sha256)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(options: RunOptions, _sha256: str) -> Cleans:
+    """Load a cleaner; with the hash in the key, a changed file is loaded again."""
+    from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+
+    # pages are read and written on threads of our own: OpenCV's would only fight with torch's,
+    # which keep their number, one for each processor
+    cv2.setNumThreads(1)
+    return Cleaner.from_pretrained(
+        options.model,
+        CleanOptions(device=options.device, precision=options.precision, color=options.color),
+    )

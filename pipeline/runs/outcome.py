@@ -1,0 +1,154 @@
+"""What a run and its shards came to, in few numbers; the rows are in Parquet.
+
+Small values that travel between machines; no pixels, no torch.
+"""
+
+import datetime
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.failures import INTERRUPTED, Failure, worst
+from pipeline.measuring.records import part_path
+from pipeline.options import FailureBudget, RunOptions
+from pipeline.runs.ledger import Recipe
+from pipeline.runs.planning import RunPlan
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all shards of a run share."""
+
+    run_id: str
+    started: datetime.datetime
+    """UTC."""
+
+    options: RunOptions
+    recipe: Recipe
+    metrics: Path | None
+
+    @classmethod
+    def begin(cls, plan: RunPlan) -> "Run":
+        """Give a planned run its name and time."""
+        started = datetime.datetime.now(datetime.UTC)
+        run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        return cls(run_id, started, plan.options, plan.recipe, plan.metrics)
+
+    def part(self, number: int) -> Path | None:
+        """Where the rows of a shard belong; None without a folder for metrics."""
+        if self.metrics is None:
+            return None
+        return part_path(self.metrics, self.started.date(), self.run_id, number)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where this run's rows are."""
+        part = self.part(0)
+        return part.parent if part else None
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What one shard came to."""
+
+    documents: int = 0
+    """Cleaned or failed; those that were dropped when the run was stopped are neither."""
+
+    pages: int = 0
+    review: int = 0
+    """Cleaned pages that a person should look at."""
+
+    skipped: int = 0
+    """Pages passed through untouched."""
+
+    failures: tuple[Failure, ...] = ()
+    stopped: bool = False
+    """Documents are left, because the run was interrupted or too many failed."""
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a whole run came to."""
+
+    run: Run
+    planned: int
+    """Documents that the run set out to clean."""
+
+    done_before: int
+    """Documents that an earlier run had cleaned."""
+
+    seconds: float
+    shards: tuple[ShardReport, ...] = ()
+    interrupted: bool = False
+    """It was told to stop, and documents are left."""
+
+    @classmethod
+    def of(
+        cls,
+        plan: RunPlan,
+        run: Run,
+        shards: Sequence[ShardReport],
+        seconds: float,
+        told_to_stop: bool = False,
+    ) -> "RunReport":
+        """Put the shards of a run together."""
+        report = cls(run, len(plan.jobs), plan.done, seconds, tuple(shards))
+        return replace(report, interrupted=told_to_stop and report.left > 0)
+
+    @property
+    def documents(self) -> int:
+        """Documents cleaned or failed."""
+        return sum(shard.documents for shard in self.shards)
+
+    @property
+    def pages(self) -> int:
+        """Pages of those documents."""
+        return sum(shard.pages for shard in self.shards)
+
+    @property
+    def review(self) -> int:
+        """Pages that a person should look at."""
+        return sum(shard.review for shard in self.shards)
+
+    @property
+    def skipped(self) -> int:
+        """Pages passed through untouched."""
+        return sum(shard.skipped for shard in self.shards)
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """Documents that were not cleaned."""
+        return tuple(failure for shard in self.shards for failure in shard.failures)
+
+    @property
+    def failed(self) -> bool:
+        """Whether more documents failed than the budget allows."""
+        budget = FailureBudget.parse(self.run.options.max_failures)
+        return budget.exceeded(len(self.failures), self.planned)
+
+    @property
+    def left(self) -> int:
+        """Documents that the run did not come to."""
+        return self.planned - self.documents
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether failures stopped the run before its end."""
+        return self.left > 0 and not self.interrupted
+
+    @property
+    def exit_code(self) -> int:
+        """0 if every document is clean, 130 if interrupted, else that of the worst failure.
+
+        One failed document is enough, within the budget too: what depends on a whole folder must
+        not go on as if it were clean.
+        """
+        return INTERRUPTED if self.interrupted else worst(self.failures)
+
+
+def may_still_fail(plan: RunPlan, shards: Sequence[ShardReport]) -> int:
+    """Failures that the rest of a run goes on with, after those of its first shards."""
+    budget = FailureBudget.parse(plan.options.max_failures)
+    failed = sum(len(shard.failures) for shard in shards)
+    return budget.bearable(len(plan.jobs)) - failed

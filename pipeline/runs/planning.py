@@ -1,0 +1,208 @@
+"""Planning a run: which documents, where their outputs go, and what is done already.
+
+Everything that can be said before a page is read is said here, before anything is written.
+Names, times and hashes only: no pixels, no torch.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.cleaning.modelfiles import find_model, sha256_of
+from pipeline.documents.containers import (
+    WriteOptions,
+    container_of_name,
+    find_documents,
+    output_path,
+)
+from pipeline.errors import AccessError, InputError, OptionError
+from pipeline.options import RunOptions
+from pipeline.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
+
+SHARD_DOCUMENTS = 128
+"""Most documents in a shard: what a killed run may have to do again."""
+
+SHARD_BYTES = 256 * 2**20
+"""Where a shard ends earlier, in bytes of its documents."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One document to clean."""
+
+    source: Path
+    name: str
+    """Path below SRC, with slashes."""
+
+    output: Path
+    output_name: str
+    """Path below DST, with slashes."""
+
+    found: Source
+    """As it lay there when the run was planned."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run will do."""
+
+    jobs: tuple[Job, ...]
+    """To be cleaned, in order."""
+
+    done: int
+    """Documents that an earlier run has cleaned, and that are as they were."""
+
+    options: RunOptions
+    recipe: Recipe
+
+    metrics: Path | None
+    """Folder of the Parquet parts; None for a single output without one."""
+
+
+def plan_run(
+    source: Path,
+    destination: Path,
+    options: RunOptions,
+    metrics: Path | None = None,
+) -> RunPlan:
+    """Find the documents to clean, and check that cleaning them can work.
+
+    Nothing is written.
+
+    Args:
+        source: a folder, or one document.
+        destination: a folder, or for one document also the file to make.
+        options: what to do.
+        metrics: folder of the metrics; None is `destination/metrics` for a folder, and no metrics
+            for a single file.
+
+    Raises:
+        OptionError: folders that lie in each other, or outputs that would meet.
+        InputError: the source is not there.
+        AccessError: the destination cannot be written.
+        MissingError: there is no such model.
+    """
+    if not source.exists():
+        raise InputError(f"{source} is not there; check the path of what to clean")
+    recipe = Recipe(sha256_of(find_model(options.model)), options.fingerprint)
+    if source.is_file() and _names_a_file(destination):
+        _check_format(destination, options)
+        outputs, folder = {source: destination}, destination.parent
+    else:
+        _check_folders(source, destination)
+        write, folder = WriteOptions(format=options.format), destination
+        outputs = {
+            path: output_path(path, source, destination, write) for path in find_documents(source)
+        }
+        metrics = metrics or destination / "metrics"
+    _check_outputs(outputs, metrics)
+    for written in (folder, metrics):
+        if written is not None:
+            _check_writable(written)
+    ledger = {} if options.force else read_ledger(metrics)
+    jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
+    todo = tuple(job for job in jobs if not _is_done(job, ledger, recipe))
+    return RunPlan(todo, len(jobs) - len(todo), options, recipe, metrics)
+
+
+def plan_shards(
+    jobs: Sequence[Job], most: int = SHARD_DOCUMENTS, most_bytes: int = SHARD_BYTES
+) -> list[tuple[Job, ...]]:
+    """Cut jobs into shards of about equal work, in order.
+
+    Bytes stand for work: to know the megapixels of a document one would have to open it. A larger
+    document than `most_bytes` is a shard of its own.
+    """
+    shards: list[list[Job]] = []
+    size = 0
+    for job in jobs:
+        if not shards or len(shards[-1]) == most or size + job.found.size > most_bytes:
+            shards.append([])
+            size = 0
+        shards[-1].append(job)
+        size += job.found.size
+    return [tuple(shard) for shard in shards]
+
+
+def _names_a_file(destination: Path) -> bool:
+    if destination.exists():
+        return destination.is_file()
+    return container_of_name(destination) is not None
+
+
+def _job(path: Path, root: Path, output: Path, folder: Path) -> Job:
+    name = path.name if path == root else path.relative_to(root).as_posix()
+    try:
+        stat = path.stat()
+        found = Source(stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        found = Source(0, 0)  # it went away since it was listed; reading it says so, in a row
+    return Job(path, name, output, output.relative_to(folder).as_posix(), found)
+
+
+def _is_done(job: Job, ledger: Ledger, recipe: Recipe) -> bool:
+    entry = ledger.get(job.output_name)
+    if entry is None or entry.recipe != recipe or not job.output.is_file():
+        return False
+    return unchanged(job.found, entry)
+
+
+def _check_format(destination: Path, options: RunOptions) -> None:
+    """Refuse a file name that contradicts --format."""
+    named = container_of_name(destination)
+    if options.format != "keep" and named not in (None, options.format):
+        raise OptionError(
+            f"{destination} names a {named} file, but --format {options.format} was asked for; "
+            "leave out --format, or choose a name that fits"
+        )
+
+
+def _check_folders(source: Path, destination: Path) -> None:
+    """Refuse folders that lie in each other: outputs would be taken for inputs."""
+    if destination.is_file() or (source.is_dir() and _names_a_file(destination)):
+        raise OptionError(
+            f"{destination} names a file, but {source} is a folder; name a folder for the outputs"
+        )
+    one, other = source.resolve(), destination.resolve()
+    if source.is_dir() and (one == other or one in other.parents or other in one.parents):
+        where = "is" if one == other else "lies inside" if one in other.parents else "contains"
+        raise OptionError(
+            f"{destination} {where} {source}, so that cleaned pages and scans would mix; "
+            "choose a destination beside it"
+        )
+
+
+def _check_outputs(outputs: Mapping[Path, Path], metrics: Path | None) -> None:
+    """Refuse outputs that would meet each other, their originals, or the metrics."""
+    sources: dict[Path, Path] = {}
+    originals = {path.resolve() for path in outputs}
+    for source, output in outputs.items():
+        if output in sources:
+            raise OptionError(
+                f"{sources[output]} and {source} would both become {output}; "
+                "rename one of them, or clean them into different folders"
+            )
+        if output.resolve() in originals:
+            raise OptionError(
+                f"{source} would be written over an original, {output}; choose another destination"
+            )
+        if metrics is not None and metrics in output.parents:
+            raise OptionError(
+                f"{source} would become {output}, inside the folder of the metrics; "
+                "choose another folder with --metrics"
+            )
+        sources[output] = source
+
+
+def _check_writable(folder: Path) -> None:
+    """Try to write where the folder is, or will be made; nothing stays."""
+    place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise AccessError(
+            f"{folder} cannot be written to: {error.strerror or error}. "
+            "Choose another folder, or change its permissions."
+        ) from error

@@ -1,0 +1,214 @@
+"""Cleaning a shard: some documents through the network, then one Parquet part about them.
+
+The one function that the command line and the Prefect tasks share. Reading, the network and
+writing overlap; what is in memory depends on the page size and the number of threads alone.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.measuring.records import SCHEMA, read_records, records_table, write_table
+from pipeline.options import RunOptions
+from pipeline.runs.loading import load_cleaner
+from pipeline.runs.outcome import Run, RunReport, ShardReport, may_still_fail
+from pipeline.runs.overlap import WriteBehind, read_ahead
+from pipeline.runs.planning import Job, RunPlan, plan_shards
+from pipeline.runs.stream import (
+    Cleans,
+    Ended,
+    InHand,
+    PageIn,
+    PageOut,
+    PagePassed,
+    read_document,
+    through_network,
+)
+from pipeline.runs.writing import Written, provenance, write_document
+
+Progress = Callable[[int, int], object]
+"""Told of pages that are done, and of pages that were found beyond one per document."""
+
+
+def clean_shard(
+    jobs: Sequence[Job],
+    run: Run,
+    part: Path | None = None,
+    *,
+    progress: Progress = lambda done, found: None,
+    stop: threading.Event | None = None,
+    may_fail: int | None = None,
+    load: Callable[[Run], Cleans] = load_cleaner,
+) -> ShardReport:
+    """Clean documents, then record them in `part`.
+
+    The part is written last and whole: it exists only if its documents are done. Called again
+    with the same part, only those that failed are tried again.
+
+    Args:
+        jobs: the documents.
+        run: what all shards of the run share.
+        part: the Parquet file to make; None for none.
+        progress: called from several threads, one at a time.
+        stop: once set, no document is begun; one that was read to its end is finished, one that
+            was not is dropped whole.
+        may_fail: failures after which to stop in the same way; None for no limit.
+        load: gives the network; it is called when the first page has been read.
+
+    Raises:
+        PagewashError: the network cannot be loaded, or the part cannot be written. Documents that
+            fail do not raise: they are in the report, and in the part.
+    """
+    finished = _finished(part)
+    names = set(finished["output"].to_pylist())
+    todo = [job for job in jobs if job.output_name not in names]
+    tally = _Tally(progress, stop or threading.Event(), may_fail)
+    written, cleaner = _clean(todo, run, tally, load)
+    how = provenance(run, cleaner)
+    records = [replace(record, how=how) for document in written for record in document.records]
+    table = pa.concat_tables([finished, records_table(records)])
+    if part is not None and len(table):
+        write_table(part, table)
+    return _report(table, written, stopped=len(written) < len(todo))
+
+
+def _clean(
+    jobs: Sequence[Job], run: Run, tally: "_Tally", load: Callable[[Run], Cleans]
+) -> tuple[list[Written], Cleans | None]:
+    """Carry documents through the network; returns those that came to their end, in order."""
+    hands: list[InHand] = []
+    cleaners: list[Cleans] = []
+
+    def read(job: Job) -> Iterator[PageIn | PagePassed | Ended]:
+        hands.append(InHand(job))
+        return read_document(hands[-1], run.options)
+
+    def network() -> Cleans:
+        cleaners.append(load(run))
+        return cleaners[-1]
+
+    def write(hand: InHand, pages: Iterator[PageOut | PagePassed]) -> Written:
+        expected = max(1, len(hand.indices(run.options)))
+        written = write_document(hand, pages, run, lambda: tally.tell(1, 0))
+        tally.count(written, expected - hand.pages_done)
+        return written
+
+    threads = run.options.threads
+    try:
+        with (
+            closing(read_ahead(jobs, read, threads)) as reading,
+            WriteBehind(write, threads, most=2 * threads) as writing,
+        ):
+            for item in through_network(tally.watch(reading, run.options), network):
+                _hand_over(item, writing)
+    finally:
+        for hand in hands:
+            hand.close()  # those that were dropped
+    return list(writing.results()), next(iter(cleaners), None)
+
+
+def _hand_over(
+    item: PageOut | PagePassed | Ended,
+    writing: WriteBehind[InHand, PageOut | PagePassed, Written],
+) -> None:
+    if not item.hand.handed_over:
+        item.hand.handed_over = True
+        writing.begin(item.hand)
+    if isinstance(item, Ended):
+        writing.end()
+    else:
+        writing.put(item)
+
+
+class _Tally:
+    """Counts what is done while it is being done, and says when to stop."""
+
+    def __init__(self, progress: Progress, stop: threading.Event, may_fail: int | None) -> None:
+        self._progress = progress
+        self._stop = stop
+        self._may_fail = may_fail
+        self._failures = 0
+        self._lock = threading.Lock()
+
+    def watch(
+        self, items: Iterator[PageIn | PagePassed | Ended], options: RunOptions
+    ) -> Iterator[PageIn | PagePassed | Ended]:
+        """Pass items on until it is time to stop, and tell of the pages that they bring."""
+        last = None
+        for item in items:
+            if self._stop.is_set() or self._too_many_failed():
+                return
+            if item.hand is not last:
+                last = item.hand
+                self.tell(0, max(0, len(last.indices(options)) - 1))
+            yield item
+
+    def tell(self, done: int, found: int) -> None:
+        """Report progress; callers are on several threads."""
+        with self._lock:
+            self._progress(done, found)
+
+    def count(self, written: Written, missing: int) -> None:
+        """Take note of a document that has come to its end, `missing` pages of it unfinished."""
+        with self._lock:
+            self._failures += written.failure is not None
+        self.tell(missing, 0)
+
+    def _too_many_failed(self) -> bool:
+        return self._may_fail is not None and self._failures > self._may_fail
+
+
+def _finished(part: Path | None) -> pa.Table:
+    """Rows of documents that an earlier try of this shard has finished."""
+    if part is None or not part.exists():
+        return SCHEMA.empty_table()
+    table = read_records(part)
+    failed = pc.equal(table["status"], "failed")
+    redo = pc.is_in(table["output"], value_set=table.filter(failed)["output"].unique())
+    return table.filter(pc.invert(redo))
+
+
+def _report(table: pa.Table, written: Sequence[Written], stopped: bool) -> ShardReport:
+    status = Counter(table["status"].to_pylist())
+    return ShardReport(
+        documents=len(set(table["output"].to_pylist())),
+        pages=len(table),
+        review=status["review"],
+        skipped=status["skipped"],
+        failures=tuple(document.failure for document in written if document.failure),
+        stopped=stopped,
+    )
+
+
+def clean_run(
+    plan: RunPlan,
+    *,
+    progress: Progress = lambda done, found: None,
+    stop: threading.Event | None = None,
+    load: Callable[[Run], Cleans] = load_cleaner,
+) -> RunReport:
+    """Clean a planned run shard by shard, here and now; arguments as for `clean_shard`."""
+    run, began = Run.begin(plan), time.monotonic()
+    stop = stop or threading.Event()
+    reports: list[ShardReport] = []
+    for number, jobs in enumerate(plan_shards(plan.jobs)):
+        report = clean_shard(
+            jobs,
+            run,
+            run.part(number),
+            progress=progress,
+            stop=stop,
+            may_fail=may_still_fail(plan, reports),
+            load=load,
+        )
+        reports.append(report)
+        if report.stopped:
+            break
+    return RunReport.of(plan, run, reports, time.monotonic() - began, stop.is_set())

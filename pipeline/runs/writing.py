@@ -1,0 +1,171 @@
+"""A cleaned document on its way to disk: measured, written whole, and put into rows."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from pipeline.documents.document import WriteOptions, create_document
+from pipeline.errors import OptionError
+from pipeline.failures import Failure, describe
+from pipeline.measuring.metrics import PageMetrics, measure
+from pipeline.measuring.records import PageRecord, Provenance
+from pipeline.measuring.review import reason_to_look
+from pipeline.options import parse_pages
+from pipeline.runs.outcome import Run
+from pipeline.runs.overlap import DroppedError
+from pipeline.runs.stream import Cleans, InHand, PageOut, PagePassed
+from pipeline.versions import version_of
+
+if TYPE_CHECKING:
+    from pipeline.cleaning.cleaner import CleanedPage
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What became of one document."""
+
+    records: tuple[PageRecord, ...]
+    failure: Failure | None = None
+
+
+def write_document(
+    hand: InHand, pages: Iterator[PageOut | PagePassed], run: Run, tick: Callable[[], object]
+) -> Written:
+    """Write a document's pages as they come, and measure them; it appears when all have come.
+
+    Args:
+        hand: the document. If it has failed by the time its pages end, nothing is left of it.
+        pages: its pages in order.
+        run: says the format.
+        tick: called after each page.
+
+    Returns:
+        A row for each page. An error is not raised but told in rows of status `failed`.
+
+    Raises:
+        DroppedError: the run was stopped before all pages had come; nothing is left.
+    """
+    try:
+        return Written(tuple(_write(hand, pages, run, tick)))
+    except DroppedError:
+        raise
+    except Exception as error:
+        hand.fail(error)
+        failure = describe(str(hand.job.source), error)
+        log.error(failure.message)
+        log.debug("the error", exc_info=True)
+        return Written(tuple(_failed(hand, run, failure)), failure)
+    finally:
+        hand.close()
+
+
+def provenance(run: Run, cleaner: Cleans | None) -> Provenance:
+    """How a run cleans its pages; without a cleaner, as long as none was needed."""
+    return Provenance(
+        run_id=run.run_id,
+        started=run.started,
+        model_id=cleaner.model_id if cleaner else run.options.model,
+        model_sha256=run.recipe.model_sha256,
+        pagewash_version=version_of("pagewash"),
+        torch_version=version_of("torch"),
+        device=cleaner.device if cleaner else "none",
+        precision=cleaner.precision if cleaner else "none",
+        precision_reason=cleaner.precision_reason if cleaner else "no page reached the network",
+        tile=cleaner.tile if cleaner else 0,
+        halo=cleaner.halo if cleaner else 0,
+        options_hash=run.recipe.options_hash,
+    )
+
+
+def _write(
+    hand: InHand, pages: Iterator[PageOut | PagePassed], run: Run, tick: Callable[[], object]
+) -> list[PageRecord]:
+    document = hand.document
+    if document is None:
+        raise hand.error or RuntimeError("it was never opened")
+    records = []
+    options = WriteOptions(format=run.options.format)
+    wanted = parse_pages(run.options.pages)
+    with create_document(document, hand.job.output, options, wanted) as writer:
+        for item in pages:
+            start = time.perf_counter()
+            writer.add(item.cleaned.page if isinstance(item, PageOut) else item.page)
+            written = time.perf_counter() - start
+            row = dataclasses.replace(_row(hand, run, item), seconds_write=written)
+            records.append(row)
+            if row.part == 0:  # a page of a PDF may hold several images
+                hand.pages_done += 1
+                tick()
+        if hand.error is not None:
+            raise hand.error
+    return records
+
+
+def _row(hand: InHand, run: Run, item: PageOut | PagePassed) -> PageRecord:
+    """A row about a page that goes into the output, measured."""
+    base = _document_row(hand, run)
+    if isinstance(item, PagePassed):
+        return dataclasses.replace(
+            base, page=item.page.index + 1, status="skipped", message=item.page.reason
+        )
+    cleaned = item.cleaned
+    before = cleaned.before
+    start = time.perf_counter()
+    metrics = _measure(cleaned)
+    doubt = None if metrics is None else reason_to_look(metrics)
+    dpi_x, dpi_y = before.dpi or (None, None)
+    return dataclasses.replace(
+        base,
+        page=before.index + 1,
+        part=before.part,
+        status="review" if doubt else "cleaned",
+        message=doubt,
+        width=before.pixels.shape[1],
+        height=before.pixels.shape[0],
+        dpi_x=dpi_x,
+        dpi_y=dpi_y,
+        mode=before.mode,
+        scale=cleaned.scale,
+        metrics=metrics,
+        novelty=cleaned.novelty,
+        seconds_read=item.seconds,
+        seconds_clean=cleaned.seconds,
+        seconds_measure=time.perf_counter() - start,
+    )
+
+
+def _document_row(hand: InHand, run: Run) -> PageRecord:
+    """What every row about a document has."""
+    job = hand.job
+    return PageRecord(
+        how=provenance(run, None),
+        source=job.name,
+        status="cleaned",
+        sha256=hand.sha256,
+        size=job.found.size,
+        modified=job.found.modified,
+        document_pages=hand.document.page_count if hand.document else None,
+        output=job.output_name,
+    )
+
+
+def _failed(hand: InHand, run: Run, failure: Failure) -> list[PageRecord]:
+    """Rows about a document that is not written: all its pages fail, for one reason."""
+    base = dataclasses.replace(
+        _document_row(hand, run), status="failed", error=failure.error, message=failure.message
+    )
+    pages = [index + 1 for index in hand.indices(run.options)]
+    return [dataclasses.replace(base, page=page) for page in pages] or [base]
+
+
+def _measure(cleaned: "CleanedPage") -> PageMetrics | None:
+    """Metrics of a page; None for one that is too small to have any."""
+    try:
+        return measure(cleaned.before.pixels, cleaned.page.pixels)
+    except OptionError:
+        return None
