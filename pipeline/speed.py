@@ -4,6 +4,7 @@ A time is the shortest of several tries: what else the machine does can only mak
 is measured and what is compared with what is decided by the callers.
 """
 
+import re
 import shutil
 import sys
 import time
@@ -18,14 +19,14 @@ import torch
 from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder
-from pipeline.cleaner import Cleaner
-from pipeline.documents import WriteOptions, create_document, open_document
+from pipeline.cleaning.cleaner import Cleaner
+from pipeline.documents.document import WriteOptions, create_document, open_document
 from pipeline.errors import InputError
-from pipeline.metrics import measure
+from pipeline.measuring.metrics import measure
 from pipeline.options import RunOptions
 from pipeline.pages import Page, Pixels
-from pipeline.runs import plan_run
-from pipeline.shards import clean_run
+from pipeline.runs.planning import plan_run
+from pipeline.runs.shards import clean_run
 
 A4_INCHES = (11.693, 8.268)
 DRAWN_DPI = 300
@@ -222,12 +223,15 @@ def write_scan(folder: Path, dpi: int = DRAWN_DPI) -> Path:
 
 def peak_memory() -> float | None:
     """Most memory this process has had, in MiB; None where the system does not tell."""
-    if sys.platform == "win32":
-        return None
-    import resource
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would begin with what the parent process had
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))
+        return int(found[1]) / 2**10 if found else None
+    if sys.platform == "darwin":
+        import resource
 
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 2**20 if sys.platform == "darwin" else used / 2**10
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return None
 
 
 def _area(page: Page) -> int:

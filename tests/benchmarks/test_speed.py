@@ -1,0 +1,129 @@
+"""How fast the network, each stage and the whole pipeline are, as ratios measured in one run."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.bench import BenchOptions, network_speeds
+from pipeline.options import RunOptions
+from pipeline.pages import Page
+from pipeline.speed import (
+    Speed,
+    draw_page,
+    fastest,
+    first_page,
+    page_through_network,
+    stages,
+    whole_pipeline,
+    write_scan,
+)
+
+pytestmark = pytest.mark.timeout(3600)
+
+ROOT = Path(__file__).parents[2]
+
+
+def judged(ratio: str, aim: str, reached: bool) -> str:
+    return f"{ratio} (aim: {aim}{'' if reached else ', missed'})"
+
+
+@pytest.fixture(scope="module")
+def network(cleaner, a4, seconds) -> Speed:
+    """An A4 page through the network and nothing else."""
+    return page_through_network(cleaner, first_page(a4), seconds)
+
+
+@pytest.fixture(scope="module")
+def pipeline(a4, pages) -> Speed:
+    """A4 pages from files to files."""
+    return whole_pipeline(a4, pages, RunOptions())
+
+
+def test_the_network_alone_against_the_convolutions_of_this_machine(results, cleaner, a4, seconds):
+    window = cleaner.plan(first_page(a4)).tiles[0].window.shape
+    for precision in dict.fromkeys(("fp32", cleaner.precision)):
+        *ceilings, alone = network_speeds(BenchOptions(precision=precision), window, seconds)
+        ceiling = next(speed for speed in ceilings if precision in speed.what)
+        share = alone.gflops / ceiling.gflops
+        note = judged(f"{share:.0%} of the convolutions", "at least 70 %", share >= 0.7)
+        results += [*ceilings, replace(alone, note=note)]
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour"])
+def test_each_stage_of_a_page(results, cleaner, tmp_path, seconds, kind):
+    scan = write_scan(tmp_path)
+    if kind == "colour":
+        toned = np.dstack([draw_page(), draw_page(), cv2.subtract(draw_page(), 40)])
+        Image.fromarray(toned).save(scan, quality=85, dpi=(300, 300))
+    parts = stages(cleaner, scan, seconds)
+    total = sum(part.seconds for part in parts)
+    for part in parts:
+        note = f"{part.seconds / total:.0%} of the four"
+        results.append(replace(part, what=f"{kind} A4: {part.what}", note=note))
+
+
+def test_the_whole_pipeline_against_the_network_alone(results, network, pipeline):
+    share = network.seconds / pipeline.seconds
+    rate = f"{1 / pipeline.seconds:.2f} pages/s, {share:.0%} of the network's"
+    results.append(replace(pipeline, note=judged(rate, "at least 75 %", share >= 0.75)))
+
+
+def test_a_page_at_600_dpi_against_one_at_300_dpi(results, cleaner, network, tmp_path, seconds):
+    page = first_page(write_scan(tmp_path, 600))
+    speed = page_through_network(cleaner, page, seconds)
+    ratio = speed.seconds / network.seconds
+    note = judged(f"{ratio:.2f} times 300 dpi", "at most 1.5", ratio <= 1.5)
+    results.append(replace(speed, what="network, A4 at 600 dpi", note=note))
+    assert cleaner.plan(page).pixels == cleaner.plan(Page(draw_page(), (300, 300))).pixels
+
+
+def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, tmp_path, pages):
+    scan = tmp_path / "small.png"
+    assert cv2.imwrite(str(scan), draw_page()[1000:1420, 400:940])
+    small = whole_pipeline(scan, pages * pipeline.pixels // (420 * 540), RunOptions())
+    ratio = pipeline.megapixels / small.megapixels
+    note = judged(f"{ratio:.2f} times A4 per Mpx", "at most 1.5", ratio <= 1.5)
+    results.append(replace(small, what="whole pipeline, 540x420", note=note))
+
+
+RUN = """
+import sys
+from pathlib import Path
+from pipeline.options import RunOptions
+from pipeline.speed import peak_memory, whole_pipeline
+speed = whole_pipeline(Path(sys.argv[1]), int(sys.argv[2]), RunOptions())
+print(speed.seconds, peak_memory())
+"""
+
+
+def test_memory_does_not_grow_with_the_number_of_pages(results, a4, pages):
+    peaks = []
+    for count in (pages, 10 * pages):
+        code = [sys.executable, "-c", RUN, str(a4), str(count)]
+        run = subprocess.run(code, cwd=ROOT, check=True, capture_output=True, text=True)
+        seconds, peak = map(float, run.stdout.split())
+        peaks.append(peak)
+        note = judged(f"{peak:.0f} MiB at most", "1536 MiB", peak <= 1536)
+        results.append(Speed(f"process of {count} pages", seconds, note=note))
+    assert peaks[1] < 1.25 * peaks[0] + 50
+
+
+@pytest.mark.parametrize(
+    ("what", "arguments", "aim"), [("--help", ["--help"], 0.5), ("one small page", [], 4.0)]
+)
+def test_a_cold_start(results, tmp_path, seconds, what, arguments, aim):
+    scan = tmp_path / "small.png"
+    assert cv2.imwrite(str(scan), draw_page()[1000:1420, 400:940])
+    clean = ["clean", str(scan), str(tmp_path / "clean.png"), "--force", "--quiet"]
+    command = [sys.executable, "-m", "flows.cli", *(arguments or clean)]
+    spent = fastest(
+        lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True), seconds
+    )
+    note = judged("from a cold start", f"at most {aim} s", spent <= aim)
+    results.append(Speed(f"pagewash {what}", spent, note=note))
