@@ -73,10 +73,8 @@ def learn(
     real = _real(material)
     faces = _faces(material, options, real)
     source = PairSource(options.seed, options.pairs, faces, real)
-    typesetting = options.pairs.typesetting
     card = ModelCard(
         material.name,
-        text_heights=(typesetting.common_text[0], typesetting.largest_text),
         training_data=_described(material, faces, real),
         git_revision=_revision(),
         attribution=material.attribution,
