@@ -7,7 +7,7 @@ so that the network pads them there with its own zeros as it would the whole pag
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
@@ -83,7 +83,7 @@ class TilePlan:
     stride: int
     """Every core starts at a multiple of it, and every window starts and ends at one."""
 
-    tiles: tuple[Tile, ...]
+    tiles: tuple[Tile, ...] = field(repr=False)
     """Row by row, with windows of one size."""
 
     @property
