@@ -12,7 +12,7 @@ from pipeline.errors import InputError, MissingError
 from pipeline.learning.corruption import CORRUPTIONS, Chances, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.pairs import PairOptions, PairSource, read_pairs
-from pipeline.learning.specimens import set_specimen, wrap
+from pipeline.learning.specimens import set_specimen, wrap, write_specimens
 from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
 
 
@@ -144,6 +144,20 @@ def test_a_specimen_knows_its_text(faces):
     specimen = set_specimen(np.random.default_rng(0), 400, 600, faces, (9, 10))
     assert len(specimen.text.splitlines()) > 3
     assert specimen.sheet.ink.shape == (400, 600)
+
+
+def test_specimens_are_written_dirty_and_clean_with_their_text(faces, tmp_path):
+    write_specimens(tmp_path, 1, 0, faces, size=(300, 500))
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("page*")}
+    assert names == {
+        f"{folder}/page-00.{suffix}"
+        for folder in ("dirty", "clean")
+        for suffix in ("png", "gt.txt")
+    }
+    dirty, clean = (
+        cv2.imread(str(tmp_path / folder / "page-00.png"), 0) for folder in ("dirty", "clean")
+    )
+    assert dirty.mean() < clean.mean()
 
 
 def test_wrapped_lines_fit_and_lose_no_word(faces):

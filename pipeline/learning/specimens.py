@@ -2,7 +2,7 @@
 
     python -m pipeline.learning.specimens degraded 12 77 /usr/share/fonts
 
-writes twelve degraded A4 pages at 300 dpi into `degraded`, by seed 77, for `pagewash evaluate`.
+writes twelve degraded A4 pages at 300 dpi below `degraded`, by seed 77, for `pagewash evaluate`.
 
 The texts are openings of novels in the public domain, none of them among the
 passages that training pages are set in.
@@ -174,10 +174,10 @@ def write_specimens(
     faces: Sequence[Typeface],
     size: tuple[int, int] = A4_AT_300_DPI,
 ) -> None:
-    """Write pages to judge by: dirty in `folder`, with their text; clean in `folder/clean`.
+    """Write pages to judge by, with their text: in `folder/dirty`, and clean in `folder/clean`.
 
     Args:
-        folder: gets `page-NN.png` and `page-NN.gt.txt`, and `clean/` with the same names.
+        folder: gets `dirty/page-NN.png` and `dirty/page-NN.gt.txt`, and the same in `clean/`.
         count: how many pages.
         seed: decides all of them.
         faces: to set them in; for a fair judgement those held back from training.
@@ -186,12 +186,14 @@ def write_specimens(
     Raises:
         AccessError: a file cannot be written.
     """
-    (folder / "clean").mkdir(parents=True, exist_ok=True)
+    dirty, clean = folder / "dirty", folder / "clean"
+    for target in (dirty, clean):
+        target.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         rng = np.random.default_rng((seed, number))
         page, verso = (set_specimen(rng, *size, faces) for _ in range(2))
         pair = corrupt(page.sheet, verso.sheet, rng, HARSH)
-        for target, pixels in ((folder, pair.dirty), (folder / "clean", pair.clean)):
+        for target, pixels in ((dirty, pair.dirty), (clean, pair.clean)):
             _write(target / f"page-{number:02d}.png", pixels)
             (target / f"page-{number:02d}.gt.txt").write_text(page.text, encoding="utf-8")
 
