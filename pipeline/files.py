@@ -84,3 +84,13 @@ def whole_stream(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
             file.seek(0)
             shutil.copyfileobj(file, stream)
             stream.flush()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        AccessError: it cannot be written.
+    """
+    with whole_file(path) as file, access_errors(str(path), "written"):
+        file.write(content)

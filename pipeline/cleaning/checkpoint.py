@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from models.autoencoder import Autoencoder, AutoencoderOptions, ConvUnit
 from pipeline.cleaning.modelfiles import find_model, shipped_models
 from pipeline.errors import InputError
-from pipeline.files import access_errors, whole_file
+from pipeline.files import access_errors, write_whole
 
 __all__ = [
     "Checkpoint",
@@ -95,8 +95,8 @@ def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     weights = safetensors.torch.save(tensors)
     card = replace(card, options=network.options, sha256=hashlib.sha256(weights).hexdigest())
-    _write(path, weights)
-    _write(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
+    write_whole(path, weights)
+    write_whole(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
 
 
 def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoint:
@@ -174,8 +174,3 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path} is missing: a model is two files, copy both.")
     with access_errors(str(path), "read"):
         return path.read_bytes()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with whole_file(path) as file, access_errors(str(path), "written"):
-        file.write(content)

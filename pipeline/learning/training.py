@@ -9,7 +9,6 @@ import dataclasses
 import io
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -29,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from models.autoencoder import Autoencoder, AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
 from pipeline.errors import InputError, OptionError
+from pipeline.files import write_whole
 from pipeline.learning.curves import draw_curve, draw_strips
 from pipeline.learning.pairs import Grey, PairOptions, PairSource
 
@@ -211,9 +211,9 @@ class Run:
         table = pa.Table.from_pylist([asdict(line) for line in self.lines], LOG_SCHEMA)
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
-        _replace(self.folder / "log.parquet", buffer.getvalue())
+        write_whole(self.folder / "log.parquet", buffer.getvalue())
         meta = {"step": str(self.step), "minutes": str(self.minutes)}
-        _replace(self._state, safetensors.torch.save(self._tensors(), metadata=meta))
+        write_whole(self._state, safetensors.torch.save(self._tensors(), metadata=meta))
 
     @property
     def _state(self) -> Path:
@@ -307,7 +307,7 @@ def _draw(run: Run, validation: tuple[Grey, Grey]) -> None:
     }
     for name, picture in pictures.items():
         blue_first = picture[..., ::-1] if picture.ndim == 3 else picture
-        _replace(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
+        write_whole(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
 
 
 def rmse(network: Autoencoder, dirty: Grey, clean: Grey) -> float:
@@ -401,13 +401,3 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _floats(pixels: Tensor) -> Tensor:
     return (pixels.float() / 255).contiguous(memory_format=torch.channels_last)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole, under another name first."""
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
