@@ -53,6 +53,9 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
 """Every kind of damage by name, in the order in which pages suffer it."""
 
 _NAMES = tuple(CORRUPTIONS)
+_EVENLY_DARKER = ("yellowing", "uneven_paper", "uneven_light", "tone")
+"""What takes its own tones from a picture, and leaves no trace of having done so."""
+
 _INK = ("faded_ink", "broken_ink")
 _PAPER = _NAMES[_NAMES.index("yellowing") : _NAMES.index("blur")]
 _SCANNER = _NAMES[_NAMES.index("blur") : _NAMES.index("jpeg")]
@@ -90,11 +93,11 @@ class Chances:
     yellowing: Chance = Chance(0.6, 1.0, 1.0)
     uneven_paper: Chance = Chance(0.5)
     texture: Chance = Chance(0.6)
-    stains: Chance = Chance(0.22)
+    stains: Chance = Chance(0.27, 1.0, 1.2)
     folds: Chance = Chance(0.15)
-    wrinkles: Chance = Chance(0.12)
+    wrinkles: Chance = Chance(0.15)
     footprints: Chance = Chance(0.08)
-    dust: Chance = Chance(0.25, 0.7)
+    dust: Chance = Chance(0.2, 0.7)
     dark_borders: Chance = Chance(0.12)
     uneven_light: Chance = Chance(0.3)
     shadow: Chance = Chance(0.15)
@@ -157,6 +160,8 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     weak, restored = darkness(ink.shape, sheet.text_height, rng, options.ink)
     clean = (1 - ink * restored) * sheet.picture
     levels = {name: getattr(options.chances, name).level(rng) for name in CORRUPTIONS}
+    if sheet.picture_box:
+        levels = _spare_tones(levels)
     # ink on the other side is the ink of the same book: it never outdoes the page above it
     back = 1 - (1 - (1 - verso.ink) * verso.picture) * np.float32(weak.mean())
 
@@ -170,6 +175,14 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     if levels.get("thresholding") or levels.get("dithering"):
         clean = _keep_what_is_bilevel(dirty, clean, ink, sheet.picture_box)
     return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
+
+
+def _spare_tones(levels: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Let pages with pictures darken less, or the network learns to bleach photographs."""
+    return {
+        name: level * 0.35 if level is not None and name in _EVENLY_DARKER else level
+        for name, level in levels.items()
+    }
 
 
 def _suffer(

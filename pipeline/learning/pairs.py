@@ -29,7 +29,7 @@ class PairOptions:
     crop: int = 256
     """Side of a crop in pixels; a multiple of the network's stride."""
 
-    real: float = 0.3
+    real: float = 0.35
     """Share of crops cut from real pairs, where there are any."""
 
     real_corrupted: float = 0.15

@@ -9,6 +9,7 @@ red, green and blue, and which multiplies the page.
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from pipeline.learning.noise import (
     Image,
@@ -53,25 +54,38 @@ def texture(page: Image, rng: Generator, level: float) -> Image:
 
 
 def stains(page: Image, rng: Generator, level: float) -> Image:
-    """Spill coffee: blotches and rings with a dark rim where the liquid dried."""
+    """Spill coffee: rings, crescents and drops, with a dark rim where the liquid dried."""
     height, width = page.shape[:2]
     side = max(height, width)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    wobble = smooth_field(rng, page.shape, side / 12) * np.float32(side * 0.012)
     light = np.ones((height, width), np.float32)
-    for _ in range(int(rng.integers(1, 4))):
-        centre = rng.uniform(-0.1, 1.1, 2) * (height, width)
-        radius = side * rng.uniform(0.06, 0.5)
-        away = np.hypot(y - np.float32(centre[0]), x - np.float32(centre[1])) + wobble
-        edge = np.float32(rng.uniform(1.5, 9))
-        inside = 1 / (1 + np.exp(np.clip((away - np.float32(radius)) / edge, -30, 30)))
-        rim = np.exp(-(((away - np.float32(radius)) / (edge * np.float32(1.5))) ** 2))
-        fill = rng.uniform(0, 0.45) * (rng.random() < 0.75)
-        dark = np.float32(fill) * inside + np.float32(rng.uniform(0.1, 0.5)) * rim
+    for _ in range(int(rng.integers(1, 5))):
+        radius = side * 0.04 * (0.5 / 0.04) ** rng.random()
+        centre = rng.uniform(-0.1, 1.1, 2)
+        wet = _blot(rng, page.shape, centre, radius)
+        if rng.random() < 0.4:
+            # the liquid ran off and left a crescent
+            wet = wet * (1 - _blot(rng, page.shape, centre + rng.normal(0, 0.4, 2), radius))
+        fill = rng.uniform(0, 0.65) * (rng.random() < 0.75)
+        dark = np.float32(fill) * wet + np.float32(rng.uniform(0.2, 1.6)) * wet * (1 - wet)
         light *= 1 - np.float32(level) * dark * (
-            1 + np.float32(0.15) * smooth_field(rng, page.shape, 6)
+            1 + np.float32(rng.uniform(0, 0.3)) * smooth_field(rng, page.shape, 6)
         )
     return absorb(page, np.clip(light, 0.05, 1.2), BROWN)
+
+
+def _blot(
+    rng: Generator, shape: tuple[int, ...], centre: NDArray[np.float64], radius: float
+) -> Image:
+    """Wet a ragged disc or oval, 1 inside; its centre is in shares of height and width."""
+    height, width = shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    narrow = np.float32(rng.uniform(1, 2.5))
+    y, x = y - np.float32(centre[0] * height), x - np.float32(centre[1] * width)
+    away = np.hypot(y, x * narrow) if rng.random() < 0.5 else np.hypot(y * narrow, x)
+    away += smooth_field(rng, shape, max(radius / 4, 3)) * np.float32(radius * rng.uniform(0, 0.08))
+    edge = np.float32(rng.uniform(0.5, 6))
+    wet: Image = 1 / (1 + np.exp(np.clip((away - np.float32(radius)) / edge, -30, 30)))
+    return wet
 
 
 def folds(page: Image, rng: Generator, level: float) -> Image:
@@ -132,7 +146,8 @@ def dust(page: Image, rng: Generator, level: float) -> Image:
         centre = (int(rng.integers(0, width)), int(rng.integers(0, height)))
         shade = int(rng.integers(60, 256))
         if rng.random() < 0.85:
-            axes = (int(rng.uniform(0, 2 + 2 * level)), int(rng.uniform(0, 2 + 2 * level)))
+            # smaller than a full stop, which nobody could tell from one
+            axes = (int(rng.uniform(0, 1.6 + level)), int(rng.uniform(0, 1.6 + level)))
             cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, shade, -1)
         else:
             axes = (int(rng.integers(8, 40)), int(rng.integers(2, 20)))

@@ -36,6 +36,22 @@ def photograph(rng: Generator, height: int, width: int) -> Image:
     return np.clip(picture + shading, 0, 1)
 
 
+def landscape(rng: Generator, height: int, width: int) -> Image:
+    """Shade softly from any tone to any other, as skies, faces and walls do, with fine detail.
+
+    Source:
+        D. J. Field, Relations between the statistics of natural images and the response
+        properties of cortical cells (spectra of 1/f), JOSA A 4, 1987.
+    """
+    side = max(height, width)
+    shading = fractal_field(rng, (height, width), side / rng.uniform(0.7, 3), 9)
+    low, high = np.sort(rng.beta(0.8, 0.8, 2))
+    spread = np.float32(max(float(np.abs(shading).max()), 1e-3))
+    tones = np.float32(low) + np.float32(high - low) * (shading / spread + 1) / 2
+    detail = np.float32(rng.uniform(0, 0.06)) * fractal_field(rng, (height, width), 12, 3)
+    return np.clip(tones + detail, 0, 1)
+
+
 def halftone(rng: Generator, height: int, width: int) -> Image:
     """Print a photograph as dots on a screen of 3 to 9 pixels, turned by any angle."""
     tone = photograph(rng, height, width)
@@ -77,5 +93,5 @@ def solid(rng: Generator, height: int, width: int) -> Image:
 
 def picture(rng: Generator, height: int, width: int) -> Image:
     """One of the above, by chance."""
-    makers = (photograph, photograph, halftone, woodcut, solid)
+    makers = (photograph, photograph, landscape, halftone, woodcut, solid)
     return makers[int(rng.integers(0, len(makers)))](rng, height, width)

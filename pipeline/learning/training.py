@@ -48,7 +48,7 @@ class TrainingOptions:
     loss: Literal["l1+mse", "l1", "mse"] = "l1+mse"
     """What is made small: absolute error, squared error, or their sum."""
 
-    ink_weight: float = 3.0
+    ink_weight: float = 1.5
     """How much more an error counts where the clean page is black than where it is white: a
     lost comma costs more than a speck that stays. 0 counts all pixels alike."""
 

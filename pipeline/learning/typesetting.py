@@ -35,7 +35,7 @@ class TypesettingOptions:
     common_text: tuple[float, float] = (10.0, 28.0)
     """x-heights of four pages in five."""
 
-    pictures: float = 0.2
+    pictures: float = 0.25
     """Share of sheets with a picture."""
 
 
