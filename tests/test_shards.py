@@ -70,6 +70,15 @@ def test_every_page_is_cleaned_and_has_a_row(clean, folders):
     assert {row["device"] for row in rows(report)} == {"cpu"}
 
 
+def test_rows_tell_where_the_scan_and_the_cleaned_page_lie(clean, folders, monkeypatch):
+    monkeypatch.chdir(folders[0].parent)
+    write_scan(folders[0] / "box" / "deep.png")
+    for row in rows(clean(Path("scans"), Path("out"))):
+        assert Path(row["source_folder"], row["source"]).is_file()
+        assert (row["source_folder"], row["output_folder"]) == tuple(map(str, folders))
+        assert Path(row["output_folder"], row["output"]).is_file()
+
+
 def test_progress_counts_every_page_once(folders, tiny_model):
     write_tiff(folders[0] / "book.tif", [scan(4), scan(5), scan(6)])
     (folders[0] / "empty.png").touch()

@@ -80,6 +80,8 @@ class PageRecord:
     error: str | None = None
     message: str | None = None
     output: str | None = None
+    source_folder: str | None = None
+    output_folder: str | None = None
 
     def row(self) -> dict[str, Any]:
         """This record as one flat row: column name to value."""
@@ -176,6 +178,8 @@ SCHEMA = pa.schema(
         _column("error", _text, "Class of the error of a failed page"),
         _column("message", _text, "What went wrong, was skipped, or should be looked at"),
         _column("output", _text, "Path of the cleaned document below DST, with slashes"),
+        _column("source_folder", _text, "SRC when the page was cleaned, an absolute path"),
+        _column("output_folder", _text, "DST when the page was cleaned, an absolute path"),
     ],
     metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()},
 )

@@ -2,8 +2,10 @@
 
 import dataclasses
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.documents.document import WriteOptions, create_document
@@ -151,7 +153,17 @@ def _document_row(hand: InHand, run: Run) -> PageRecord:
         modified=job.found.modified,
         document_pages=hand.document.page_count if hand.document else None,
         output=job.output_name,
+        source_folder=_folder(job.source, job.name),
+        output_folder=_folder(job.output, job.output_name),
     )
+
+
+def _folder(path: Path, name: str) -> str:
+    """The folder that a name with slashes counts from, as an absolute path.
+
+    What of it is no Unicode is replaced: Parquet takes no other text, and a run must not end here.
+    """
+    return os.fsencode(path.absolute().parents[name.count("/")]).decode("utf-8", "replace")
 
 
 def _failed(hand: InHand, run: Run, failure: Failure) -> list[PageRecord]:
