@@ -73,6 +73,17 @@ class Document(Protocol):
         """
         ...
 
+    def megapixels(self, wanted: Collection[int] | None = None) -> float:
+        """Millions of pixels that its pages hold together, by headers alone: nothing is decoded.
+
+        Args:
+            wanted: 0-based indices of the pages to count; None for all.
+
+        Raises:
+            InputError: what it holds cannot be told.
+        """
+        ...
+
     def close(self) -> None:
         """Close the file."""
         ...

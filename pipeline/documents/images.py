@@ -91,6 +91,17 @@ class ImageDocument:
             if wanted is None or index in wanted:
                 yield self._page(image, index)
 
+    def megapixels(self, wanted: Collection[int] | None = None) -> float:
+        """What its pages hold together, by their headers; see `Document.megapixels`."""
+        total = 0
+        with self._understood(), quiet():
+            image = self._open()
+            for index in range(self.page_count):
+                if wanted is None or index in wanted:
+                    image.seek(index)
+                    total += image.width * image.height
+        return total / 1e6
+
     def _page(self, image: ImageFile.ImageFile, index: int) -> Page:
         with self._understood():
             with quiet():

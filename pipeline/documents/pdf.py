@@ -75,6 +75,15 @@ class PdfDocument:
             if wanted is None or index in wanted:
                 yield from self._page(index, done)
 
+    def megapixels(self, wanted: Collection[int] | None = None) -> float:
+        """What its large images hold together, each once; see `Document.megapixels`."""
+        sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        with self._understood():
+            for index, page in enumerate(self._pdf.pages):
+                if wanted is None or index in wanted:
+                    sizes |= {item.image.objgen: item.size for item in read_layout(page).images}
+        return sum(width * height for width, height in sizes.values()) / 1e6
+
     def _page(self, index: int, done: dict[tuple[int, int], int]) -> Iterator[Page | UntouchedPage]:
         with self._understood():
             layout = read_layout(self._pdf.pages[index])
