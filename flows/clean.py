@@ -97,6 +97,7 @@ def clean_documents(
     destination: Path,
     options: RunOptions = DEFAULTS,
     metrics: Path | None = None,
+    only: list[str] | None = None,
 ) -> State[RunReport]:
     """Clean every scan in a folder, or one document.
 
@@ -108,11 +109,13 @@ def clean_documents(
         options: How to clean.
         metrics: Folder for a row of metrics per page, in Parquet; by default `metrics` in the
             destination.
+        only: Documents in the source folder to leave the others alone for, by their paths below
+            it; by default all of them.
 
     Returns:
         Completed, or Failed once more documents failed than the options allow.
     """
-    plan, began = plan_run(source, destination, options, metrics), time.monotonic()
+    plan, began = plan_run(source, destination, options, metrics, only), time.monotonic()
     run = Run.begin(plan)
     shards = _clean(plan, run) if plan.jobs else []
     stop = stop_event()
@@ -160,6 +163,7 @@ def run_flow(
     options: RunOptions,
     metrics: Path | None,
     stop: threading.Event,
+    only: list[str] | None = None,
 ) -> RunReport:
     """Run the flow in this process, and wait for it.
 
@@ -169,7 +173,7 @@ def run_flow(
     """
     token = _stop.set(stop)
     try:
-        state: Any = clean_documents(source, destination, options, metrics, return_state=True)
+        state: Any = clean_documents(source, destination, options, metrics, only, return_state=True)
     except TerminationSignal as error:
         raise KeyboardInterrupt from error
     finally:

@@ -59,6 +59,12 @@ def test_a_link_out_of_the_folder_is_left_out(tmp_path):
     assert [path.name for path in find_documents(scans)] == ["in.png", "own.png"]
 
 
+def test_a_link_to_itself_is_left_out(tmp_path):
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    (tmp_path / "own.png").touch()
+    assert [path.name for path in find_documents(tmp_path) if path.exists()] == ["own.png"]
+
+
 def test_a_folder_that_cannot_be_listed_is_an_access_error(tmp_path, monkeypatch):
     def refuse(folder):
         raise PermissionError(errno.EACCES, "Permission denied", folder)

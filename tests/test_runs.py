@@ -33,6 +33,14 @@ def test_outputs_stand_at_the_same_place_with_the_extension_of_their_format(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_run_over_named_documents_leaves_the_others_alone(source, options, tmp_path):
+    plan = plan_run(source, tmp_path / "out", options, only=["box/b.jpg"])
+    assert [job.output_name for job in plan.jobs] == ["box/b.jpg"]
+    write_scan(tmp_path / "elsewhere.png")
+    with pytest.raises(OptionError, match=r"elsewhere\.png lies outside .*scans"):
+        plan_run(source, tmp_path / "out", options, only=["../elsewhere.png"])
+
+
 def test_two_inputs_that_meet_at_one_output_are_refused_by_name(source, tiny_model, tmp_path):
     write_scan(source / "a.jpg")
     with pytest.raises(OptionError, match=r"a\.jpg and .*a\.png would both become .*a\.png"):

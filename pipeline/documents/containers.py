@@ -4,7 +4,7 @@ Names and first bytes only: nothing is decoded here.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -92,29 +92,44 @@ def output_path(source: Path, root: Path, destination: Path, options: WriteOptio
     return destination / place.with_name(stem + extension)
 
 
-def find_documents(root: Path) -> list[Path]:
+def _refuse(error: OSError) -> None:
+    with access_errors(error.filename, "read"):
+        raise error
+
+
+def find_documents(root: Path, on_error: Callable[[OSError], None] = _refuse) -> list[Path]:
     """Every document under a folder, by extension in any case, sorted; or the one file given.
 
     Hidden files and folders are left out, and so are symlinks that lead out of the folder.
 
+    Args:
+        root: the folder, or the file.
+        on_error: told of a folder that may not be looked into; the default raises, since its
+            documents would be missed silently.
+
     Raises:
-        AccessError: a folder that may not be looked into: its documents would be missed silently.
+        AccessError: by default, of such a folder.
     """
     if not root.is_dir():
         return [root]
-    return sorted(path for path in _walk(root) if container_of_name(path))
+    return sorted(path for path in _walk(root, on_error) if container_of_name(path))
 
 
-def _walk(root: Path) -> Iterator[Path]:
+def _walk(root: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
     inside = root.resolve()
-    for folder, names, files in os.walk(root, onerror=_refuse):
+    for folder, names, files in os.walk(root, onerror=on_error):
         names[:] = [name for name in names if not name.startswith(".")]
         for name in files:
             path = Path(folder, name)
-            if not name.startswith(".") and path.resolve().is_relative_to(inside):
+            if not name.startswith(".") and not _leads_out(path, inside):
                 yield path
 
 
-def _refuse(error: OSError) -> None:
-    with access_errors(error.filename, "read"):
-        raise error
+def _leads_out(path: Path, inside: Path) -> bool:
+    """Whether a file is a symlink to outside of a folder, or one that leads to itself."""
+    if not path.is_symlink():
+        return False
+    try:
+        return not path.resolve().is_relative_to(inside)
+    except RuntimeError:  # so Python before 3.13 says of a link that leads to itself
+        return True

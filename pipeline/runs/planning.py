@@ -5,7 +5,7 @@ Names, times and hashes only: no pixels, no torch.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +65,7 @@ def plan_run(
     destination: Path,
     options: RunOptions,
     metrics: Path | None = None,
+    only: Collection[str] | None = None,
 ) -> RunPlan:
     """Find the documents to clean, and check that cleaning them can work.
 
@@ -76,9 +77,11 @@ def plan_run(
         options: what to do.
         metrics: folder of the metrics; None is `destination/metrics` for a folder, and no metrics
             for a single file.
+        only: documents in the source folder, by their paths below it; None is all of them.
 
     Raises:
-        OptionError: folders that lie in each other, or outputs that would meet.
+        OptionError: folders that lie in each other, outputs that would meet, or a path in `only`
+            that leads out of the source.
         InputError: the source is not there.
         AccessError: the destination cannot be written.
         MissingError: there is no such model.
@@ -91,12 +94,11 @@ def plan_run(
         outputs, folder = {source: destination}, destination.parent
     else:
         _check_folders(source, destination)
-        write, folder = WriteOptions(format=options.format), destination
-        outputs = {
-            path: output_path(path, source, destination, write) for path in find_documents(source)
-        }
+        documents = find_documents(source) if only is None else _named(source, only)
+        outputs, folder = plan_outputs(documents, source, destination, options), destination
         metrics = metrics or destination / "metrics"
-    _check_outputs(outputs, metrics)
+    for reason in conflicts(outputs, metrics).values():
+        raise OptionError(reason)
     for written in (folder, metrics):
         if written is not None:
             _check_writable(written)
@@ -104,6 +106,41 @@ def plan_run(
     jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
     todo = tuple(job for job in jobs if not _is_done(job, ledger, recipe))
     return RunPlan(todo, len(jobs) - len(todo), options, recipe, metrics)
+
+
+def plan_outputs(
+    documents: Iterable[Path], source: Path, destination: Path, options: RunOptions
+) -> dict[Path, Path]:
+    """Where the output of each document in a folder goes."""
+    write = WriteOptions(format=options.format)
+    return {path: output_path(path, source, destination, write) for path in documents}
+
+
+def conflicts(outputs: Mapping[Path, Path], metrics: Path | None) -> dict[Path, str]:
+    """Documents whose outputs would meet another's, an original, or the metrics, and why.
+
+    Of those whose outputs meet, the first is none of them.
+    """
+    reasons: dict[Path, str] = {}
+    takers: dict[Path, Path] = {}
+    originals = {path.resolve() for path in outputs}
+    for source, output in outputs.items():
+        taker = takers.setdefault(output, source)
+        if taker != source:
+            reasons[source] = (
+                f"{taker} and {source} would both become {output}; "
+                "rename one of them, or clean them into different folders"
+            )
+        elif output.resolve() in originals:
+            reasons[source] = (
+                f"{source} would be written over an original, {output}; choose another destination"
+            )
+        elif metrics is not None and metrics in output.parents:
+            reasons[source] = (
+                f"{source} would become {output}, inside the folder of the metrics; "
+                "choose another folder with --metrics"
+            )
+    return reasons
 
 
 def plan_shards(
@@ -123,6 +160,15 @@ def plan_shards(
         shards[-1].append(job)
         size += job.found.size
     return [tuple(shard) for shard in shards]
+
+
+def _named(source: Path, names: Iterable[str]) -> list[Path]:
+    """Documents of a folder by their paths below it."""
+    paths = [source / name for name in names]
+    for path in paths:
+        if not path.resolve().is_relative_to(source.resolve()):
+            raise OptionError(f"{path} lies outside {source}; name documents inside it")
+    return paths
 
 
 def _names_a_file(destination: Path) -> bool:
@@ -171,28 +217,6 @@ def _check_folders(source: Path, destination: Path) -> None:
             f"{destination} {where} {source}, so that cleaned pages and scans would mix; "
             "choose a destination beside it"
         )
-
-
-def _check_outputs(outputs: Mapping[Path, Path], metrics: Path | None) -> None:
-    """Refuse outputs that would meet each other, their originals, or the metrics."""
-    sources: dict[Path, Path] = {}
-    originals = {path.resolve() for path in outputs}
-    for source, output in outputs.items():
-        if output in sources:
-            raise OptionError(
-                f"{sources[output]} and {source} would both become {output}; "
-                "rename one of them, or clean them into different folders"
-            )
-        if output.resolve() in originals:
-            raise OptionError(
-                f"{source} would be written over an original, {output}; choose another destination"
-            )
-        if metrics is not None and metrics in output.parents:
-            raise OptionError(
-                f"{source} would become {output}, inside the folder of the metrics; "
-                "choose another folder with --metrics"
-            )
-        sources[output] = source
 
 
 def _check_writable(folder: Path) -> None:
