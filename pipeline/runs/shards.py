@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.measuring.records import SCHEMA, read_records, records_table, write_table
+from pipeline.measuring.records import (
+    SCHEMA,
+    PageRecord,
+    read_records,
+    records_table,
+    write_table,
+)
 from pipeline.options import RunOptions
 from pipeline.runs.loading import load_cleaner
 from pipeline.runs.outcome import Run, RunReport, ShardReport, may_still_fail
@@ -31,10 +38,18 @@ from pipeline.runs.stream import (
     read_document,
     through_network,
 )
-from pipeline.runs.writing import Written, provenance, write_document
+from pipeline.runs.writing import Written, fail_document, provenance, write_document
 
 Progress = Callable[[int, int], object]
 """Told of pages that are done, and of pages that were found beyond one per document."""
+
+
+class Stop(Protocol):
+    """What tells a run to stop; a `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
 
 
 def clean_shard(
@@ -43,7 +58,7 @@ def clean_shard(
     part: Path | None = None,
     *,
     progress: Progress = lambda done, found: None,
-    stop: threading.Event | None = None,
+    stop: Stop | None = None,
     may_fail: int | None = None,
     load: Callable[[Run], Cleans] = load_cleaner,
 ) -> ShardReport:
@@ -66,17 +81,25 @@ def clean_shard(
         PagewashError: the network cannot be loaded, or the part cannot be written. Documents that
             fail do not raise: they are in the report, and in the part.
     """
-    finished = _finished(part)
-    names = set(finished["output"].to_pylist())
-    todo = [job for job in jobs if job.output_name not in names]
+    finished, todo = _split(jobs, part)
     tally = _Tally(progress, stop or threading.Event(), may_fail)
     written, cleaner = _clean(todo, run, tally, load)
     how = provenance(run, cleaner)
     records = [replace(record, how=how) for document in written for record in document.records]
-    table = pa.concat_tables([finished, records_table(records)])
-    if part is not None and len(table):
-        write_table(part, table)
+    table = _record(part, finished, records)
     return _report(table, written, stopped=len(written) < len(todo))
+
+
+def fail_shard(jobs: Sequence[Job], run: Run, part: Path | None, error: Exception) -> ShardReport:
+    """Record documents as failed that nobody came back from, all for one reason.
+
+    Raises:
+        AccessError: the part cannot be written.
+    """
+    finished, todo = _split(jobs, part)
+    written = [fail_document(job, run, error) for job in todo]
+    records = [record for document in written for record in document.records]
+    return _report(_record(part, finished, records), written, stopped=False)
 
 
 def _clean(
@@ -130,7 +153,7 @@ def _hand_over(
 class _Tally:
     """Counts what is done while it is being done, and says when to stop."""
 
-    def __init__(self, progress: Progress, stop: threading.Event, may_fail: int | None) -> None:
+    def __init__(self, progress: Progress, stop: Stop, may_fail: int | None) -> None:
         self._progress = progress
         self._stop = stop
         self._may_fail = may_fail
@@ -165,14 +188,28 @@ class _Tally:
         return self._may_fail is not None and self._failures > self._may_fail
 
 
+def _split(jobs: Sequence[Job], part: Path | None) -> tuple[pa.Table, list[Job]]:
+    """The rows of jobs that an earlier try of this shard has finished, and the other jobs."""
+    finished = _finished(part)
+    names = set(finished["output"].to_pylist())
+    return finished, [job for job in jobs if job.output_name not in names]
+
+
 def _finished(part: Path | None) -> pa.Table:
-    """Rows of documents that an earlier try of this shard has finished."""
     if part is None or not part.exists():
         return SCHEMA.empty_table()
     table = read_records(part)
     failed = pc.equal(table["status"], "failed")
     redo = pc.is_in(table["output"], value_set=table.filter(failed)["output"].unique())
     return table.filter(pc.invert(redo))
+
+
+def _record(part: Path | None, finished: pa.Table, records: Sequence[PageRecord]) -> pa.Table:
+    """Put all rows of a shard into its part."""
+    table = pa.concat_tables([finished, records_table(records)])
+    if part is not None and len(table):
+        write_table(part, table)
+    return table
 
 
 def _report(table: pa.Table, written: Sequence[Written], stopped: bool) -> ShardReport:

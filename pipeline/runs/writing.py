@@ -17,6 +17,7 @@ from pipeline.measuring.review import reason_to_look
 from pipeline.options import parse_pages
 from pipeline.runs.outcome import Run
 from pipeline.runs.overlap import DroppedError
+from pipeline.runs.planning import Job
 from pipeline.runs.stream import Cleans, InHand, PageOut, PagePassed
 from pipeline.versions import version_of
 
@@ -57,13 +58,14 @@ def write_document(
     except DroppedError:
         raise
     except Exception as error:
-        hand.fail(error)
-        failure = describe(str(hand.job.source), error)
-        log.error(failure.message)
-        log.debug("the error", exc_info=True)
-        return Written(tuple(_failed(hand, run, failure)), failure)
+        return _fail(hand, run, error)
     finally:
         hand.close()
+
+
+def fail_document(job: Job, run: Run, error: Exception) -> Written:
+    """The row of a document that could not be tried here."""
+    return _fail(InHand(job), run, error)
 
 
 def provenance(run: Run, cleaner: Cleans | None) -> Provenance:
@@ -164,6 +166,14 @@ def _folder(path: Path, name: str) -> str:
     What of it is no Unicode is replaced: Parquet takes no other text, and a run must not end here.
     """
     return os.fsencode(path.absolute().parents[name.count("/")]).decode("utf-8", "replace")
+
+
+def _fail(hand: InHand, run: Run, error: Exception) -> Written:
+    hand.fail(error)
+    failure = describe(str(hand.job.source), error)
+    log.error(failure.message)
+    log.debug("the error", exc_info=error)
+    return Written(tuple(_failed(hand, run, failure)), failure)
 
 
 def _failed(hand: InHand, run: Run, failure: Failure) -> list[PageRecord]:
