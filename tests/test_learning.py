@@ -127,6 +127,18 @@ def test_real_pairs_are_cut_at_the_same_place(faces, tmp_path):
     assert (clean.astype(int) - dirty == 20).all()
 
 
+def test_small_print_is_learnt_at_the_size_at_which_it_will_be_cleaned(tmp_path):
+    page = np.full((300, 400), 255, np.uint8)
+    for line in range(10):
+        words = "n e v o s a n x u r m o c e a w o n e z u"
+        cv2.putText(page, words, (8, 24 + 28 * line), cv2.FONT_HERSHEY_PLAIN, 0.9, 0)
+    for folder in ("dirty", "clean"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "a.png"), page)
+    (pair,) = read_pairs(tmp_path / "dirty", tmp_path / "clean")
+    assert pair.dirty.shape == pair.clean.shape == (600, 800)
+
+
 def test_pairs_of_two_sizes_are_refused_by_name(tmp_path):
     for folder, side in (("dirty", 20), ("clean", 21)):
         (tmp_path / folder).mkdir()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.cleaning.scale import choose_scale, measure_text_height, resample
 
-KNOWN = (12.0, 45.0)
+KNOWN = (15.0, 45.0)
 DATA = Path(__file__).parents[1].parent / "shared/data"
 
 
@@ -32,7 +32,7 @@ def blank(height: float, width: float) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("dpi", "scale"),
-    [(75, 4), (100, 2), (150, 2), (200, 1), (300, 1), (400, 1), (600, 0.5), (1200, 0.25)],
+    [(75, 4), (100, 4), (150, 2), (200, 2), (300, 1), (400, 1), (600, 0.5), (1200, 0.25)],
 )
 def test_the_resolution_of_a_page_decides_where_no_letters_speak(dpi, scale):
     page = blank(6 * dpi, 4 * dpi)
@@ -45,7 +45,7 @@ def test_a_page_that_says_nothing_stays_as_it_is():
 
 
 @pytest.mark.parametrize(
-    ("x_height", "scale"), [(4, 4), (7, 2), (14, 1), (20, 1), (30, 1), (60, 0.5)]
+    ("x_height", "scale"), [(4, 4), (9, 2), (13, 2), (20, 1), (30, 1), (60, 0.5)]
 )
 @pytest.mark.parametrize("dpi", [None, (72.0, 72.0), (96.0, 96.0), (1.0, 1.0), (9999.0, 9999.0)])
 def test_letters_are_measured_where_the_resolution_is_missing_or_a_default(x_height, scale, dpi):

@@ -26,6 +26,7 @@ __all__ = [
     "read_card",
     "save_checkpoint",
     "shipped_models",
+    "write_card",
 ]
 
 
@@ -39,7 +40,7 @@ class ModelCard:
     options: AutoencoderOptions = field(default_factory=AutoencoderOptions)
     """The network's shape; `save_checkpoint` takes it from the network that it saves."""
 
-    text_heights: tuple[float, float] = (12.0, 45.0)
+    text_heights: tuple[float, float] = (15.0, 45.0)
     """Smallest and largest x-height in pixels that it was trained on."""
 
     dpi: tuple[float, float] = (150.0, 400.0)
@@ -56,6 +57,9 @@ class ModelCard:
 
     scores: Mapping[str, float] = field(default_factory=dict)
     """What it reached, by the name of the measure and of the pages."""
+
+    calibration: Mapping[str, Any] = field(default_factory=dict)
+    """Its bottleneck on usual pages, for `pipeline.cleaning.codes`; empty where nobody took it."""
 
     licence: str = ""
     """Under which terms the weights may be used."""
@@ -96,6 +100,15 @@ def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     weights = safetensors.torch.save(tensors)
     card = replace(card, options=network.options, sha256=hashlib.sha256(weights).hexdigest())
     write_whole(path, weights)
+    write_card(path, card)
+
+
+def write_card(path: Path, card: ModelCard) -> None:
+    """Write the card beside a weights' file anew, whole or not at all.
+
+    Raises:
+        AccessError: it cannot be written.
+    """
     write_whole(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
 
 

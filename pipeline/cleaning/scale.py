@@ -129,12 +129,12 @@ def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> f
 
 
 def _scale_for(height: float, text_heights: tuple[float, float]) -> float:
-    """Scale at which text of this height suits the network; rather less work than more."""
+    """Scale at which text of this height suits the network: small print is worth the work."""
     low, high = text_heights
     scale = 1.0
-    while height * scale < 0.8 * low and scale < LARGEST:
+    while height * scale < low and scale < LARGEST:
         scale *= 2
-    while (height * scale / 2 >= 1.5 * low or height * scale > high) and scale > SMALLEST:
+    while (height * scale / 2 >= 1.2 * low or height * scale > high) and scale > SMALLEST:
         scale /= 2
     return scale
 

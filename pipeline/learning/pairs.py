@@ -13,6 +13,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pipeline.cleaning.checkpoint import ModelCard
+from pipeline.cleaning.scale import choose_scale, resample
 from pipeline.errors import InputError
 from pipeline.learning.corruption import CorruptionOptions, Pair, corrupt
 from pipeline.learning.fonts import Typeface
@@ -44,7 +46,7 @@ class PairOptions:
 
 @dataclass(frozen=True)
 class RealPair:
-    """A scan and its clean page, held in memory."""
+    """A scan and its clean page, held in memory at the size at which the network sees them."""
 
     dirty: Grey
     clean: Grey
@@ -61,13 +63,13 @@ def read_pairs(dirty: Path, clean: Path) -> list[RealPair]:
     for path in sorted(dirty.iterdir()):
         if path.stem not in truths:
             continue
-        pair = RealPair(_read_grey(path), _read_grey(truths[path.stem]))
-        if pair.dirty.shape != pair.clean.shape:
+        dirty_page, clean_page = _read_grey(path), _read_grey(truths[path.stem])
+        if dirty_page.shape != clean_page.shape:
             raise InputError(
-                f"{path} has {pair.dirty.shape[::-1]} pixels but {truths[path.stem]} has "
-                f"{pair.clean.shape[::-1]}; pairs must match pixel by pixel"
+                f"{path} has {dirty_page.shape[::-1]} pixels but {truths[path.stem]} has "
+                f"{clean_page.shape[::-1]}; pairs must match pixel by pixel"
             )
-        pairs.append(pair)
+        pairs.append(_as_seen(dirty_page, clean_page))
     if not pairs:
         raise InputError(f"no image under {dirty} has one of the same name under {clean}")
     return pairs
@@ -82,7 +84,7 @@ def read_clean(folder: Path) -> list[RealPair]:
     pages = [_read_grey(path) for path in sorted(folder.iterdir()) if path.is_file()]
     if not pages:
         raise InputError(f"there is no image in {folder}; name a folder of clean pages")
-    return [RealPair(page, page) for page in pages]
+    return [_as_seen(page, page) for page in pages]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class PairSource:
         dirty, clean = self._crop(pair, rng)
         if rng.random() >= self.options.real_corrupted:
             return Pair(dirty, clean)
-        sheet = Sheet(1 - clean, np.ones_like(clean), None, 12)
+        sheet = Sheet(1 - clean, np.ones_like(clean), None, 20)
         return corrupt(sheet, self._sheet(rng), rng, self.options.corruption)
 
     def _crop(self, pair: RealPair, rng: Generator) -> tuple[Image, Image]:
@@ -130,6 +132,12 @@ class PairSource:
         top, left = (int(rng.integers(0, max(length - side, 0) + 1)) for length in (height, width))
         window = np.s_[top : top + side, left : left + side]
         return _filled(pair.dirty[window], side), _filled(pair.clean[window], side)
+
+
+def _as_seen(dirty: Grey, clean: Grey) -> RealPair:
+    """Bring a pair to the size at which the cleaner will show such a page to the network."""
+    scale = choose_scale(dirty, None, ModelCard.text_heights)
+    return RealPair(resample(dirty, scale), resample(clean, scale))
 
 
 def _filled(page: Grey, side: int) -> Image:

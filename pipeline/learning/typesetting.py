@@ -26,13 +26,13 @@ Box = tuple[int, int, int, int]
 class TypesettingOptions:
     """What stands on training pages, and how large."""
 
-    smallest_text: float = 6.0
+    smallest_text: float = 7.0
     """x-height of the smallest type, in pixels."""
 
     largest_text: float = 60.0
     """x-height of the largest body type; headlines are up to three times as large."""
 
-    common_text: tuple[float, float] = (10.0, 28.0)
+    common_text: tuple[float, float] = (11.0, 32.0)
     """x-heights of four pages in five."""
 
     pictures: float = 0.25
