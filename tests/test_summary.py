@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.measuring.metrics import PageMetrics
 from pipeline.measuring.records import PageRecord, Provenance, records_table
-from pipeline.measuring.summary import Change, latest, summarise
+from pipeline.measuring.summary import Change, by_need, latest, summarise
 
 HOW = Provenance(
     run_id="one",
@@ -71,6 +71,12 @@ def test_the_worst_pages_come_first_failures_before_all():
     assert [page.source for page in worst] == ["broken", "look", "more", "some"]
     assert worst[0].message == "broken is empty"
     assert len(summarise(records_table(rows), worst=2).worst) == 2
+
+
+def test_pages_alike_in_ink_are_ordered_by_novelty():
+    rows = [cleaned("usual"), cleaned("odd"), cleaned("faint", ink_lost=0.01)]
+    rows[1] = dataclasses.replace(rows[1], novelty=99.5)
+    assert by_need(records_table(rows))["source"].to_pylist() == ["faint", "odd", "usual"]
 
 
 def test_no_rows_make_an_empty_summary():

@@ -24,9 +24,9 @@ from pipeline.measuring.strokes import (
     quantile,
     reduce,
     reduction,
+    strokes_gone,
     tone,
     traces,
-    without_edge,
 )
 
 BLANK_INK = 0.0003
@@ -250,12 +250,8 @@ def _unevenness(grey: np.ndarray, paper: np.ndarray) -> float:
 
 def _gone(page: StrokeMap, other: StrokeMap) -> float:
     """Share of a page's strokes where the other has not a trace of ink."""
-    strokes = without_edge(page.strokes)
-    area = cv2.countNonZero(strokes)
-    if not area:
-        return 0.0
-    kept = cv2.bitwise_and(strokes, traces(other, min(page.ink, other.ink)))
-    return 1 - cv2.countNonZero(kept) / area
+    area, gone = (cv2.countNonZero(mask) for mask in strokes_gone(page, other))
+    return gone / area if area else 0.0
 
 
 def _pictures(scan: StrokeMap, clean: StrokeMap, paper: float, white: float) -> tuple[float, float]:

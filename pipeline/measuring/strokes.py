@@ -114,6 +114,19 @@ def without_edge(strokes: np.ndarray) -> np.ndarray:
     return inner
 
 
+def strokes_gone(page: StrokeMap, other: StrokeMap) -> tuple[np.ndarray, np.ndarray]:
+    """A page's strokes, less those at its edge, and those of them that the other page has not.
+
+    A stroke is gone where the other page has not a trace of ink, by the fainter page's ink.
+
+    Returns:
+        Two masks, (h, w) uint8, 255 where a stroke is, and where one is gone.
+    """
+    strokes = without_edge(page.strokes)
+    missing = cv2.bitwise_not(traces(other, min(page.ink, other.ink)))
+    return strokes, cv2.bitwise_and(strokes, missing)
+
+
 def tone(grey: np.ndarray, paper: float) -> np.ndarray:
     """(h / 4, w / 4) uint8: how dark wide areas are against the page's paper; text is closed."""
     small = cv2.resize(grey, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)

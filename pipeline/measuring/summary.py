@@ -4,8 +4,8 @@ Reads a table of ``records.SCHEMA`` and gives values; how they are printed is fo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, fields
+from typing import get_args
 
 import numpy as np
 import pyarrow as pa
@@ -114,20 +114,29 @@ def _change(table: pa.Table, metric: str) -> Change | None:
     return Change(metric, float(np.median(before)), float(np.median(after)))
 
 
+def by_need(table: pa.Table) -> pa.Table:
+    """Rows in the order in which they need a look.
+
+    Failed ones first, then those for review, each by ink lost or added, then by novelty.
+    """
+    needy = pc.index_in(table["status"], value_set=pa.array(["failed", "review"]))
+    keys = {
+        "status": pc.fill_null(needy, 2),
+        "harm": _harm(table),
+        "novelty": pc.fill_null(table["novelty"], 0),
+    }
+    down = [(name, "descending") for name in ("harm", "novelty")]
+    return table.take(pc.sort_indices(pa.table(keys), sort_keys=[("status", "ascending"), *down]))
+
+
+def _harm(table: pa.Table) -> pa.ChunkedArray:
+    lost, added = (pc.fill_null(table[name], 0) for name in ("ink_lost", "ink_added"))
+    return pc.max_element_wise(lost, added)
+
+
 def _worst(table: pa.Table, count: int) -> tuple[WorstPage, ...]:
-    names = ["source", "page", "status", "ink_lost", "ink_added", "message"]
-    noticeable = [
-        row
-        for row in table.select(names).to_pylist()
-        if row["status"] in ("failed", "review") or _harm(row) > NOTICEABLE
-    ]
-    ranked = sorted(noticeable, key=_rank)
-    return tuple(WorstPage(**row) for row in ranked[:count])
-
-
-def _harm(row: dict[str, Any]) -> float:
-    return max(row["ink_lost"] or 0.0, row["ink_added"] or 0.0)
-
-
-def _rank(row: dict[str, Any]) -> tuple[bool, bool, float]:
-    return row["status"] != "failed", row["status"] != "review", -_harm(row)
+    needy = pc.is_in(table["status"], value_set=pa.array(["failed", "review"]))
+    noticeable = table.filter(pc.or_(needy, pc.greater(_harm(table), NOTICEABLE)))
+    names = [field.name for field in fields(WorstPage)]
+    rows = by_need(noticeable).slice(length=count).select(names).to_pylist()
+    return tuple(WorstPage(**row) for row in rows)
