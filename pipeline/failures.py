@@ -1,12 +1,13 @@
 """What failed in a run, in few words: the one place that turns errors into exit codes.
 
-The standard library alone.
+Knows errors, and nothing of the work that raises them.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.errors import AccessError, InputError, PagewashError
+from pipeline.files import printable
 
 DONE, OTHER, INTERRUPTED = 0, 15, 130
 
@@ -38,7 +39,7 @@ def describe(source: str, error: Exception) -> Failure:
     message = " ".join(str(error).split())
     if not isinstance(error, PagewashError):
         message = f"{source}: {type(error).__name__}: {message}".rstrip(": ")
-    return Failure(source, type(error).__name__, message, exit_code(error))
+    return Failure(source, type(error).__name__, printable(message), exit_code(error))
 
 
 def exit_code(error: BaseException) -> int:

@@ -27,6 +27,23 @@ _WAYS_OUT = {
 }
 
 
+def real_path(path: Path) -> Path:
+    """Where a path leads through all links; one in a circle leads to itself.
+
+    `Path.resolve` fails on circles up to Python 3.12.
+    """
+    return Path(os.path.realpath(path))
+
+
+def printable(name: str) -> str:
+    r"""A file's name as text for people and records: what is not UTF-8 becomes like \xff.
+
+    Such names come from old archives and foreign disks; Python keeps their bytes in characters
+    that nothing can encode.
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @contextmanager
 def access_errors(name: str, done: str) -> Iterator[None]:
     """Turn what the operating system refuses inside the block into an `AccessError`.

@@ -1,4 +1,5 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,12 @@ def test_a_link_to_itself_is_left_out(tmp_path):
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     (tmp_path / "own.png").touch()
     assert [path.name for path in find_documents(tmp_path) if path.exists()] == ["own.png"]
+
+
+def test_a_pipe_is_left_out_since_reading_it_may_never_end(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "own.png").touch()
+    assert [path.name for path in find_documents(tmp_path)] == ["own.png"]
 
 
 def test_a_folder_that_cannot_be_listed_is_an_access_error(tmp_path, monkeypatch):

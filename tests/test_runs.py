@@ -1,5 +1,6 @@
 """Planning a run: what it finds, what it refuses, and what it leaves alone."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,18 @@ def test_a_symlink_does_not_hide_that_folders_lie_in_each_other(source, options,
     (tmp_path / "elsewhere").symlink_to(source)
     with pytest.raises(OptionError, match="lies inside"):
         plan_run(source, tmp_path / "elsewhere" / "out", options)
+
+
+def test_a_pipe_as_the_source_is_refused_with_the_way_to_read_it(options, tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match=r"pipe\.png is neither .* clean - .*out"):
+        plan_run(tmp_path / "pipe.png", tmp_path / "out", options)
+
+
+def test_a_link_in_a_circle_among_the_outputs_does_not_stop_a_run(source, options, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").symlink_to("a.png")
+    assert len(plan_run(source, tmp_path / "out", options).jobs) == 2
 
 
 def test_a_missing_source_an_unknown_model_and_a_blocked_destination_have_their_own_errors(

@@ -211,6 +211,20 @@ def test_a_run_told_to_stop_finishes_or_drops_documents_whole_and_can_be_resumed
     assert len(left.jobs) == 30 - report.documents
 
 
+def test_names_in_another_encoding_are_cleaned_recorded_and_known_again(clean, folders):
+    source, destination = folders
+    whole, empty = (os.fsdecode(name) for name in (b"m\xfcller.png", b"leer-\xfc.png"))
+    (source / "0.png").rename(source / whole)
+    (source / empty).touch()
+    report = clean()
+    assert (destination / whole).exists()
+    names = {row["source"]: row["status"] for row in rows(report)}
+    assert names["m\\xfcller.png"] != "failed"
+    assert names["leer-\\xfc.png"] == "failed"
+    assert [Path(failure.source) for failure in report.failures] == [source / empty]
+    assert clean().planned == 1
+
+
 def test_pages_that_no_document_has_are_an_error_of_that_document(clean, folders):
     write_tiff(folders[0] / "book.tif", [scan(4), scan(5)])
     report = clean(pages="2")

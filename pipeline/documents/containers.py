@@ -4,12 +4,13 @@ Names and first bytes only: nothing is decoded here.
 """
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.files import access_errors
+from pipeline.files import access_errors, real_path
 
 Container = Literal["png", "jpeg", "tiff", "bmp", "webp", "jp2", "pdf"]
 Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
@@ -100,7 +101,8 @@ def _refuse(error: OSError) -> None:
 def find_documents(root: Path, on_error: Callable[[OSError], None] = _refuse) -> list[Path]:
     """Every document under a folder, by extension in any case, sorted; or the one file given.
 
-    Hidden files and folders are left out, and so are symlinks that lead out of the folder.
+    Hidden files and folders are left out, and so are symlinks that lead out of the folder, pipes
+    and devices.
 
     Args:
         root: the folder, or the file.
@@ -116,20 +118,26 @@ def find_documents(root: Path, on_error: Callable[[OSError], None] = _refuse) ->
 
 
 def _walk(root: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    inside = root.resolve()
+    inside = real_path(root)
     for folder, names, files in os.walk(root, onerror=on_error):
         names[:] = [name for name in names if not name.startswith(".")]
         for name in files:
             path = Path(folder, name)
-            if not name.startswith(".") and not _leads_out(path, inside):
+            if name.startswith(".") or _leads_out(path, inside):
+                continue
+            if _may_be_read(path):
                 yield path
 
 
 def _leads_out(path: Path, inside: Path) -> bool:
     """Whether a file is a symlink to outside of a folder, or one that leads to itself."""
-    if not path.is_symlink():
-        return False
+    real = real_path(path)
+    return real.is_symlink() or not real.is_relative_to(inside)
+
+
+def _may_be_read(path: Path) -> bool:
+    """Whether reading it comes to an end: a pipe may wait for its writer for ever."""
     try:
-        return not path.resolve().is_relative_to(inside)
-    except RuntimeError:  # so Python before 3.13 says of a link that leads to itself
-        return True
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True  # whoever reads it says why it cannot be

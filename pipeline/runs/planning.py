@@ -17,6 +17,7 @@ from pipeline.documents.containers import (
     output_path,
 )
 from pipeline.errors import AccessError, InputError, OptionError
+from pipeline.files import printable, real_path
 from pipeline.options import RunOptions
 from pipeline.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
 
@@ -88,6 +89,11 @@ def plan_run(
     """
     if not source.exists():
         raise InputError(f"{source} is not there; check the path of what to clean")
+    if not source.is_file() and not source.is_dir():
+        raise InputError(
+            f"{source} is neither a file nor a folder; a pipe is read from standard input, "
+            f"as in: pagewash clean - {destination} < {source}"
+        )
     recipe = Recipe(sha256_of(find_model(options.model)), options.fingerprint)
     if source.is_file() and _names_a_file(destination):
         _check_format(destination, options)
@@ -123,7 +129,7 @@ def conflicts(outputs: Mapping[Path, Path], metrics: Path | None) -> dict[Path, 
     """
     reasons: dict[Path, str] = {}
     takers: dict[Path, Path] = {}
-    originals = {path.resolve() for path in outputs}
+    originals = {real_path(path) for path in outputs}
     for source, output in outputs.items():
         taker = takers.setdefault(output, source)
         if taker != source:
@@ -131,7 +137,7 @@ def conflicts(outputs: Mapping[Path, Path], metrics: Path | None) -> dict[Path, 
                 f"{taker} and {source} would both become {output}; "
                 "rename one of them, or clean them into different folders"
             )
-        elif output.resolve() in originals:
+        elif real_path(output) in originals:
             reasons[source] = (
                 f"{source} would be written over an original, {output}; choose another destination"
             )
@@ -166,7 +172,7 @@ def _named(source: Path, names: Iterable[str]) -> list[Path]:
     """Documents of a folder by their paths below it."""
     paths = [source / name for name in names]
     for path in paths:
-        if not path.resolve().is_relative_to(source.resolve()):
+        if not real_path(path).is_relative_to(real_path(source)):
             raise OptionError(f"{path} lies outside {source}; name documents inside it")
     return paths
 
@@ -184,7 +190,8 @@ def _job(path: Path, root: Path, output: Path, folder: Path) -> Job:
         found = Source(stat.st_size, stat.st_mtime_ns)
     except OSError:
         found = Source(0, 0)  # it went away since it was listed; reading it says so, in a row
-    return Job(path, name, output, output.relative_to(folder).as_posix(), found)
+    output_name = output.relative_to(folder).as_posix()
+    return Job(path, printable(name), output, printable(output_name), found)
 
 
 def _is_done(job: Job, ledger: Ledger, recipe: Recipe) -> bool:
@@ -210,7 +217,7 @@ def _check_folders(source: Path, destination: Path) -> None:
         raise OptionError(
             f"{destination} names a file, but {source} is a folder; name a folder for the outputs"
         )
-    one, other = source.resolve(), destination.resolve()
+    one, other = real_path(source), real_path(destination)
     if source.is_dir() and (one == other or one in other.parents or other in one.parents):
         where = "is" if one == other else "lies inside" if one in other.parents else "contains"
         raise OptionError(
