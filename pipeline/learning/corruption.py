@@ -89,10 +89,10 @@ class Chances:
 
     faded_ink: Chance = Chance(0.12, 0.7)
     broken_ink: Chance = Chance(0.12, 0.6)
-    show_through: Chance = Chance(0.45, 0.9, 1.3)
+    show_through: Chance = Chance(0.5, 0.9, 1.2)
     yellowing: Chance = Chance(0.6, 1.0, 1.0)
     uneven_paper: Chance = Chance(0.5)
-    texture: Chance = Chance(0.6)
+    texture: Chance = Chance(0.6, 1.0, 1.3)
     stains: Chance = Chance(0.27, 1.0, 1.2)
     folds: Chance = Chance(0.15)
     wrinkles: Chance = Chance(0.15)

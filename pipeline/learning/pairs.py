@@ -111,12 +111,14 @@ class PairSource:
         return dirty, clean
 
     def _rendered(self, rng: Generator) -> Pair:
-        sheet, verso = (self._sheet(rng) for _ in range(2))
+        sheet = self._sheet(rng)
+        # mostly, a leaf bears the same print or the same hand on both sides
+        verso = self._sheet(rng, like=sheet if rng.random() < 0.6 else None)
         return corrupt(sheet, verso, rng, self.options.corruption)
 
-    def _sheet(self, rng: Generator) -> Sheet:
+    def _sheet(self, rng: Generator, like: Sheet | None = None) -> Sheet:
         side = self.options.crop
-        return set_sheet(rng, side, side, self.faces, self.options.typesetting)
+        return set_sheet(rng, side, side, self.faces, self.options.typesetting, like)
 
     def _real(self, rng: Generator) -> Pair:
         pair = self.real[int(rng.integers(0, len(self.real)))]

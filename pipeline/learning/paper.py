@@ -47,8 +47,11 @@ def uneven_paper(page: Image, rng: Generator, level: float) -> Image:
 
 
 def texture(page: Image, rng: Generator, level: float) -> Image:
-    """Add the tooth of the paper: fibres and grain of a few pixels."""
-    fibres = soften(normal(rng, page.shape[:2]), rng.uniform(0.6, 3), rng.uniform(0.6, 3))
+    """Add the tooth of the paper: fibres and grain of a few pixels, or the lines of laid paper."""
+    along = rng.uniform(0.6, 3) if rng.random() < 0.75 else rng.uniform(6, 40)
+    across = rng.uniform(0.6, 3)
+    sigma = (along, across) if rng.random() < 0.7 else (across, along)
+    fibres = soften(normal(rng, page.shape[:2]), *sigma)
     fibres /= np.float32(fibres.std() + 1e-6)
     return absorb(page, 1 + np.float32(0.005 + 0.06 * level) * fibres)
 

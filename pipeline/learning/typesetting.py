@@ -55,6 +55,9 @@ class Sheet:
     text_height: float
     """x-height of the body text in pixels."""
 
+    layout: int = 0
+    """What kind of page it is: a number within `_LAYOUTS`."""
+
 
 def set_sheet(
     rng: Generator,
@@ -62,14 +65,15 @@ def set_sheet(
     width: int,
     faces: Sequence[Typeface],
     options: TypesettingOptions | None = None,
+    like: Sheet | None = None,
 ) -> Sheet:
-    """Set a random sheet of `height` x `width` pixels."""
+    """Set a random sheet of `height` x `width` pixels, of the kind and size of another if given."""
     options = options or TypesettingOptions()
     canvas = PillowImage.new("L", (width, height))
     draw = ImageDraw.Draw(canvas)
-    text_height = _text_height(rng, options)
-    layout = _LAYOUTS[int(rng.choice(len(_LAYOUTS), p=_SHARES))]
-    layout(rng, draw, _page_box(rng, width, height, text_height), text_height, faces)
+    text_height = like.text_height if like else _text_height(rng, options)
+    layout = like.layout if like else int(rng.choice(len(_LAYOUTS), p=_SHARES))
+    _LAYOUTS[layout](rng, draw, _page_box(rng, width, height, text_height), text_height, faces)
     if rng.random() < 0.15:
         _scribble(rng, draw, width, height, text_height)
     if rng.random() < 0.12:
@@ -81,7 +85,7 @@ def set_sheet(
         tones[top:bottom, left:right] = picture(rng, bottom - top, right - left)
         ink = ink.copy()
         ink[top:bottom, left:right] = 0
-    return Sheet(ink, tones, box, text_height)
+    return Sheet(ink, tones, box, text_height, layout)
 
 
 def x_height_font(face: Typeface, x_height: float) -> ImageFont.FreeTypeFont:
@@ -298,4 +302,4 @@ def _picture_box(rng: Generator, width: int, height: int) -> Box:
 
 
 _LAYOUTS = (_paragraphs, _title_page, _table, _handwriting, _large_letters)
-_SHARES = (0.54, 0.13, 0.13, 0.1, 0.1)
+_SHARES = (0.5, 0.12, 0.12, 0.16, 0.1)
