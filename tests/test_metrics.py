@@ -51,6 +51,13 @@ def test_a_page_too_small_for_noise_is_refused():
         noise_sigma(np.zeros((2, 100), np.uint8))
 
 
+@pytest.mark.parametrize("shape", [(7, 9), (1, 1), (15, 400_000)])
+def test_a_page_too_thin_to_be_measured_is_refused(shape):
+    strip = np.zeros(shape, np.uint8)
+    with pytest.raises(OptionError, match="too small to measure"):
+        measure(strip, strip)
+
+
 def test_a_page_that_is_not_changed_neither_loses_nor_gains_ink():
     page = printed_page()
     metrics = measure(page, page)

@@ -185,6 +185,12 @@ def test_what_is_not_ours_is_named(tmp_path):
         read_records(tmp_path / "broken.parquet")
 
 
+def test_a_part_that_is_not_there_any_more_is_an_access_error(tmp_path):
+    (tmp_path / "gone.parquet").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(AccessError, match=r"gone.parquet cannot be read.*No such file"):
+        read_records(tmp_path)
+
+
 def test_an_empty_folder_is_named_with_the_option_that_fills_it(tmp_path):
     with pytest.raises(AccessError, match=r"holds no metrics.*--metrics"):
         read_records(tmp_path)

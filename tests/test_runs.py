@@ -74,6 +74,12 @@ def test_a_link_in_a_circle_among_the_outputs_does_not_stop_a_run(source, option
     assert len(plan_run(source, tmp_path / "out", options).jobs) == 2
 
 
+def test_hidden_files_among_the_metrics_are_no_metrics(source, options, tmp_path):
+    (tmp_path / "out" / "metrics").mkdir(parents=True)
+    (tmp_path / "out" / "metrics" / "._part-0.parquet").write_bytes(b"what a Mac leaves behind")
+    assert len(plan_run(source, tmp_path / "out", options).jobs) == 2
+
+
 def test_a_missing_source_an_unknown_model_and_a_blocked_destination_have_their_own_errors(
     source, options, tmp_path
 ):

@@ -112,7 +112,7 @@ def measure(before: np.ndarray, after: np.ndarray) -> PageMetrics:
         What ``PageMetrics`` describes.
 
     Raises:
-        OptionError: sizes differ, or a side is shorter than 8 px.
+        OptionError: sizes differ, or a side is shorter than 8 px, reduced.
     """
     _check(before, after)
     factor = reduction(before.shape)
@@ -270,5 +270,5 @@ def _check(before: np.ndarray, after: np.ndarray) -> None:
             f"a page of {width} x {height} px became one of {other[1]} x {other[0]} px; "
             "measure pages of one size"
         )
-    if min(height, width) < 8:
-        raise OptionError(f"a page of {width} x {height} px is too small to measure; 8 px at least")
+    if min(height, width) // reduction(before.shape) < 8:
+        raise OptionError(f"a page of {width} x {height} px is too small to measure")

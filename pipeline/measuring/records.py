@@ -243,10 +243,10 @@ def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -
         columns: names of the columns to read; None for all.
 
     Raises:
-        AccessError: there is nothing there.
+        AccessError: there is nothing there, or a file cannot be read.
         UnreadableError: a file is not pagewash's Parquet, or was written by a newer version.
     """
-    parts = _parts(folder_or_file)
+    parts = find_parts(folder_or_file)
     if not parts:
         raise AccessError(
             f"{folder_or_file} holds no metrics (*.parquet); name the folder given to --metrics"
@@ -255,7 +255,8 @@ def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -
     return pa.concat_tables(_read_part(path, pa.schema(fields, SCHEMA.metadata)) for path in parts)
 
 
-def _parts(folder_or_file: Path) -> list[Path]:
+def find_parts(folder_or_file: Path) -> list[Path]:
+    """Parts of a run or of a whole metrics folder, or the one given; no hidden files."""
     if folder_or_file.is_file():
         return [folder_or_file]
     visible = (p for p in folder_or_file.rglob("*.parquet") if not p.name.startswith("."))
@@ -264,11 +265,14 @@ def _parts(folder_or_file: Path) -> list[Path]:
 
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     try:
-        with pq.ParquetFile(path) as file:
+        with access_errors(str(path), "read"), pq.ParquetFile(path) as file:
             known = [name for name in file.schema_arrow.names if name in schema.names]
             table = file.read(known)
     except (pa.ArrowInvalid, OSError) as error:
-        raise UnreadableError(f"{path} is not a readable Parquet file: {error}") from error
+        raise UnreadableError(
+            f"{path} is not a readable Parquet file: {error}. Remove it; the documents that it was "
+            "about are cleaned again."
+        ) from error
     found = (table.schema.metadata or {}).get(VERSION_KEY)
     if found is None:
         raise UnreadableError(f"{path} was not written by pagewash; move it elsewhere")

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline.measuring.records import read_records
+from pipeline.measuring.records import find_parts, read_records
 
 COLUMNS = (
     "started",
@@ -65,7 +65,7 @@ def read_ledger(metrics: Path | None) -> Ledger:
         UnreadableError: a part is damaged, or not pagewash's.
         AccessError: a part cannot be read.
     """
-    if metrics is None or next(metrics.rglob("*.parquet"), None) is None:
+    if metrics is None or not find_parts(metrics):
         return {}
     table = read_records(metrics, COLUMNS)
     rows = table.sort_by([("started", "ascending"), ("run_id", "ascending")]).to_pylist()
