@@ -1,5 +1,6 @@
 """What a person at a terminal sees and does: messages, a progress bar, and Ctrl-C."""
 
+import io
 import logging
 import signal
 import sys
@@ -45,6 +46,8 @@ def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
     from rich.console import Console
 
     file = sys.stdout if to_stdout else sys.stderr
+    if isinstance(file, io.TextIOWrapper):
+        file.reconfigure(errors="backslashreplace")  # no name must end a command that has done all
     console = Console(file=file, width=None if file.isatty() else 120, highlight=False)
     console.print(what)
 

@@ -1,6 +1,7 @@
 """The command `pagewash`: exit codes, messages, standard input and output, and a quick --help."""
 
 import io
+import os
 import resource
 import signal
 import subprocess
@@ -125,6 +126,15 @@ def test_metrics_sums_up_an_output_folder_and_a_run(folders, quick, capsys):
     assert main(["metrics", str(run)]) == 0
     assert capsys.readouterr().out == whole
     assert main(["metrics", str(folders[0])]) == 5
+
+
+def test_a_name_that_the_terminal_cannot_show_does_not_end_the_summary(folders, quick):
+    (folders[0] / "é.png").touch()
+    done = pagewash("clean", *folders, *quick, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2, done.stderr
+    assert rb"\xe9.png" in done.stdout
+    done = pagewash("metrics", folders[1], "--worst", "-1")
+    assert (done.returncode, b"--worst -1 is negative" in done.stderr) == (1, True)
 
 
 def test_evaluate_puts_the_network_beside_what_it_has_to_beat(tmp_path, quick, capsys):

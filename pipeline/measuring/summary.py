@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.errors import OptionError
 from pipeline.measuring.records import Status
 
 STAGES = ("read", "clean", "measure", "write")
@@ -74,7 +75,12 @@ def summarise(table: pa.Table, seconds: float | None = None, worst: int = 10) ->
         table: rows in the columns of ``records.SCHEMA``, as ``read_records`` gives them.
         seconds: how long the run took, where that is known.
         worst: how many pages to name at most.
+
+    Raises:
+        OptionError: a negative number of pages.
     """
+    if worst < 0:
+        raise OptionError(f"--worst {worst} is negative; give 0 or more")
     counted = {row["values"]: row["counts"] for row in pc.value_counts(table["status"]).to_pylist()}
     statuses = {status: counted.get(status, 0) for status in get_args(Status)}
     stages = {name: pc.sum(table[f"seconds_{name}"]).as_py() or 0.0 for name in STAGES}
