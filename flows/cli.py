@@ -210,7 +210,10 @@ def evaluate(
     return DONE
 
 
-# named, not imported: their options bring torch
+# named, not imported: their options bring torch, or what plans a run
+app.command(
+    "flows.watch:watch", name="watch", help="Clean what arrives in a folder, until stopped."
+)
 app.command("flows.training:train", name="train", help="Train an autoencoder, or go on with a run.")
 app.command("flows.bench:bench", name="bench", help="Measure what was chosen for this machine.")
 

@@ -1,0 +1,161 @@
+"""Watching an inbox: what has arrived whole is cleaned, batch after batch, until told to stop.
+
+Nothing that lies in the inbox ends the watch. How a batch is cleaned, here or as a flow, is the
+caller's.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import OptionError
+from pipeline.failures import describe
+from pipeline.options import RunOptions
+from pipeline.runs.inbox import Inbox
+from pipeline.runs.outcome import RunReport
+from pipeline.runs.planning import SHARD_DOCUMENTS, conflicts, plan_outputs, plan_run
+
+log = logging.getLogger(__name__)
+
+Clean = Callable[[RunOptions, list[str]], RunReport]
+"""Cleans documents, named by their paths below the inbox."""
+
+
+@dataclass(frozen=True)
+class WatchOptions:
+    """When the inbox is looked at, and what counts as whole."""
+
+    settle: float = 10.0
+    """Seconds in which size and time of a document must not change before it is cleaned."""
+
+    every: float = 5.0
+    """Seconds between two looks at the inbox."""
+
+    def __post_init__(self) -> None:
+        if self.settle < 0 or not self.every > 0:
+            raise OptionError(
+                f"--settle {self.settle} must be 0 or more seconds, and --every {self.every} "
+                "more than 0"
+            )
+
+
+@dataclass(frozen=True)
+class Route:
+    """From where to where, and how."""
+
+    source: Path
+    destination: Path
+    options: RunOptions
+    metrics: Path | None = None
+    """None is `destination/metrics`."""
+
+    def refused(self, inbox: Inbox) -> dict[Path, str]:
+        """Documents in the inbox that have no place of their own to go to, and why."""
+        outputs = plan_outputs(inbox.documents, self.source, self.destination, self.options)
+        return conflicts(outputs, self.metrics or self.destination / "metrics")
+
+    def names(self, paths: Sequence[Path]) -> list[str]:
+        """Documents by their paths below the inbox, with slashes."""
+        return [path.relative_to(self.source).as_posix() for path in paths]
+
+
+def open_inbox(route: Route, settle: float) -> Inbox:
+    """Look at an inbox for the first time, and leave alone what earlier runs have cleaned.
+
+    Args:
+        route: the inbox, where outputs go, and how.
+        settle: seconds, as in `WatchOptions`.
+
+    Raises:
+        PagewashError: documents cannot be cleaned from there to there; as for `plan_run`.
+    """
+    if route.source.is_file():
+        raise OptionError(f"{route.source} is a file; name the folder that documents arrive in")
+    inbox = Inbox(route.source, settle)
+    inbox.look(time.monotonic())
+    refused = route.refused(inbox)
+    known = [path for path in inbox.documents if path not in refused]
+    plan = plan_run(
+        route.source, route.destination, route.options, route.metrics, route.names(known)
+    )
+    for path in set(known) - {job.source for job in plan.jobs}:
+        inbox.done(path)
+    return inbox
+
+
+def watch_inbox(
+    inbox: Inbox,
+    route: Route,
+    every: float,
+    clean: Clean,
+    stop: threading.Event,
+    tell: Callable[[RunReport], object] = lambda report: None,
+) -> None:
+    """Clean what arrives in an inbox until told to stop.
+
+    A document that cannot be cleaned is recorded like any other, and tried again when it changes;
+    where its error may pass, as on a full disk, it is tried again later.
+
+    Args:
+        inbox: as `open_inbox` gives it.
+        route: the same; its failure budget does not count here.
+        every: seconds between two looks, as in `WatchOptions`.
+        clean: cleans a batch.
+        stop: ends the watch, after the documents in hand.
+        tell: told of each batch.
+    """
+    # the inbox knows what is new, and each batch goes to its end, whatever fails
+    options = replace(route.options, force=True, max_failures="100%")
+    while not stop.is_set():
+        for batch in _batches(inbox, route):
+            if stop.is_set():
+                break
+            again = _clean(batch, route, lambda names: clean(options, names), tell)
+            for path in batch:
+                if path in again:
+                    inbox.put_off(path, time.monotonic())
+                else:
+                    inbox.done(path)
+        _wait(stop, every)
+
+
+def _batches(inbox: Inbox, route: Route) -> list[list[Path]]:
+    """What is ready, in batches; whatever was put off comes alone, lest it spoil another batch."""
+    ready = inbox.look(time.monotonic())
+    refused = route.refused(inbox) if ready else {}
+    for path in refused.keys() & set(ready):
+        log.error(refused[path])
+        inbox.done(path)
+    ready = [path for path in ready if path not in refused]
+    fresh = [path for path in ready if not inbox.was_put_off(path)]
+    starts = range(0, len(fresh), SHARD_DOCUMENTS)
+    tried = [[path] for path in ready if inbox.was_put_off(path)]
+    return [fresh[start : start + SHARD_DOCUMENTS] for start in starts] + tried
+
+
+def _clean(
+    batch: Sequence[Path],
+    route: Route,
+    clean: Callable[[list[str]], RunReport],
+    tell: Callable[[RunReport], object],
+) -> set[Path]:
+    """Clean a batch; returns documents to try again, since what failed may pass."""
+    try:
+        report = clean(route.names(batch))
+    except Exception as error:
+        # no document's own, which is in the report: the disk, the model, the Prefect server
+        log.error(f"{describe(str(route.source), error).message} {len(batch)} documents wait.")
+        log.debug("the error", exc_info=True)
+        return set(batch)
+    tell(report)
+    return {Path(failure.source) for failure in report.failures if failure.may_pass}
+
+
+def _wait(stop: threading.Event, seconds: float) -> None:
+    """Wait in short sleeps: a signal handler that sets an event which is waited for may hang."""
+    end = time.monotonic() + seconds
+    while not stop.is_set() and time.monotonic() < end:
+        time.sleep(min(0.2, seconds))
