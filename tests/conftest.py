@@ -27,6 +27,16 @@ def prefect_server() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """SRC with three scans, and DST."""
+    from scans import write_scan  # brings torch
+
+    for number in range(3):
+        write_scan(tmp_path / "scans" / f"{number}.png", seed=number)
+    return tmp_path / "scans", tmp_path / "out"
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a small untrained network: it cleans nothing, but quickly."""

@@ -18,14 +18,6 @@ pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(600
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """SRC with three scans, and DST."""
-    for number in range(3):
-        write_scan(tmp_path / "scans" / f"{number}.png", seed=number)
-    return tmp_path / "scans", tmp_path / "out"
-
-
-@pytest.fixture
 def options(tiny_model: Path) -> RunOptions:
     return RunOptions(model=str(tiny_model), device="cpu", precision="fp32")
 

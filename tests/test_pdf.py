@@ -537,6 +537,14 @@ def test_a_broken_pdf_is_reported(data, tmp_path):
         read(tmp_path / "0041.pdf")
 
 
+def test_a_pdf_whose_tree_of_pages_is_broken_is_reported(tmp_path):
+    pdf = pikepdf.new()
+    add_page(pdf, b"")
+    (tmp_path / "0041.pdf").write_bytes(save(pdf).getvalue().replace(b"/Pages", b"/Pagan"))
+    with pytest.raises(UnreadableError, match=r"0041\.pdf cannot be read as PDF.*page tree"):
+        read(tmp_path / "0041.pdf")
+
+
 def test_a_pdf_without_pages_is_reported():
     with pytest.raises(UnreadableError, match="without pages"):
         read(save(pikepdf.new()))

@@ -19,14 +19,6 @@ from pipeline.runs.shards import clean_run, clean_shard
 
 
 @pytest.fixture
-def folders(tmp_path: Path) -> tuple[Path, Path]:
-    """SRC with three scans, and DST."""
-    for number in range(3):
-        write_scan(tmp_path / "scans" / f"{number}.png", seed=number)
-    return tmp_path / "scans", tmp_path / "out"
-
-
-@pytest.fixture
 def clean(folders, tiny_model):
     """Clean SRC into DST with the fake cleaner."""
 

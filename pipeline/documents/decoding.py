@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
-from pipeline.errors import TooLargeError, UnreadableError
-from pipeline.pages import Pixels, ReadLimits
+from pipeline.errors import UnreadableError
+from pipeline.pages import Pixels
 
 _PILLOW_STATE = threading.Lock()  # warning filters and Pillow's limit belong to the process
 
@@ -37,21 +37,6 @@ def quiet() -> Iterator[None]:
     with _PILLOW_STATE, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def check_size(name: str, size: tuple[int, int], limits: ReadLimits) -> None:
-    """Refuse an image that is too large, by its header.
-
-    Raises:
-        TooLargeError: more pixels than the limit.
-    """
-    mpixels = size[0] * size[1] / 1e6
-    if mpixels > limits.max_mpixels:
-        raise TooLargeError(
-            f"{name} holds an image of {size[0]} x {size[1]} pixels: {mpixels:.0f} megapixels, "
-            f"more than the limit of {limits.max_mpixels:g}. If it is no mistake, "
-            f"raise the limit with --max-image-mpixels {math.ceil(mpixels)}."
-        )
 
 
 def decode(image: Image.Image) -> int:

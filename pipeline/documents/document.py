@@ -11,7 +11,6 @@ import io
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
 from pipeline.documents.containers import (
@@ -89,12 +88,7 @@ class Document(Protocol):
         ...
 
     def __enter__(self) -> Self: ...
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
 
 def open_document(source: Path | BinaryIO, limits: ReadLimits = DEFAULT_LIMITS) -> Document:

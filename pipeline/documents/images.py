@@ -5,9 +5,8 @@ Knows containers and what stands in their headers; what the modes mean is `decod
 
 import statistics
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from PIL import (
@@ -23,7 +22,6 @@ from PIL import (
 
 from pipeline.documents.containers import Container
 from pipeline.documents.decoding import (
-    check_size,
     decode,
     is_black_on_white,
     quiet,
@@ -31,8 +29,7 @@ from pipeline.documents.decoding import (
     upright_pixels,
 )
 from pipeline.documents.jp2 import read_profile
-from pipeline.errors import PagewashError, UnreadableError
-from pipeline.files import access_errors
+from pipeline.documents.reading import check_size, reading_errors
 from pipeline.pages import Page, ReadLimits, Stored, fitting_profile
 
 # The readers themselves, past Image.open: its guard against large images cannot be told our limit.
@@ -141,21 +138,9 @@ class ImageDocument:
         self._file.seek(0)
         return read_profile(self._file.read())
 
-    @contextmanager
-    def _understood(self) -> Iterator[None]:
+    def _understood(self) -> AbstractContextManager[None]:
         """Name the file in whatever goes wrong."""
-        try:
-            with access_errors(self._name, "read"):
-                yield
-        except UnreadableError as error:
-            raise UnreadableError(f"{self._name} cannot be read: {error}.") from error
-        except (PagewashError, MemoryError):
-            raise
-        except Exception as error:  # Pillow raises whatever corrupt bytes lead it to
-            raise UnreadableError(
-                f"{self._name} cannot be read as {self.container.upper()}: {error}. "
-                "It may be truncated or damaged: scan the page again, or remove the file."
-            ) from error
+        return reading_errors(self._name, self.container, "scan the page again")
 
     def close(self) -> None:
         """Close the file."""
@@ -164,12 +149,7 @@ class ImageDocument:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 

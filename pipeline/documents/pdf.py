@@ -8,7 +8,6 @@ import io
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 import pikepdf
@@ -16,10 +15,9 @@ from pikepdf import Name
 
 from pipeline.documents import pdf_images
 from pipeline.documents.containers import Container
-from pipeline.documents.decoding import check_size
 from pipeline.documents.pdf_layout import Layout, Placement, read_layout
-from pipeline.errors import EncryptedError, PagewashError, UnreadableError
-from pipeline.files import access_errors
+from pipeline.documents.reading import check_size, reading_errors
+from pipeline.errors import EncryptedError, UnreadableError
 from pipeline.pages import Page, ReadLimits, UntouchedPage, fitting_profile
 
 
@@ -52,10 +50,12 @@ class PdfDocument:
         self._file = file
         self._name = str(source or "standard input")
         self._pdf = self.reopen()
-        self.page_count = len(self._pdf.pages)
+        with self._understood():
+            self.page_count = len(self._pdf.pages)
         if not self.page_count:
             raise UnreadableError(f"{self._name} is a PDF without pages. Remove it.")
-        self.notes = (*notes, *_notes(self._pdf, self._name))
+        with self._understood():
+            self.notes = (*notes, *_notes(self._pdf, self._name))
 
     def reopen(self) -> pikepdf.Pdf:
         """The same PDF once more, to be changed and closed by the caller, in any thread."""
@@ -129,23 +129,14 @@ class PdfDocument:
     @contextmanager
     def _understood(self) -> Iterator[None]:
         """Name the file in whatever goes wrong."""
-        try:
-            with access_errors(self._name, "read"):
+        with reading_errors(self._name, self.container, "make it again"):
+            try:
                 yield
-        except pikepdf.PasswordError as error:
-            raise EncryptedError(
-                f"{self._name} asks for a password. "
-                "Remove it with: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
-            ) from error
-        except UnreadableError as error:
-            raise UnreadableError(f"{self._name} cannot be read: {error}.") from error
-        except (PagewashError, MemoryError):
-            raise
-        except Exception as error:  # pikepdf raises whatever corrupt objects lead it to
-            raise UnreadableError(
-                f"{self._name} cannot be read as PDF: {error}. It may be truncated or damaged: "
-                "make it again, or remove the file."
-            ) from error
+            except pikepdf.PasswordError as error:
+                raise EncryptedError(
+                    f"{self._name} asks for a password. "
+                    "Remove it with: qpdf --decrypt --password=PASSWORD IN.pdf OUT.pdf"
+                ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -155,12 +146,7 @@ class PdfDocument:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
