@@ -12,7 +12,6 @@ from io import BytesIO
 from pathlib import Path
 
 import cv2
-import img2pdf
 import numpy as np
 import pikepdf
 from numpy.random import Generator
@@ -113,9 +112,14 @@ def _report(rng: Generator, faces: Sequence[Typeface], path: Path) -> None:
     for _ in range(2):
         specimen = set_specimen(rng, HEIGHT, WIDTH, faces, X_HEIGHTS)
         steps = (paper.yellowing, 0.5), (paper.stains, 0.7), (noise.gaussian, 0.05)
-        scans.append(_jpeg(_damage(_printed(rng, specimen), rng, *steps)))
+        dirty = _damage(_printed(rng, specimen), rng, *steps)
+        scans.append(PillowImage.fromarray(to_bytes(dirty)))
         texts.append(specimen.text)
-    with pikepdf.open(BytesIO(img2pdf.convert(scans))) as pdf:
+    scanned = BytesIO()
+    scans[0].save(
+        scanned, "PDF", save_all=True, append_images=scans[1:], resolution=DPI, quality=80
+    )
+    with pikepdf.open(scanned) as pdf:
         for page, text in zip(pdf.pages, texts, strict=True):
             _add_text_layer(pdf, page, text)
         with pdf.open_outline() as outline:
@@ -186,12 +190,6 @@ def _signature(rng: Generator, start: tuple[int, int]) -> Image:
 
 def _of(faces: Sequence[Typeface], *names: str) -> list[Typeface]:
     return [face for face in faces if face.path.stem.lower() in names]
-
-
-def _jpeg(page: Image) -> bytes:
-    buffer = BytesIO()
-    PillowImage.fromarray(to_bytes(page)).save(buffer, "JPEG", quality=80, dpi=(DPI, DPI))
-    return buffer.getvalue()
 
 
 def _save(page: Image, path: Path) -> None:
