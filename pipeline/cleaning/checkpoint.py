@@ -43,9 +43,6 @@ class ModelCard:
     text_heights: tuple[float, float] = (15.0, 45.0)
     """Smallest and largest x-height in pixels that it was trained on."""
 
-    dpi: tuple[float, float] = (150.0, 400.0)
-    """Lowest and highest resolution of its training pages."""
-
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The options of its training."""
 
@@ -146,7 +143,7 @@ def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoin
 
 
 def read_card(path: Path) -> ModelCard:
-    """Read the card beside a weights' file; fields that only a newer pagewash knows are left out.
+    """Read the card beside a weights' file; fields of another pagewash are left out.
 
     Raises:
         InputError: it is no card, or its network is one that this pagewash cannot build.
@@ -158,10 +155,9 @@ def read_card(path: Path) -> ModelCard:
         known = {key.name for key in fields(ModelCard)}
         values = {key: value for key, value in content.items() if key in known}
         values["options"] = _options(content["options"])
-        for pair in ("text_heights", "dpi"):
-            if pair in values:
-                low, high = values[pair]
-                values[pair] = (float(low), float(high))
+        if "text_heights" in values:
+            low, high = values["text_heights"]
+            values["text_heights"] = (float(low), float(high))
         return ModelCard(**values)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
