@@ -215,6 +215,7 @@ app.command(
     "flows.watch:watch", name="watch", help="Clean what arrives in a folder, until stopped."
 )
 app.command("flows.training:train", name="train", help="Train an autoencoder, or go on with a run.")
+app.command("flows.report:report", name="report", help="Write a report to look at, in one file.")
 app.command("flows.bench:bench", name="bench", help="Measure what was chosen for this machine.")
 
 

@@ -1,0 +1,132 @@
+"""Distributions of metrics, drawn as outlines that an SVG path takes. Numbers only."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.measuring.review import ReviewLimits
+
+BINS = 36
+WIDTH, HEIGHT = 320, 44
+"""Of one strip, in units of the SVG."""
+
+SPREAD = (0.5, 99.5)
+"""Percentiles that a chart reaches over; the first and last bin hold what lies beyond."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric worth a chart."""
+
+    name: str
+    """In the columns: as it is, or with _before and _after."""
+
+    title: str
+    about: str
+    share: bool = False
+    """Shown in percent."""
+
+    limit: float | None = None
+    """Beyond it a page is to be looked at."""
+
+
+LIMITS = ReviewLimits()
+
+METRICS = (
+    Metric("ink_lost", "Ink lost", "share of the scan's strokes", True, LIMITS.ink_lost),
+    Metric("ink_added", "Ink added", "share of the strokes", True, LIMITS.ink_added),
+    Metric("novelty", "Novelty", "percentile of normal pages"),
+    Metric("noise", "Noise of the paper", "grey levels"),
+    Metric("background", "Level of the paper", "0 black to 255 white"),
+    Metric("unevenness", "Unevenness of the paper", "grey levels"),
+    Metric("contrast", "Contrast of the ink", "darkness against the paper", True),
+    Metric("sharpness", "Sharpness of the ink", "share of an edge within 3 px", True),
+    Metric("ocr_confidence", "Confidence of OCR", "0 to 100"),
+)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One distribution."""
+
+    label: str
+    """Scan, Cleaned, or nothing where there is but one."""
+
+    median: str
+    outline: str
+    """An SVG path within `WIDTH` x `HEIGHT`."""
+
+    middle: float
+    """Where the median lies, 0 to `WIDTH`."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The distributions of one metric over the same range."""
+
+    metric: Metric
+    low: str
+    high: str
+    limit: float | None
+    """Where the limit lies, 0 to `WIDTH`; None without one, or beyond the chart."""
+
+    strips: tuple[Strip, ...]
+
+
+def draw_charts(table: pa.Table) -> tuple[Chart, ...]:
+    """A chart for each metric that pages of a table have; rows in ``records.SCHEMA``."""
+    found = (_chart(metric, list(_values(table, metric))) for metric in METRICS)
+    return tuple(chart for chart in found if chart is not None)
+
+
+def _values(table: pa.Table, metric: Metric) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    """What the pages of a table have of a metric, under a label each."""
+    columns = {metric.name: ""}
+    if metric.name not in table.column_names:
+        columns = {f"{metric.name}_before": "Scan", f"{metric.name}_after": "Cleaned"}
+    for column, label in columns.items():
+        yield label, np.asarray(table[column].drop_null(), np.float64)
+
+
+def _chart(metric: Metric, samples: list[tuple[str, NDArray[np.float64]]]) -> Chart | None:
+    if not all(values.size for _, values in samples):
+        return None
+    low, high = _range(metric, np.concatenate([values for _, values in samples]))
+    scale = WIDTH / (high - low)
+    strips = []
+    for label, values in samples:
+        median = float(np.median(values))
+        middle = (min(max(median, low), high) - low) * scale
+        outline = _outline(_heights(values, low, high))
+        strips.append(Strip(label, _text(metric, median), outline, round(middle, 1)))
+    limit = None if metric.limit is None else round((metric.limit - low) * scale, 1)
+    return Chart(metric, _text(metric, low), _text(metric, high), limit, tuple(strips))
+
+
+def _range(metric: Metric, values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = (float(value) for value in np.percentile(values, SPREAD))
+    if metric.limit is not None:  # the limit stands in the chart, and so does nought
+        low, high = 0.0, max(high, 2 * metric.limit)
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def _heights(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    """Of the bins, up to `HEIGHT`; as square roots, so that one page among many still shows."""
+    counts = np.sqrt(np.histogram(values.clip(low, high), BINS, (low, high))[0])
+    return np.asarray(counts / counts.max() * HEIGHT)
+
+
+def _outline(heights: NDArray[np.float64]) -> str:
+    """Steps from left to right, closed along the bottom."""
+    step = WIDTH / BINS
+    edges = [f"M0 {HEIGHT}"]
+    for number, height in enumerate(heights, 1):
+        edges.append(f"V{HEIGHT - height:.1f}H{number * step:.1f}")
+    return "".join([*edges, f"V{HEIGHT}Z"])
+
+
+def _text(metric: Metric, value: float) -> str:
+    return f"{round(100 * value, 1):g} %" if metric.share else f"{value:.3g}"
