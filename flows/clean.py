@@ -6,11 +6,12 @@ work is. What a shard does is `pipeline.runs.shards`'s.
 
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import (
@@ -23,23 +24,24 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.exceptions import TerminationSignal
-from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from flows.crew import Crew, Future, ThisProcess, clean_shards
 from flows.reports import as_markdown, as_rows, headline
-from pipeline.errors import AccessError
+from pipeline.cleaning.modelfiles import absolute_model
+from pipeline.errors import AccessError, MissingError
 from pipeline.failures import exit_code
 from pipeline.options import RunOptions
-from pipeline.runs.outcome import Run, RunReport, ShardReport, may_still_fail
-from pipeline.runs.planning import Job, RunPlan, plan_run, plan_shards
+from pipeline.runs.outcome import Run, RunReport, ShardReport
+from pipeline.runs.planning import Job, RunPlan, plan_run
 from pipeline.runs.shards import clean_shard
 
-DEFAULTS = RunOptions()
+if TYPE_CHECKING:
+    from flows.cluster import Cluster  # needs Dask
 
-SHARDS_AT_ONCE = 1
-"""One machine has one network, and a shard keeps all its processors busy."""
+DEFAULTS = RunOptions()
 
 RETRIES = 2
 """Further tries of a shard whose files could not be read or written."""
@@ -54,6 +56,15 @@ def stop_event() -> threading.Event | None:
     Runners pickle a flow with all that it names: a function, but not a context variable.
     """
     return _stop.get()
+
+
+_crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
+"""Set by who runs the flow in this process, to have its shards cleaned elsewhere."""
+
+
+def crew() -> Crew:
+    """Who cleans the shards of this run."""
+    return _crew.get() or ThisProcess()
 
 
 class ShardIncompleteError(AccessError):
@@ -75,10 +86,15 @@ def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     persist_result=False,
 )
 def clean_shard_task(
-    jobs: Sequence[Job], run: Run, part: Path | None, may_fail: int
+    jobs: Sequence[Job], run: Run, part: Path | None, may_fail: int, on_dask: bool = False
 ) -> ShardReport:
     """Clean a shard; a try after the first cleans only what failed in the one before."""
-    report = clean_shard(jobs, run, part, may_fail=may_fail, stop=stop_event())
+    if on_dask:
+        from flows.worker import clean_shard_on_worker
+
+        report = clean_shard_on_worker(jobs, run, part, may_fail)
+    else:
+        report = clean_shard(jobs, run, part, may_fail=may_fail, stop=stop_event())
     passing = [failure for failure in report.failures if failure.may_pass]
     context = TaskRunContext.get()
     if passing and not report.stopped and context and context.task_run.run_count <= RETRIES:
@@ -89,7 +105,7 @@ def clean_shard_task(
 @flow(
     name="clean-documents",
     # its own type is narrower than what the decorator takes
-    task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=SHARDS_AT_ONCE)),
+    task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=ThisProcess.room)),
     persist_result=False,
 )
 def clean_documents(
@@ -129,25 +145,17 @@ def clean_documents(
 
 
 def _clean(plan: RunPlan, run: Run) -> list[ShardReport]:
-    """Clean shard after shard, and show how far it is."""
+    """Have all shards cleaned, and show how far it is."""
     progress: Any = create_progress_artifact(0.0, key="pagewash-progress", description="Documents")
-    waiting: deque[PrefectFuture[ShardReport]] = deque()
     reports: list[ShardReport] = []
 
-    def collect() -> None:
-        reports.append(waiting.popleft().result())
+    def submit(jobs: Sequence[Job], part: Path | None, may_fail: int) -> Future:
+        return clean_shard_task.submit(jobs, run, part, may_fail, crew().on_dask)
+
+    for report in clean_shards(crew(), plan, run, submit):
+        reports.append(report)
         done = sum(report.documents for report in reports)
         update_progress_artifact(progress, 100 * done / len(plan.jobs))
-
-    for number, jobs in enumerate(plan_shards(plan.jobs)):
-        if len(waiting) == SHARDS_AT_ONCE:
-            collect()
-            if reports[-1].stopped:
-                break
-        may_fail = may_still_fail(plan, reports)
-        waiting.append(clean_shard_task.submit(jobs, run, run.part(number), may_fail))
-    while waiting:
-        collect()
     return reports
 
 
@@ -164,21 +172,51 @@ def run_flow(
     metrics: Path | None,
     stop: threading.Event,
     only: list[str] | None = None,
+    *,
+    cluster: str | None = None,
 ) -> RunReport:
     """Run the flow in this process, and wait for it.
 
+    Args:
+        source: as for the flow, like the others of its names.
+        destination: the same.
+        options: the same.
+        metrics: the same.
+        stop: stops the run, once it is set.
+        only: the same.
+        cluster: a Dask cluster whose workers clean the shards: local, or its scheduler's address.
+
     Raises:
-        PagewashError: as the flow did.
+        PagewashError: as the flow did, or as `flows.cluster.cluster_at`.
         KeyboardInterrupt: it was ended from outside.
     """
-    token = _stop.set(stop)
-    try:
-        state: Any = clean_documents(source, destination, options, metrics, only, return_state=True)
-    except TerminationSignal as error:
-        raise KeyboardInterrupt from error
-    finally:
-        _stop.reset(token)
+    with ExitStack() as stack:
+        stack.callback(_stop.reset, _stop.set(stop))
+        chosen = clean_documents
+        if cluster is not None:
+            workers = stack.enter_context(_cluster(cluster, stop))
+            stack.callback(_crew.reset, _crew.set(workers))
+            chosen = clean_documents.with_options(task_runner=workers.task_runner)
+            # workers stand in folders of their own
+            source, destination = source.absolute(), destination.absolute()
+            metrics = metrics and metrics.absolute()
+            options = replace(options, model=absolute_model(options.model))
+        try:
+            state: Any = chosen(source, destination, options, metrics, only, return_state=True)
+        except TerminationSignal as error:
+            raise KeyboardInterrupt from error
     result: RunReport | BaseException = state.result(raise_on_failure=False)
     if isinstance(result, BaseException):
         raise result
     return result
+
+
+def _cluster(place: str, stop: threading.Event) -> AbstractContextManager["Cluster"]:
+    try:
+        from flows.cluster import cluster_at
+    except ModuleNotFoundError as error:
+        raise MissingError(
+            f"--cluster needs Dask, and {error.name} is not installed; "
+            "run: pip install 'pagewash[dask]'"
+        ) from error
+    return cluster_at(place, stop)

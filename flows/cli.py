@@ -54,6 +54,7 @@ def clean(
     options: Options = DEFAULTS,
     metrics: Path | None = None,
     flow: bool | None = None,
+    cluster: str | None = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
@@ -68,6 +69,8 @@ def clean(
         metrics: Folder for a row of metrics per page, in Parquet; for a folder of outputs its
             metrics/.
         flow: Run as a Prefect flow; the default is to do so where PREFECT_API_URL is set.
+        cluster: Run as a Prefect flow on a Dask cluster: local, or its scheduler's address, such
+            as tcp://10.0.0.5:8786.
         quiet: Print errors only.
         verbose: Tell of every choice that is made.
     """
@@ -75,7 +78,12 @@ def clean(
     from pipeline.runs.planning import plan_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
-    by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
+    by_flow = bool(cluster or os.environ.get("PREFECT_API_URL")) if flow is None else flow
+    if cluster and (not by_flow or STREAM in (source, destination)):
+        raise OptionError(
+            f"--cluster {cluster} cleans documents on disk, by a flow; "
+            "leave it out for a stream, and with --no-flow"
+        )
     if STREAM in (source, destination):
         # a stream holds nothing from an earlier run, and another process cannot come back to it
         options, by_flow = replace(options, force=True), False
@@ -84,7 +92,10 @@ def clean(
         if not plan.jobs:
             console.say(console.nothing_to_do(plan), quiet=quiet)
             return DONE
-        report = _as_flow(read, written, options, metrics) if by_flow else _here(plan, quiet)
+        if by_flow:
+            report = _as_flow(read, written, options, metrics, cluster)
+        else:
+            report = _here(plan, quiet)
         if not quiet:
             from flows.reports import closing
 
@@ -101,13 +112,17 @@ def _here(plan: "RunPlan", quiet: bool) -> "RunReport":
 
 
 def _as_flow(
-    source: Path, destination: Path, options: RunOptions, metrics: Path | None
+    source: Path,
+    destination: Path,
+    options: RunOptions,
+    metrics: Path | None,
+    cluster: str | None,
 ) -> "RunReport":
-    """Clean in this process as a flow that Prefect sees, and keeps."""
+    """Clean as a flow that Prefect sees, and keeps, in this process or on a cluster."""
     from flows.clean import run_flow
 
     with console.stopping() as stop:
-        return run_flow(source, destination, options, metrics, stop)
+        return run_flow(source, destination, options, metrics, stop, cluster=cluster)
 
 
 @app.command

@@ -35,6 +35,16 @@ def find_model(name_or_path: str | Path) -> Path:
     return path
 
 
+def absolute_model(name_or_path: str) -> str:
+    """The same model from whatever folder it is asked for: a shipped one's name, or a whole path.
+
+    Raises:
+        MissingError: there is no such model.
+    """
+    path = find_model(name_or_path)
+    return name_or_path if path.parent == SHIPPED else str(path.absolute())
+
+
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal.
 
