@@ -144,7 +144,9 @@ def _replace_scans(info: PdfInfo, options: Any) -> None:
     scans = {page.pageno for page in pages if page.images and not page.has_text}
     if not scans:
         return
-    options.pages = scans
+    if len(scans) < len(pages):
+        options.pages = scans
+        options.use_threads = True  # 17 cannot send a choice of pages to another process
     if hasattr(options, "mode"):
         options.mode = "force"
     else:  # OCRmyPDF 16
