@@ -1,9 +1,11 @@
 """What the documents say, held against the code."""
 
+import ast
 import re
 from pathlib import Path
 
 from flows.cli import app
+from flows.options_table import PAGE, rewritten
 from pipeline.measuring.records import schema_as_markdown
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +23,36 @@ def test_the_readme_shows_every_command():
 
 
 def test_links_in_the_documents_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "models/README.md", ROOT / "data/samples/README.md"]
+    folders = (".", "models", "flows", "data/samples")
+    pages = [ROOT / folder / "README.md" for folder in folders]
     for page in pages:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             assert target.startswith("http") or (page.parent / target).exists(), (page, target)
+
+
+def test_the_table_of_options_is_that_of_the_command_line():
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == rewritten(page), "options have changed; run: python -m flows.options_table"
+
+
+def literals(source: str) -> list[str]:
+    """Texts in a module, with … in the place of what is filled in."""
+    return [
+        "".join(part.value if isinstance(part, ast.Constant) else "…" for part in parts)
+        for node in ast.walk(ast.parse(source))
+        for parts in [node.values if isinstance(node, ast.JoinedStr) else [node]]
+        if isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    ]
+
+
+def test_messages_that_are_explained_are_messages_that_exist():
+    explained = re.findall(r"^\| `([^`]+)` \|", PAGE.read_text(encoding="utf-8"), re.M)
+    messages = [message for message in explained if message[0] != "-" and " " in message]
+    files = [path for folder in ("pipeline", "flows") for path in (ROOT / folder).rglob("*.py")]
+    known = "\n".join(text for path in files for text in literals(path.read_text("utf-8")))
+    foreign = {"libGL.so.1: cannot open shared object file"}
+    assert len(messages) > 30
+    assert [
+        message for message in messages if message not in known and message not in foreign
+    ] == []
