@@ -14,8 +14,9 @@ from pathlib import Path
 from distributed import Event, get_client, get_worker
 from distributed.comm.addressing import get_address_host
 
-from pipeline.cleaning.modelfiles import find_model, sha256_of
+from pipeline.cleaning.modelfiles import find_model
 from pipeline.errors import PagewashError
+from pipeline.files import sha256_of
 from pipeline.options import available_processors
 from pipeline.runs.loading import load_cleaner
 from pipeline.runs.outcome import Run, ShardReport

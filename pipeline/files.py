@@ -4,6 +4,7 @@ Knows nothing of what is written.
 """
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -20,7 +21,7 @@ _WAYS_OUT = {
     errno.EDQUOT: "Free some of your quota, then run the same command again.",
     errno.EFBIG: "Choose a file system that takes larger files.",
     errno.EROFS: "Choose a folder on a disk that may be written to.",
-    errno.ENOENT: "Check its name.",
+    errno.ENOENT: "Check its name, and that it is still there.",
     errno.EISDIR: "It is a folder; name a file.",
     errno.ENAMETOOLONG: "Shorten its name.",
     errno.EPIPE: "The program that was reading it has ended.",
@@ -42,6 +43,16 @@ def printable(name: str) -> str:
     that nothing can encode.
     """
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal.
+
+    Raises:
+        AccessError: it cannot be read.
+    """
+    with access_errors(str(path), "read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

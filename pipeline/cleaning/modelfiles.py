@@ -1,13 +1,12 @@
-"""Where a model's weights lie, and their hash: what can be told of a model without torch.
+"""Where a model's weights lie: what can be told of a model without torch.
 
 A run that has nothing to do needs no more; `pipeline.cleaning.checkpoint` knows what they are.
 """
 
-import hashlib
 from pathlib import Path
 
 import models
-from pipeline.errors import AccessError, MissingError
+from pipeline.errors import MissingError
 
 SHIPPED = Path(models.__file__).parent / "weights"
 """The folder of the checkpoints that come with pagewash."""
@@ -43,19 +42,3 @@ def absolute_model(name_or_path: str) -> str:
     """
     path = find_model(name_or_path)
     return name_or_path if path.parent == SHIPPED else str(path.absolute())
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal.
-
-    Raises:
-        AccessError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AccessError(
-            f"{path} cannot be read: {error.strerror or error}. Check that it is still there "
-            "and that you may read it."
-        ) from error

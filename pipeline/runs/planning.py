@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cleaning.modelfiles import find_model, sha256_of
+from pipeline.cleaning.modelfiles import find_model
 from pipeline.documents.containers import (
     WriteOptions,
     container_of_name,
@@ -17,7 +17,7 @@ from pipeline.documents.containers import (
     output_path,
 )
 from pipeline.errors import AccessError, InputError, OptionError
-from pipeline.files import printable, real_path
+from pipeline.files import printable, real_path, sha256_of
 from pipeline.options import RunOptions
 from pipeline.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.cleaning.modelfiles import sha256_of
 from pipeline.documents.document import Document, open_document
 from pipeline.errors import InputError
+from pipeline.files import sha256_of
 from pipeline.options import RunOptions, parse_pages
 from pipeline.pages import Page, ReadLimits, UntouchedPage
 from pipeline.runs.planning import Job
