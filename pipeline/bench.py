@@ -33,7 +33,7 @@ from pipeline.speed import (
     write_scan,
 )
 
-TILES = (1024, 1536, 2048)
+TILES = (1024, 1536, 2560, 3584)
 """Sizes of tiles to try, in pixels."""
 
 MOST_PAGES = 40

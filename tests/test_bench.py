@@ -35,7 +35,7 @@ def test_a_bench_says_what_was_chosen_and_measures_every_part(no_time, tmp_path,
     report = bench(no_time, scan, told.append)
     assert told == ["the network", "each stage", "the whole pipeline", "sizes of tiles"]
     chosen = {choice.what: choice.value for choice in report.choices}
-    assert (chosen["device"], chosen["precision"], chosen["tile"]) == ("cpu", "fp32", "1536 px")
+    assert (chosen["device"], chosen["precision"], chosen["tile"]) == ("cpu", "fp32", "2560 px")
     measured = [speed.what for speed in report.speeds]
     assert measured == [
         "convolutions, fp32",

@@ -382,7 +382,7 @@ def test_a_cleaner_says_what_it_is(tmp_path):
     assert (loaded.model_id, loaded.device, loaded.precision) == ("mine", "cpu", "fp32")
     assert loaded.precision_reason == "fp32 was asked for"
     assert len(loaded.model_sha256) == 64
-    assert loaded.tile == 1536
+    assert loaded.tile == 2560
     assert network.receptive_radius < loaded.halo <= network.receptive_radius + network.stride
 
 

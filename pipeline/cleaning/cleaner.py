@@ -27,6 +27,9 @@ from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pipeline.errors import OptionError
 from pipeline.pages import Page, Pixels
 
+CPU_BATCH_PIXELS = 1536**2
+"""Of small tiles that run together on a CPU; a larger tile runs alone."""
+
 
 @dataclass(frozen=True)
 class CleanOptions:
@@ -42,12 +45,12 @@ class CleanOptions:
     """What becomes of a colour page: ink, stamps and signatures keep their hue, or all is grey."""
 
     tile: int | None = None
-    """Longest side of a tile in pixels, halo included; None: 1536 on a CPU, 2048 on a GPU. The
+    """Longest side of a tile in pixels, halo included; None: 2560 on a CPU, 2048 on a GPU. The
     output does not depend on it."""
 
     batch: int | None = None
-    """Full tiles that run at once, or as many small ones as have their pixels; None: 1 on a CPU,
-    where more gains nothing and costs memory, 8 on a GPU."""
+    """Full tiles that run at once, or as many small ones as have their pixels; None: 8 on a GPU,
+    and on a CPU 1, or small ones of 2.4 Mpx: more gain nothing there, and cost memory."""
 
     def __post_init__(self) -> None:
         if self.color not in ("keep", "gray"):
@@ -119,7 +122,8 @@ class Cleaner:
         self.halo = round_up(network.receptive_radius + 1, self._grid)
         tile = options.tile or (2048 if on_gpu else TileOptions.size)
         plan_tiles((1, 1), TileOptions(tile, self.halo), self._grid)  # an error comes at once
-        self._room = Room(self.device, tile, (options.batch or (8 if on_gpu else 1)) * tile**2)
+        usual = 8 * tile**2 if on_gpu else min(tile**2, CPU_BATCH_PIXELS)
+        self._room = Room(self.device, tile, options.batch * tile**2 if options.batch else usual)
 
     @property
     def tile(self) -> int:

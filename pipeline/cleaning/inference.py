@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.cleaning.batches import Piece
+from pipeline.cleaning.heap import keep_freed_memory
 from pipeline.pages import Pixels
 
 PAPER = 250 / 255
@@ -36,7 +37,12 @@ class Network(Protocol):
 
 
 def prepare(network: Network, device: torch.device) -> None:
-    """Bring a network that is a module to a device, ready for inference."""
+    """Bring a network that is a module to a device, ready for inference.
+
+    On a CPU, this process keeps the memory that it frees from here on (see `heap`).
+    """
+    if device.type == "cpu":
+        keep_freed_memory()
     if isinstance(network, torch.nn.Module):
         network.eval()
         network.to(device)
