@@ -29,7 +29,9 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
 from flows.crew import Crew, Future, ThisProcess, clean_shards
+from flows.events import tell_run_ended
 from flows.reports import as_markdown, as_rows, headline
+from flows.server import server_errors, wait_for_server
 from pipeline.cleaning.modelfiles import absolute_model
 from pipeline.errors import AccessError, MissingError
 from pipeline.failures import exit_code
@@ -45,6 +47,9 @@ DEFAULTS = RunOptions()
 
 RETRIES = 2
 """Further tries of a shard whose files could not be read or written."""
+
+PATIENCE = 10.0
+"""Seconds in which the Prefect server must answer."""
 
 _stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
 """Set by who runs the flow in this process and wants to be able to stop it; task threads see it."""
@@ -160,11 +165,13 @@ def _clean(plan: RunPlan, run: Run) -> list[ShardReport]:
 
 
 def _publish(report: RunReport) -> None:
-    """One markdown summary of the run, and one table of the pages that need a look."""
+    """One markdown summary of the run, one table of the pages that need a look, and its event."""
     create_markdown_artifact(as_markdown(report), key="pagewash-summary")
     create_table_artifact(as_rows(report), key="pagewash-look")
+    tell_run_ended(report)
 
 
+@server_errors()
 def run_flow(
     source: Path,
     destination: Path,
@@ -188,8 +195,10 @@ def run_flow(
 
     Raises:
         PagewashError: as the flow did, or as `flows.cluster.cluster_at`.
+        MissingError: the Prefect server does not answer.
         KeyboardInterrupt: it was ended from outside.
     """
+    wait_for_server(PATIENCE)
     with ExitStack() as stack:
         stack.callback(_stop.reset, _stop.set(stop))
         chosen = clean_documents

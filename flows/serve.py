@@ -9,9 +9,13 @@ from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from flows.clean import clean_documents
+from flows.server import wait_for_server
 from pipeline.errors import MissingError, OptionError
 from pipeline.options import RunOptions
 from pipeline.runs.planning import plan_run
+
+PATIENCE = 120.0
+"""Seconds that a server may take to start; on a busy machine it does take a minute."""
 
 
 def serve_folder(
@@ -39,7 +43,7 @@ def serve_folder(
 
     Raises:
         OptionError: no schedule, or two, or one that cannot be read; folders as for `plan_run`.
-        MissingError: there is no Prefect server, or no such model.
+        MissingError: there is no Prefect server, or it does not answer, or no such model.
     """
     if (cron is None) == (interval is None):
         raise OptionError("a schedule is --cron '0 2 * * *' or --interval SECONDS; give one")
@@ -52,6 +56,7 @@ def serve_folder(
             "a schedule needs a Prefect server. Start one with 'prefect server start', then "
             "'prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api'."
         )
+    wait_for_server(PATIENCE)
     clean_documents.serve(
         name=name,
         cron=cron,
@@ -60,7 +65,6 @@ def serve_folder(
         description="Clean what is new or changed in a folder of scans.",
         limit=1,
         pause_on_shutdown=False,
-        print_starting_message=False,
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
 

@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+# goes away with this object, when the process ends
+_prefect_home = tempfile.TemporaryDirectory(prefix="pagewash-prefect-", ignore_cleanup_errors=True)
+
 # before anyone imports prefect, which reads them once
 os.environ |= {
     "DO_NOT_TRACK": "1",
-    "PREFECT_HOME": tempfile.mkdtemp(prefix="pagewash-prefect-"),
+    "PREFECT_HOME": _prefect_home.name,
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",

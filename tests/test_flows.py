@@ -100,7 +100,23 @@ def test_an_option_that_cannot_work_fails_the_flow_with_its_own_error(folders):
     assert "MissingError" in state.message
 
 
+def test_a_run_over_named_documents_leaves_the_others_alone(folders, options):
+    state = clean_documents(*folders, options, only=["1.png"], return_state=True)
+    assert state.is_completed()
+    assert [path.name for path in folders[1].glob("*.png")] == ["1.png"]
+
+
 def test_prefect_shows_a_form_that_explains_every_option():
-    options = clean_documents.parameters.definitions["RunOptions"]["properties"]
+    form = clean_documents.parameters
+    assert form.required == ["source", "destination"]
+    assert all(field["description"] for field in form.properties.values())
+    assert form.properties["options"]["default"] == vars(RunOptions())
+    options = form.definitions["RunOptions"]["properties"]
     assert set(options) == set(vars(RunOptions()))
     assert all(option["description"] for option in options.values())
+    assert options["format"]["enum"] == ["keep", "png", "tiff", "jpeg", "pdf"]
+    assert options["color"]["enum"] == ["keep", "gray"]
+    kinds = {name: option["type"] for name, option in options.items()}
+    assert kinds["jobs"] == "integer"
+    assert kinds["max_image_mpixels"] == "number"
+    assert kinds["force"] == "boolean"

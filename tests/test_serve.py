@@ -1,5 +1,6 @@
 """A schedule that really fires, on a real Prefect server, and a deployment to a work pool."""
 
+import json
 import os
 import socket
 import subprocess
@@ -9,10 +10,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scans import write_scan
 
+from flows.events import RUN_ENDED
 from pipeline.errors import MissingError, OptionError
 from pipeline.measuring.records import read_records
 from pipeline.options import RunOptions
@@ -36,6 +39,7 @@ def process(log: Path, *command: str, **environment: str) -> Iterator[subprocess
             with suppress(subprocess.TimeoutExpired):
                 running.wait(20)
             running.kill()
+            running.wait()
 
 
 def wait_for(condition: Callable[[], bool], log: Path) -> None:
@@ -43,6 +47,27 @@ def wait_for(condition: Callable[[], bool], log: Path) -> None:
     while not condition():
         assert time.monotonic() < end, log.read_text(errors="replace")[-4000:]
         time.sleep(0.5)
+
+
+def prefect(environment: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        env=os.environ | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def ask(api: str, path: str, question: dict[str, object] | None = None) -> Any:
+    """What the server answers to a question of its API."""
+    request = urllib.request.Request(
+        f"{api}/{path}", json.dumps(question or {}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)
 
 
 def answers(url: str) -> bool:
@@ -65,18 +90,43 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield api
 
 
+@pytest.fixture(scope="module")
+def out(server, tiny_model, tmp_path_factory) -> Iterator[Path]:
+    """Where a served folder of two pages, one of them broken, is cleaned; with the automation."""
+    folder = tmp_path_factory.mktemp("served")
+    write_scan(folder / "scans" / "a.png")
+    (folder / "scans" / "broken.png").write_bytes(b"no page")
+    environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(folder / "home")}
+    prefect(environment, "automation", "create", "--from-file", "flows/automation.yaml")
+    quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    command = ("serve", folder / "scans", folder / "out", "--interval", "5", *quick)
+    arguments = [sys.executable, "-m", "flows.cli", *map(str, command)]
+    with process(folder / "log", *arguments, **environment):
+        metrics = folder / "out" / "metrics"
+        wait_for(lambda: any(metrics.rglob("part-0.parquet")), folder / "log")
+        yield folder / "out"
+
+
 @pytest.mark.timeout(3 * PATIENCE)
-def test_a_served_folder_is_cleaned_when_its_time_comes(server, tiny_model, tmp_path):
-    write_scan(tmp_path / "scans" / "a.png")
-    command = (sys.executable, "-m", "flows.cli", "serve", "scans", "out", "--interval", "5")
-    command += ("--model", str(tiny_model), "--device", "cpu", "--precision", "fp32")
-    environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path / "home")}
-    command = tuple(str(tmp_path / part) if part in ("scans", "out") else part for part in command)
-    with process(tmp_path / "log", *command, **environment):
-        metrics = tmp_path / "out" / "metrics"
-        wait_for(lambda: any(metrics.rglob("part-0.parquet")), tmp_path / "log")
-    assert (tmp_path / "out" / "a.png").exists()
-    assert read_records(metrics)["status"].to_pylist() != ["failed"]
+def test_a_served_folder_is_cleaned_when_its_time_comes(out):
+    assert (out / "a.png").exists()
+    statuses = read_records(out / "metrics")["status"].to_pylist()
+    assert statuses.count("failed") == len(statuses) / 2
+
+
+@pytest.mark.timeout(3 * PATIENCE)
+def test_a_run_with_many_failed_pages_tells_of_it_and_the_automation_pauses_its_schedule(
+    server, out
+):
+    wait_for(lambda: ask(server, "deployments/filter")[0]["paused"], out.parent / "log")
+    found = ask(server, "events/filter", {"filter": {"event": {"name": [RUN_ENDED]}}})
+    event = found["events"][-1]
+    assert event["resource"]["pagewash.failed"] == "many"
+    counts = {name: event["payload"][name] for name in ("documents", "pages", "pages_failed")}
+    assert counts == {"documents": 2, "pages": 2, "pages_failed": 1}
+    assert "broken.png" in event["payload"]["first_failure"]
+    roles = {related.get("prefect.resource.role") for related in event["related"]}
+    assert {"flow-run", "deployment"} <= roles
 
 
 @pytest.mark.slow
@@ -84,27 +134,16 @@ def test_a_served_folder_is_cleaned_when_its_time_comes(server, tiny_model, tmp_
 def test_the_deployment_in_prefect_yaml_runs_on_a_work_pool(server, tiny_model, tmp_path):
     write_scan(tmp_path / "scans" / "a.png")
     environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path / "home")}
-
-    def prefect(*arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", *arguments],
-            env=os.environ | environment,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    prefect("work-pool", "create", "pagewash", "--type", "process")
-    prefect("--no-prompt", "deploy", "--all")
+    prefect(environment, "work-pool", "create", "pagewash", "--type", "process")
+    prefect(environment, "--no-prompt", "deploy", "--all")
     prefect(
+        environment,
         *("deployment", "run", "clean-documents/nightly"),
         *("--param", f"source={tmp_path / 'scans'}"),
         *("--param", f"destination={tmp_path / 'out'}"),
         *("--param", f'options={{"model": "{tiny_model}", "device": "cpu"}}'),
     )
-    prefect("worker", "start", "--pool", "pagewash", "--run-once", "--limit", "1")
+    prefect(environment, "worker", "start", "--pool", "pagewash", "--run-once", "--limit", "1")
     assert (tmp_path / "out" / "a.png").exists()
 
 
@@ -118,6 +157,22 @@ def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
             serve_folder(*folders, options, **schedule)
     with pytest.raises(OptionError, match="--cron 'at night' is no schedule"):
         serve_folder(*folders, options, cron="at night")
+
+
+def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_model, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    import flows.serve
+
+    write_scan(tmp_path / "scans" / "a.png")
+    monkeypatch.setattr(flows.serve, "PATIENCE", 0.0)
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(MissingError, match=r"127\.0\.0\.1:9/api does not answer: .*refused"),
+    ):
+        flows.serve.serve_folder(
+            tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)), interval=60
+        )
 
 
 def test_a_schedule_without_a_server_says_how_to_start_one(tmp_path, tiny_model, monkeypatch):

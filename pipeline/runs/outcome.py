@@ -62,6 +62,9 @@ class ShardReport:
     skipped: int = 0
     """Pages passed through untouched."""
 
+    pages_failed: int = 0
+    """Pages that were not cleaned, all those of a failed document."""
+
     failures: tuple[Failure, ...] = ()
     stopped: bool = False
     """Documents are left, because the run was interrupted or too many failed."""
@@ -115,6 +118,11 @@ class RunReport:
     def skipped(self) -> int:
         """Pages passed through untouched."""
         return sum(shard.skipped for shard in self.shards)
+
+    @property
+    def pages_failed(self) -> int:
+        """Pages that were not cleaned."""
+        return sum(shard.pages_failed for shard in self.shards)
 
     @property
     def failures(self) -> tuple[Failure, ...]:

@@ -219,6 +219,7 @@ def _report(table: pa.Table, written: Sequence[Written], stopped: bool) -> Shard
         pages=len(table),
         review=status["review"],
         skipped=status["skipped"],
+        pages_failed=status["failed"],
         failures=tuple(document.failure for document in written if document.failure),
         stopped=stopped,
     )

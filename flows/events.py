@@ -1,0 +1,43 @@
+"""What Prefect hears when a run has ended: one event with its counts, for automations to react to.
+
+Automations compare labels, not numbers: so the event says in a label whether many pages failed.
+"""
+
+from prefect.events import emit_event
+
+from pipeline.runs.outcome import RunReport
+
+RUN_ENDED = "pagewash.run.ended"
+
+MANY = 0.1
+"""Failed pages are many above this share of all pages of the run."""
+
+
+def tell_run_ended(report: RunReport) -> None:
+    """Emit the event of a run; Prefect adds the flow run and the deployment that it belongs to."""
+    emit_event(
+        RUN_ENDED,
+        resource={
+            "prefect.resource.id": f"pagewash.run.{report.run.run_id}",
+            "prefect.resource.name": report.run.run_id,
+            "pagewash.failed": how_many_failed(report),
+        },
+        payload={
+            "documents": report.documents,
+            "documents_failed": len(report.failures),
+            "documents_left": report.left,
+            "pages": report.pages,
+            "pages_failed": report.pages_failed,
+            "pages_to_look_at": report.review,
+            "seconds": round(report.seconds, 1),
+            "metrics": str(report.run.folder) if report.run.folder else None,
+            "first_failure": report.failures[0].message if report.failures else None,
+        },
+    )
+
+
+def how_many_failed(report: RunReport) -> str:
+    """`none`, `few` or `many` of a run's pages failed."""
+    if report.pages_failed == 0:
+        return "none"
+    return "many" if report.pages_failed > MANY * report.pages else "few"

@@ -1,0 +1,42 @@
+"""The Prefect server that flows talk to, and what to say when it does not answer."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.settings import get_current_settings
+
+from pipeline.errors import MissingError
+
+
+def wait_for_server(seconds: float) -> None:
+    """Wait until the Prefect server that is set answers; one that starts takes a while to.
+
+    Args:
+        seconds: how long to wait at most.
+
+    Raises:
+        MissingError: it does not answer.
+    """
+    if get_current_settings().api.url is None:
+        return
+    end = time.monotonic() + seconds
+    with server_errors(), get_client(sync_client=True) as client:
+        while (trouble := client.api_healthcheck()) is not None:
+            if not isinstance(trouble, httpx.TransportError) or time.monotonic() >= end:
+                raise trouble
+            time.sleep(0.5)
+
+
+@contextmanager
+def server_errors() -> Iterator[None]:
+    """Turn a server that cannot be reached, or refuses, into a `MissingError`."""
+    try:
+        yield
+    except httpx.HTTPError as error:
+        raise MissingError(
+            f"the Prefect server at {get_current_settings().api.url} does not answer: {error}. "
+            "Start it with 'prefect server start', or correct PREFECT_API_URL."
+        ) from error
