@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -104,8 +104,9 @@ class Cluster:
 
     def dismiss(self, run: Run) -> None:
         """Stop what is still being cleaned for a run; see `Crew`."""
-        if self._client.status == "running":
-            Event(stop_name(run), self._client).set()
+        with suppress(OSError):  # nobody is left to hear it
+            if self._client.status == "running":
+                Event(stop_name(run), self._client).set()
 
     def _threads(self) -> dict[str, int]:
         """Threads of each worker, by its address."""
