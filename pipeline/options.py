@@ -38,6 +38,9 @@ class RunOptions:
     device: str = "auto"
     """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
 
+    codes: bool = False
+    """Put a vector for each page into the metrics, by which near-duplicates are found."""
+
     jobs: int = 0
     """Threads that read, and as many that measure and write; 0 is one per processor, at most 4."""
 

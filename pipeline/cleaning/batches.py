@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.cleaning.regions import Region, cut_window
 from pipeline.cleaning.tiles import Tile, TilePlan
@@ -16,6 +17,9 @@ from pipeline.pages import Page, Pixels
 
 Kind = tuple[float, tuple[int, int]]
 """Scale of a page, height and width of a window."""
+
+Traits = NDArray[np.float32]
+"""(h, w, C): what a network tells of each place of a window, besides how to clean it."""
 
 
 @dataclass(eq=False)
@@ -38,6 +42,9 @@ class Job:
 
     cleaned: Pixels = field(init=False)
     """(H, W), filled in tile by tile."""
+
+    traits: list[NDArray[np.float32]] = field(default_factory=list, init=False)
+    """(n, C) of each tile's core, for `pipeline.cleaning.novelty`; none unless it asks."""
 
     waiting: int = field(init=False)
     """Tiles that are not filled in yet."""
@@ -75,8 +82,17 @@ class Piece:
         """The page's own pixels in the same window."""
         return cut_window(self.job.grey, self._on_page(self.tile.window))
 
-    def fill_in(self, cleaned: Pixels) -> None:
-        """Put a cleaned window of the page in its place, less its halo."""
+    def fill_in(self, cleaned: Pixels, traits: Traits | None = None) -> None:
+        """Put a cleaned window of the page in its place, less its halo; keep its core's traits.
+
+        Args:
+            cleaned: (H, W) at the page's own size.
+            traits: of the same window, a place for every stride of the view.
+        """
+        if traits is not None:
+            stride = self.tile.window.shape[0] // traits.shape[0]
+            inner = self.tile.core.within(self.tile.window).in_strides(stride)
+            self.job.traits.append(traits[inner.slices].reshape(-1, traits.shape[2]))
         # a page that is seen reduced may end within the last pixel of the view
         core = self._on_page(self.tile.core).clipped(self.job.grey.shape)
         window = self._on_page(self.tile.window)

@@ -16,11 +16,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Job, Piece, pack
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
+from pipeline.cleaning.codes import page_code
 from pipeline.cleaning.colour import luminance, recolour
 from pipeline.cleaning.inference import Network, clean_windows, prepare
 from pipeline.cleaning.memory import Room
+from pipeline.cleaning.novelty import Calibration, Watched
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.scale import LARGEST, choose_scale, resample
 from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
@@ -52,6 +55,9 @@ class CleanOptions:
     """Full tiles that run at once, or as many small ones as have their pixels; None: 8 on a GPU,
     and on a CPU 1, or small ones of 2.4 Mpx: more gain nothing there, and cost memory."""
 
+    codes: bool = False
+    """Describe each page by a vector too, by which near-duplicates are found."""
+
     def __post_init__(self) -> None:
         if self.color not in ("keep", "gray"):
             raise OptionError(f"there is no color {self.color!r}; choose keep or gray")
@@ -76,7 +82,12 @@ class CleanedPage:
     """Spent in the network; pages that shared a batch share its time by their pixels."""
 
     novelty: float | None = None
-    """How far the page is from what the network was trained on; None where not measured."""
+    """Percentage of usual pages that are less unlike what the network was trained on, 0 to 100;
+    None where the model is not calibrated, as in `code`."""
+
+    code: NDArray[np.float32] | None = None
+    """(N,) of length 1: what stands where on the page, see `pipeline.cleaning.codes`; None unless
+    asked for by `CleanOptions.codes`."""
 
 
 class Cleaner:
@@ -109,7 +120,14 @@ class Cleaner:
         prepare(network, self._device)
         self._network = network
         self._color = options.color
+        self._codes = options.codes
         self._text_heights = card.text_heights
+        self.calibration = Calibration.from_card(card.calibration) if card.calibration else None
+        if options.codes and self.calibration is None:
+            raise OptionError(
+                f"--codes needs a calibrated model, which {card.name} is not; calibrate it: "
+                "python -m pipeline.learning.calibration MODEL.safetensors /usr/share/fonts"
+            )
 
         self.model_id = card.name
         self.model_sha256 = sha256
@@ -194,18 +212,38 @@ class Cleaner:
         return Job(page, grey, view, scale, plan)
 
     def _finish(self, job: Job) -> CleanedPage:
+        novelty, code = self._judge(job)
         cleaned = job.cleaned
         if job.page.channels == 3 and self._color == "keep":
             cleaned = recolour(job.page.pixels, cleaned)
-        return CleanedPage(job.page.replace_pixels(cleaned), job.page, job.scale, job.seconds)
+        page = job.page.replace_pixels(cleaned)
+        return CleanedPage(page, job.page, job.scale, job.seconds, novelty, code)
+
+    def _judge(self, job: Job) -> tuple[float | None, NDArray[np.float32] | None]:
+        """Novelty and code of a page; None where they cannot be had, or nobody asked."""
+        if self.calibration is None or not isinstance(self._network, Autoencoder):
+            return None, None
+        novelty = self.calibration.novelty(np.concatenate(job.traits))
+        if not self._codes:
+            return novelty, None
+        return novelty, page_code(self._network, job.cleaned, self.calibration.layout)
+
+    def _watched(self) -> Watched | None:
+        """The network, watched for one batch; None where there is nothing to compare with."""
+        if self.calibration is None or not isinstance(self._network, Autoencoder):
+            return None
+        return Watched(self._network)
 
     def _run(self, batch: Sequence[Piece]) -> None:
         """Clean the tiles of a batch, and put them in their places."""
         start = time.perf_counter()
-        windows = clean_windows(self._network, batch, self._device, self._dtype)
+        watched = self._watched()
+        network = watched or self._network
+        windows = clean_windows(network, batch, self._device, self._dtype)
+        traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
-        for piece, window in zip(batch, windows, strict=True):
-            piece.fill_in(window)
+        for piece, window, seen in zip(batch, windows, traits, strict=True):
+            piece.fill_in(window, seen)
             piece.job.seconds += seconds
 
 

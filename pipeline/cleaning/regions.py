@@ -50,6 +50,13 @@ class Region:
         """
         return Region(_scaled(self.rows, factor), _scaled(self.columns, factor))
 
+    def in_strides(self, stride: int) -> "Region":
+        """What it touches of a map that has one position for every `stride` pixels."""
+        return Region(
+            range(self.rows.start // stride, -(-self.rows.stop // stride)),
+            range(self.columns.start // stride, -(-self.columns.stop // stride)),
+        )
+
     def clipped(self, shape: tuple[int, ...]) -> "Region":
         """What of it lies on a page of this height and width."""
         return Region(_clipped(self.rows, shape[0]), _clipped(self.columns, shape[1]))

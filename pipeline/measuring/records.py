@@ -15,8 +15,10 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline.errors import AccessError, OptionError, UnreadableError
 from pipeline.files import access_errors, whole_file
@@ -71,6 +73,7 @@ class PageRecord:
     scale: float | None = None
     metrics: PageMetrics | None = None
     novelty: float | None = None
+    code: NDArray[np.float32] | None = dataclasses.field(default=None, compare=False)
     ocr_confidence_before: float | None = None
     ocr_confidence_after: float | None = None
     seconds_read: float | None = None
@@ -165,6 +168,9 @@ SCHEMA = pa.schema(
         _column("blank", pa.bool_(), "The scan has neither strokes nor pictures"),
         _column(
             "novelty", _float, "How unlike the training pages, percentile of normal pages, 0 to 100"
+        ),
+        _column(
+            "code", pa.list_(_float), "What stands where on the page, a vector of length 1; --codes"
         ),
         _column(
             "ocr_confidence_before", _float, "Mean word confidence of OCR on the scan, 0 to 100"

@@ -26,6 +26,7 @@ def load_cleaner(run: Run) -> Cleans:
         device=run.options.device,
         precision=run.options.precision,
         color=run.options.color,
+        codes=run.options.codes,
     )
     with _lock:  # two shards that begin together must not load it twice
         return _load(options, run.recipe.model_sha256)
@@ -41,5 +42,10 @@ def _load(options: RunOptions, _sha256: str) -> Cleans:
     cv2.setNumThreads(1)
     return Cleaner.from_pretrained(
         options.model,
-        CleanOptions(device=options.device, precision=options.precision, color=options.color),
+        CleanOptions(
+            device=options.device,
+            precision=options.precision,
+            color=options.color,
+            codes=options.codes,
+        ),
     )

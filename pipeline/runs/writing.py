@@ -137,6 +137,7 @@ def _row(hand: InHand, run: Run, item: PageOut | PagePassed) -> PageRecord:
         scale=cleaned.scale,
         metrics=metrics,
         novelty=cleaned.novelty,
+        code=cleaned.code,
         seconds_read=item.seconds,
         seconds_clean=cleaned.seconds,
         seconds_measure=time.perf_counter() - start,

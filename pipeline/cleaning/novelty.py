@@ -1,0 +1,139 @@
+"""How unlike the usual a page is: from what the network makes of it while it is cleaned.
+
+A page's traits are averages over it: of the encoder's outermost level, which sees strokes, and of
+how much is passed on, and what ink is left. They are compared with those of usual pages, which
+stand on the model's card; how they get there is `pipeline.learning.calibration`'s. Arrays in,
+numbers out: knows neither pages nor files.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from models.autoencoder import Autoencoder
+from pipeline.cleaning.batches import Traits
+from pipeline.errors import InputError
+
+Floats = NDArray[np.float32]
+
+LEAST_INK, LEAST_CONTRAST = 0.003, 0.001
+"""What counts as none, as shares: below it, the logarithm would tell specks from fewer specks."""
+
+
+LAYOUT_DIRECTIONS = 4
+"""Numbers for each place of a page's code."""
+
+
+class Watched:
+    """A network whose inner life is watched for one batch."""
+
+    def __init__(self, network: Autoencoder):
+        self._network = network
+        self._seen: list[Tensor] = []
+        self.stride = network.stride
+        self.receptive_radius = network.receptive_radius
+
+    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Gain and offset, as the network's own."""
+        code, levels = self._network.encode_levels(x)
+        size = tuple(code.shape[-2:])
+        outermost = _averaged(levels[0] if levels else code, size)
+        gain, offset = self._network.decode(code, levels)
+        ink = 1 - torch.addcmul(offset, gain, x).clamp_(0, 1)
+        self._seen = [outermost, *(_averaged(each, size) for each in (gain, ink, ink.square()))]
+        return gain, offset
+
+    def traits(self) -> Traits:
+        """What was seen of the batch, averaged over places of one stride.
+
+        Returns:
+            (N, h, w, C): channels of the encoder's outermost level, gain, ink, and ink squared.
+        """
+        seen = torch.cat(self._seen, dim=1).movedim(1, -1)
+        return np.asarray(seen.cpu().numpy(), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The traits of usual pages."""
+
+    mean: Floats
+    """(C,)."""
+
+    directions: Floats
+    """(C, C): in the space that they span, usual pages vary by about 1 to all sides."""
+
+    distances: Floats
+    """(101,) rising: how far the percentiles 0 to 100 of usual pages are from the mean."""
+
+    layout: Floats
+    """(L, D): directions in which places of a page differ most, for `pipeline.cleaning.codes`."""
+
+    def novelty(self, traits: Floats) -> float:
+        """Say how unlike the usual a page is.
+
+        Args:
+            traits: (n, C) of all places of the page.
+
+        Returns:
+            Percentage of usual pages that are less so, 0 to 100; 100 is beyond all of them.
+        """
+        return float(np.interp(self.distance(traits), self.distances, np.arange(101)))
+
+    def distance(self, traits: Floats) -> float:
+        """Mahalanobis distance of a page from usual ones; goes on where `novelty` ends."""
+        return float(np.linalg.norm((summary(traits) - self.mean) @ self.directions))
+
+    @classmethod
+    def from_card(cls, values: Mapping[str, str]) -> "Calibration":
+        """Read a calibration off a model's card.
+
+        Raises:
+            InputError: it is none.
+        """
+        try:
+            known = {key.name: _decoded(values[key.name]) for key in fields(cls)}
+            channels = len(known["mean"])
+            known["directions"] = known["directions"].reshape(channels, channels)
+            known["distances"] = known["distances"].reshape(101)
+            known["layout"] = known["layout"].reshape(-1, LAYOUT_DIRECTIONS)
+            return cls(**known)
+        except (ValueError, TypeError, KeyError) as error:
+            raise InputError(
+                f"the calibration on the model's card cannot be used: {error!r}. Copy the card "
+                "again, or make a new one: python -m pipeline.learning.calibration MODEL FONTS"
+            ) from error
+
+    def for_card(self) -> dict[str, str]:
+        """Return it as text for a model's card: float32, least byte first, in base64."""
+        return {key.name: _encoded(getattr(self, key.name)) for key in fields(self)}
+
+
+def summary(traits: Floats) -> Floats:
+    """Put a page's traits into (C,) numbers that are spread evenly over usual pages.
+
+    Ink and its contrast become logarithms: a blank page is as far from a page of text as that is
+    from a page full of pictures.
+    """
+    *level, gain, ink, square = traits.mean(0)
+    contrast = max(square - ink**2, 0.0)
+    logs = np.log([ink + LEAST_INK, contrast + LEAST_CONTRAST])
+    return np.array([*level, gain, *logs], np.float32)
+
+
+def _averaged(values: Tensor, size: tuple[int, ...]) -> Tensor:
+    return F.adaptive_avg_pool2d(values.float(), size)
+
+
+def _encoded(values: Floats) -> str:
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def _decoded(text: str) -> Floats:
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
