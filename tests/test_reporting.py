@@ -165,6 +165,13 @@ def test_charts_reach_over_all_pages_and_keep_to_their_frame(tmp_path):
         assert (min(heights), max(heights)) == (0, HEIGHT)
 
 
+def test_a_share_that_all_pages_have_alike_stays_a_share(tmp_path):
+    out = write_run(tmp_path, [row("a", sharpness_before=1, sharpness_after=1)])
+    sharpness = next(c for c in draw_charts(read_records(out)) if c.metric.name == "sharpness")
+    assert (sharpness.low, sharpness.high) == ("50 %", "100 %")
+    assert {strip.middle for strip in sharpness.strips} == {WIDTH}
+
+
 def test_columns_that_tell_no_page_from_another_are_left_out(tmp_path):
     names = [column.name for column in contents(write_run(tmp_path, [row("a"), row("b")])).columns]
     assert names == ["source", "status", "ink_lost", "ink_added"]

@@ -110,7 +110,9 @@ def _range(metric: Metric, values: NDArray[np.float64]) -> tuple[float, float]:
     low, high = (float(value) for value in np.percentile(values, SPREAD))
     if metric.limit is not None:  # the limit stands in the chart, and so does nought
         low, high = 0.0, max(high, 2 * metric.limit)
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    if high > low:
+        return low, high
+    return (max(0.0, low - 0.5), min(1.0, low + 0.5)) if metric.share else (low - 1, low + 1)
 
 
 def _heights(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
