@@ -81,6 +81,22 @@ def test_a_folder_that_cannot_be_listed_is_an_access_error(tmp_path, monkeypatch
         find_documents(tmp_path)
 
 
+def test_files_that_may_not_be_looked_at_are_found_and_reading_them_says_why(tmp_path, monkeypatch):
+    (tmp_path / "own.png").touch()
+
+    def refusing(look):
+        def refuse(path, **keywords):
+            if str(path).endswith("own.png"):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return look(path, **keywords)
+
+        return refuse
+
+    for name in ("stat", "lstat"):
+        monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+    assert find_documents(tmp_path) == [tmp_path / "own.png"]
+
+
 def test_a_file_is_found_whatever_its_name(tmp_path):
     assert find_documents(tmp_path / "scan") == [tmp_path / "scan"]
 

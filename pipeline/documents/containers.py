@@ -132,7 +132,8 @@ def _walk(root: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
 def _leads_out(path: Path, inside: Path) -> bool:
     """Whether a file is a symlink to outside of a folder, or one that leads to itself."""
     real = real_path(path)
-    return real.is_symlink() or not real.is_relative_to(inside)
+    # unlike its method, this asks of a folder that may not be looked into without raising
+    return os.path.islink(real) or not real.is_relative_to(inside)  # noqa: PTH114
 
 
 def _may_be_read(path: Path) -> bool:

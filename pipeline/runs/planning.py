@@ -17,7 +17,7 @@ from pipeline.documents.containers import (
     output_path,
 )
 from pipeline.errors import AccessError, InputError, OptionError
-from pipeline.files import printable, real_path, sha256_of
+from pipeline.files import access_errors, printable, real_path, sha256_of
 from pipeline.options import RunOptions
 from pipeline.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
 
@@ -87,9 +87,11 @@ def plan_run(
         AccessError: the destination cannot be written.
         MissingError: there is no such model.
     """
-    if not source.exists():
+    with access_errors(str(source), "read"):
+        there, usual = source.exists(), source.is_file() or source.is_dir()
+    if not there:
         raise InputError(f"{source} is not there; check the path of what to clean")
-    if not source.is_file() and not source.is_dir():
+    if not usual:
         raise InputError(
             f"{source} is neither a file nor a folder; a pipe is read from standard input, "
             f"as in: pagewash clean - {destination} < {source}"
