@@ -30,7 +30,7 @@ def report(
         options: What to show.
     """
     console.set_up_logging(quiet=False, verbose=False)
-    with console.progress_bar(0, quiet=False) as progress:
+    with console.progress_bar(0, quiet=not options.pictures) as progress:
         written = write_report(place, out, options, progress)
     size = f"{written.size / 1e6:.1f} MB"
     print(f"{written.path} ({size}) shows {written.pictures} of {written.summary.pages} pages")

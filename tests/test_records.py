@@ -191,6 +191,12 @@ def test_a_part_that_is_not_there_any_more_is_an_access_error(tmp_path):
         read_records(tmp_path)
 
 
+def test_a_scan_in_place_of_a_folder_is_not_taken_for_a_part(tmp_path):
+    (tmp_path / "scan.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(AccessError, match=r"scan.jpg holds no metrics"):
+        read_records(tmp_path / "scan.jpg")
+
+
 def test_an_empty_folder_is_named_with_the_option_that_fills_it(tmp_path):
     with pytest.raises(AccessError, match=r"holds no metrics.*--metrics"):
         read_records(tmp_path)

@@ -255,7 +255,8 @@ def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -
     parts = find_parts(folder_or_file)
     if not parts:
         raise AccessError(
-            f"{folder_or_file} holds no metrics (*.parquet); name the folder given to --metrics"
+            f"{folder_or_file} holds no metrics (*.parquet); name the folder of the outputs, "
+            "or the one given to --metrics"
         )
     fields = [field for field in SCHEMA if columns is None or field.name in columns]
     return pa.concat_tables(_read_part(path, pa.schema(fields, SCHEMA.metadata)) for path in parts)
@@ -263,8 +264,8 @@ def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -
 
 def find_parts(folder_or_file: Path) -> list[Path]:
     """Parts of a run or of a whole metrics folder, or the one given; no hidden files."""
-    if folder_or_file.is_file():
-        return [folder_or_file]
+    if folder_or_file.is_file():  # somebody's scan is not a damaged part, to be removed
+        return [folder_or_file] if folder_or_file.suffix == ".parquet" else []
     visible = (p for p in folder_or_file.rglob("*.parquet") if not p.name.startswith("."))
     return sorted(visible, key=lambda path: (path.parent, len(path.name), path.name))
 
