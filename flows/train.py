@@ -9,27 +9,37 @@ from prefect.cache_policies import NO_CACHE
 from pipeline.learning.material import Material, learn
 from pipeline.learning.training import LogLine, TrainingOptions
 
+OPTIONS, MATERIAL = TrainingOptions(), Material()
+
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=0)
 def learn_in_folder(folder: Path, options: TrainingOptions, material: Material) -> Path:
-    """Train, or go on with the run that stands in the folder."""
-    lines: list[LogLine] = []
-    path = learn(folder, options, material, on_line=lines.append)
-    if lines:
-        create_markdown_artifact(markdown=summary(path, lines[-1]), key="pagewash-training")
-    return path
+    """Train, or go on with the run that stands in the folder; an artifact tells how far it is."""
+
+    def publish(line: LogLine) -> None:
+        create_markdown_artifact(summary(folder, line), key="pagewash-training")
+
+    return learn(folder, options, material, on_line=publish)
 
 
 @flow(name="train-autoencoder", persist_result=False)
-def train_autoencoder(folder: Path, options: TrainingOptions, material: Material) -> Path:
-    """Train an autoencoder; a run that is started again goes on where it stopped."""
+def train_autoencoder(
+    folder: Path, options: TrainingOptions = OPTIONS, material: Material = MATERIAL
+) -> Path:
+    """Train an autoencoder; a run that is started again goes on where it stopped.
+
+    Args:
+        folder: Of the run; gets the checkpoint, a log, a curve and sample strips.
+        options: How to learn.
+        material: What to learn from.
+    """
     return learn_in_folder(folder, options, material)
 
 
-def summary(path: Path, last: LogLine) -> str:
-    """Say in markdown where the checkpoint is, and what the run reached."""
+def summary(folder: Path, last: LogLine) -> str:
+    """Say in markdown where the run is, and what it has reached."""
     return (
-        f"# {path}\n\n"
+        f"# {folder}\n\n"
         f"| steps | minutes | loss | validation RMSE | Mpx/s |\n| --- | --- | --- | --- | --- |\n"
         f"| {last.step} | {last.minutes:.1f} | {last.loss:.4f} | {last.rmse:.4f} "
         f"| {last.megapixels_per_second:.2f} |\n"

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.errors import MissingError, OptionError
@@ -16,6 +17,9 @@ from pipeline.learning.training import LogLine, TrainingOptions, train
 @dataclass(frozen=True)
 class Material:
     """Folders to learn from. Rendered pages come from the fonts, besides whatever is given here."""
+
+    # Prefect's form for a run shows the sentences below
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
     dirty: Path | None = None
     """Scans, each with its clean page of the same stem under `clean`."""

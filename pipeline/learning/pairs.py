@@ -7,6 +7,7 @@ undisturbed one would have seen.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -27,6 +28,9 @@ Grey = NDArray[np.uint8]
 @dataclass(frozen=True)
 class PairOptions:
     """Where crops come from."""
+
+    # Prefect's form for a run shows the sentences below
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
     crop: int = 256
     """Side of a crop in pixels; a multiple of the network's stride."""

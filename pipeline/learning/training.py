@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import cv2
 import pyarrow as pa
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class TrainingOptions:
     """Every hyperparameter of a run; all are recorded on the checkpoint's card."""
+
+    # Prefect's form for a run shows the sentences below
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
     network: AutoencoderOptions = AutoencoderOptions()
     """The shape of the network."""
