@@ -4,31 +4,12 @@ import dataclasses
 import datetime
 
 import pytest
+from reported import HOW, QUIET
 
-from pipeline.measuring.metrics import PageMetrics
-from pipeline.measuring.records import PageRecord, Provenance, records_table
+from pipeline.measuring.records import PageRecord, records_table
 from pipeline.measuring.summary import Change, by_need, latest, summarise
 
-HOW = Provenance(
-    run_id="one",
-    started=datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC),
-    model_id="fast",
-    model_sha256="ab",
-    pagewash_version="0.1.0",
-    torch_version="2.13.0",
-    device="cpu",
-    precision="fp32",
-    precision_reason="",
-    tile=1024,
-    halo=96,
-    options_hash="cd",
-)
-
 LATER = dataclasses.replace(HOW, run_id="two", started=HOW.started + datetime.timedelta(days=1))
-
-QUIET = PageMetrics(
-    **{field.name: 0.0 for field in dataclasses.fields(PageMetrics)[:-1]}, blank=False
-)
 
 
 def cleaned(source: str, page: int = 1, status: str = "cleaned", **metrics: float) -> PageRecord:
