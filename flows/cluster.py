@@ -18,7 +18,12 @@ from typing import Any, cast
 from distributed import Client, Event, KilledWorker, LocalCluster, Worker, WorkerPlugin
 from distributed.comm.addressing import parse_address, parse_host_port
 from prefect import get_client
-from prefect.settings import PREFECT_API_URL, get_current_settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS,
+    get_current_settings,
+    temporary_settings,
+)
 from prefect.task_runners import TaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
@@ -38,6 +43,9 @@ LOCAL = "local"
 
 PATIENCE = 15.0
 """Seconds in which a scheduler has to answer, and then to have a worker."""
+
+API_PATIENCE = 120
+"""Seconds in which a temporary Prefect server has to start."""
 
 LONELY = 300.0
 """Seconds that a run waits for another worker after it has lost the last one."""
@@ -160,10 +168,11 @@ def cluster_at(place: str, stop: threading.Event) -> Iterator[Cluster]:
         MissingError: no scheduler answers there, or it has no worker.
     """
     logging.getLogger("distributed").setLevel(logging.WARNING)  # Prefect would print it all
+    found = _local_cluster() if place == LOCAL else nullcontext(_checked(place))
     with (
-        _local_cluster() if place == LOCAL else nullcontext(_checked(place)) as address,
-        Client(address, timeout=PATIENCE, set_as_default=False) as client,
         _one_api(),
+        found as address,
+        Client(address, timeout=PATIENCE, set_as_default=False) as client,
     ):
         try:
             client.wait_for_workers(1, PATIENCE)
@@ -212,6 +221,7 @@ def _local_cluster() -> Iterator[str]:
         with Client(cluster, set_as_default=False) as client:
             client.register_plugin(_Undisturbed())
         yield cluster.scheduler_address
+        logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # how long they take to end
 
 
 class _Undisturbed(WorkerPlugin):
@@ -223,9 +233,21 @@ class _Undisturbed(WorkerPlugin):
 
 @contextmanager
 def _one_api() -> Iterator[None]:
-    """Have the workers use the API of this process, also where it is one just for the run."""
-    with get_client(sync_client=True) as client:
-        api = str(client.api_url)
+    """Have the workers use the API of this process, also where it is one just for the run.
+
+    Raises:
+        MissingError: it does not start.
+    """
+    waiting = {PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: API_PATIENCE}
+    try:
+        with temporary_settings(waiting), get_client(sync_client=True) as client:
+            api = str(client.api_url)
+    except RuntimeError as error:  # Prefect has no class for it
+        raise MissingError(
+            f"no temporary Prefect server could be started ({error}); start one with 'prefect "
+            "server start --background', then "
+            "'prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api'"
+        ) from error
     with temporary_settings({PREFECT_API_URL: api}):
         yield
 

@@ -127,6 +127,17 @@ def test_a_scheduler_that_does_not_answer_is_named_within_a_bounded_time(
     assert f"no Dask scheduler answers at {address}" in capsys.readouterr().err
 
 
+def test_a_temporary_server_that_does_not_start_is_told_with_the_way_out(
+    clean, monkeypatch, capsys
+):
+    def get_client(sync_client: bool) -> None:
+        raise RuntimeError("Timed out")
+
+    monkeypatch.setattr(flows.cluster, "get_client", get_client)
+    assert clean("--cluster", "local") == 3
+    assert "prefect server start --background" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "options", [["--cluster", "nowhere"], ["--cluster", "local", "--no-flow"]], ids=" ".join
 )
