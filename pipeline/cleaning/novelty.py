@@ -42,7 +42,8 @@ class Watched:
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and offset, as the network's own."""
         code, levels = self._network.encode_levels(x)
-        size = tuple(code.shape[-2:])
+        height, width = code.shape[-2:]
+        size = height, width
         outermost = _averaged(levels[0] if levels else code, size)
         gain, offset = self._network.decode(code, levels)
         ink = 1 - torch.addcmul(offset, gain, x).clamp_(0, 1)
@@ -127,7 +128,7 @@ def summary(traits: Floats) -> Floats:
     return np.array([*level, gain, *logs], np.float32)
 
 
-def _averaged(values: Tensor, size: tuple[int, ...]) -> Tensor:
+def _averaged(values: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_avg_pool2d(values.float(), size)
 
 
