@@ -68,5 +68,10 @@ def watch(
 
         arrivals = open_inbox(route, watching.settle)
         console.say(f"watching {inbox}; Ctrl-C ends it", quiet=quiet)
-        watch_inbox(arrivals, route, watching.every, clean, stop, tell)
+        try:
+            watch_inbox(arrivals, route, watching.every, clean, stop, tell)
+        except KeyboardInterrupt as error:
+            # a flow at work takes SIGTERM for itself, and drops the batch in hand whole
+            if type(error.__cause__).__name__ != "TerminationSignal":
+                raise
     return DONE

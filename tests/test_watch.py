@@ -326,3 +326,17 @@ def test_ctrl_c_ends_a_watch_that_waits(watch_process):
     watch_process.send_signal(signal.SIGINT)
     assert "stopping" in watch_process.communicate(timeout=60)[1]
     assert watch_process.returncode == 0
+
+
+def test_a_flow_that_takes_sigterm_for_itself_ends_the_watch_well(
+    folder, tmp_path, tiny_model, monkeypatch
+):
+    from prefect.exceptions import TerminationSignal
+
+    def run_flow(*arguments, **keywords):
+        raise KeyboardInterrupt from TerminationSignal(signal.SIGTERM)
+
+    monkeypatch.setattr("flows.clean.run_flow", run_flow)
+    write_scan(folder / "a.png")
+    command = ["watch", str(folder), str(tmp_path / "out"), "--model", str(tiny_model), "--flow"]
+    assert main([*command, "--settle", "0", "--every", "0.1"]) == 0
