@@ -25,6 +25,7 @@ from pipeline.errors import InputError
 from pipeline.measuring.metrics import measure
 from pipeline.options import RunOptions
 from pipeline.pages import Page, Pixels
+from pipeline.runs.outcome import RunReport
 from pipeline.runs.planning import plan_run
 from pipeline.runs.shards import clean_run
 
@@ -151,13 +152,24 @@ def stages(cleaner: Cleaner, scan: Path, seconds: float) -> list[Speed]:
     ]
 
 
-def whole_pipeline(scan: Path, pages: int, options: RunOptions) -> Speed:
-    """Measure a run in this process, from files to files, metrics included.
+def in_process(source: Path, destination: Path, options: RunOptions) -> RunReport:
+    """Clean a folder as the command line does."""
+    return clean_run(plan_run(source, destination, options))
+
+
+def whole_pipeline(
+    scan: Path,
+    pages: int,
+    options: RunOptions,
+    clean: Callable[[Path, Path, RunOptions], RunReport] = in_process,
+) -> Speed:
+    """Measure a run, from files to files, metrics included.
 
     Args:
         scan: a document whose first page is cleaned `pages` times; its copies are made before.
         pages: as many files.
         options: of the run; `format` and `pages` are set here.
+        clean: cleans a folder into another one; a flow does too.
 
     Returns:
         Time and pixels of one page, after a run of one file that loads the network.
@@ -170,7 +182,7 @@ def whole_pipeline(scan: Path, pages: int, options: RunOptions) -> Speed:
             source.mkdir()
             for number in range(count):
                 shutil.copy(scan, source / f"{number}{scan.suffix}")
-            report = clean_run(plan_run(source, destination, options))
+            report = clean(source, destination, options)
             for failure in report.failures:
                 raise RuntimeError(failure.message)
     return Speed("whole pipeline", report.seconds / pages, _area(page))

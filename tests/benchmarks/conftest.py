@@ -7,12 +7,15 @@ No time makes them fail; what falls short of its aim says so in the table.
 import io
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from flows.bench import speed_table
 from pipeline.cleaning.cleaner import Cleaner
-from pipeline.speed import Speed, write_scan
+from pipeline.speed import Speed, draw_page, write_scan
 
 RESULTS = pytest.StashKey[list[Speed]]()
 
@@ -63,3 +66,12 @@ def cleaner() -> Cleaner:
 def a4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A grey A4 page at 300 dpi, a JPEG."""
     return write_scan(tmp_path_factory.mktemp("scans"), 300)
+
+
+@pytest.fixture(scope="session")
+def colour_a4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same page yellowed, a colour JPEG."""
+    path = tmp_path_factory.mktemp("scans") / "a4-colour.jpg"
+    toned = np.dstack([draw_page(), draw_page(), cv2.subtract(draw_page(), 40)])
+    Image.fromarray(toned).save(path, quality=85, dpi=(300, 300))
+    return path

@@ -1,17 +1,18 @@
 """How fast the network, each stage and the whole pipeline are, as ratios measured in one run."""
 
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import DEVNULL
 
 import cv2
-import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.bench import BenchOptions, network_speeds
-from pipeline.options import RunOptions
+from pipeline.options import RunOptions, available_processors
 from pipeline.pages import Page
 from pipeline.speed import (
     Speed,
@@ -27,6 +28,23 @@ from pipeline.speed import (
 pytestmark = pytest.mark.timeout(3600)
 
 ROOT = Path(__file__).parents[2]
+
+UNPAPER = (
+    *(
+        "unpaper",
+        "-q",
+        "--overwrite",
+        "--dpi",
+        "300",
+        "--layout",
+        "none",
+        "--mask-scan-size",
+        "100",
+    ),
+    *("--no-border-align", "--no-mask-center", "--no-grayfilter", "--no-blackfilter"),
+    "--no-deskew",
+)
+"""As OCRmyPDF calls it."""
 
 
 def judged(ratio: str, aim: str, reached: bool) -> str:
@@ -56,11 +74,8 @@ def test_the_network_alone_against_the_convolutions_of_this_machine(results, cle
 
 
 @pytest.mark.parametrize("kind", ["grey", "colour"])
-def test_each_stage_of_a_page(results, cleaner, tmp_path, seconds, kind):
-    scan = write_scan(tmp_path)
-    if kind == "colour":
-        toned = np.dstack([draw_page(), draw_page(), cv2.subtract(draw_page(), 40)])
-        Image.fromarray(toned).save(scan, quality=85, dpi=(300, 300))
+def test_each_stage_of_a_page(results, cleaner, a4, colour_a4, seconds, kind):
+    scan = {"grey": a4, "colour": colour_a4}[kind]
     parts = stages(cleaner, scan, seconds)
     total = sum(part.seconds for part in parts)
     for part in parts:
@@ -72,6 +87,41 @@ def test_the_whole_pipeline_against_the_network_alone(results, network, pipeline
     share = network.seconds / pipeline.seconds
     rate = f"{1 / pipeline.seconds:.2f} pages/s, {share:.0%} of the network's"
     results.append(replace(pipeline, note=judged(rate, "at least 75 %", share >= 0.75)))
+
+
+def test_a_colour_page_through_the_whole_pipeline(results, pipeline, colour_a4, pages):
+    speed = whole_pipeline(colour_a4, pages, RunOptions())
+    note = f"{1 / speed.seconds:.2f} pages/s, {pipeline.seconds / speed.seconds:.0%} of grey's"
+    results.append(replace(speed, what="whole pipeline, colour", note=note))
+
+
+def test_the_whole_pipeline_against_unpaper(results, pipeline, a4, tmp_path, seconds):
+    if shutil.which("unpaper") is None:
+        pytest.skip("unpaper is not installed")
+    cores = available_processors()
+    with Image.open(a4) as page:
+        page.save(tmp_path / "a4.pgm")  # untimed, as is the PNG that would have to follow
+
+    def clean_a_page_on_each_core() -> None:
+        started = [
+            subprocess.Popen([*UNPAPER, "a4.pgm", f"{core}.pgm"], cwd=tmp_path, stderr=DEVNULL)
+            for core in range(cores)
+        ]
+        assert [process.wait() for process in started] == [0] * cores
+
+    spent = fastest(clean_a_page_on_each_core, seconds) / cores
+    ratio = spent / pipeline.seconds
+    note = judged(f"pagewash does {ratio:.1f} times its pages", "at least 2.5", ratio >= 2.5)
+    results.append(Speed(f"unpaper, {cores} at once", spent, pipeline.pixels, note=note))
+
+
+def test_a_flow_against_the_same_pages_in_process(results, pipeline, a4, pages, prefect_server):
+    from flows.clean import clean_documents
+
+    flow = whole_pipeline(a4, pages, RunOptions(), clean_documents)
+    share = flow.seconds / pipeline.seconds
+    note = judged(f"{share:.2f} times in process", "at most 1.1", share <= 1.1)
+    results.append(replace(flow, what="flow", note=note))
 
 
 def test_a_page_at_600_dpi_against_one_at_300_dpi(results, cleaner, network, tmp_path, seconds):
