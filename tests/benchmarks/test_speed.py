@@ -30,20 +30,9 @@ pytestmark = pytest.mark.timeout(3600)
 ROOT = Path(__file__).parents[2]
 
 UNPAPER = (
-    *(
-        "unpaper",
-        "-q",
-        "--overwrite",
-        "--dpi",
-        "300",
-        "--layout",
-        "none",
-        "--mask-scan-size",
-        "100",
-    ),
-    *("--no-border-align", "--no-mask-center", "--no-grayfilter", "--no-blackfilter"),
-    "--no-deskew",
-)
+    "unpaper -q --overwrite --dpi 300 --layout none --mask-scan-size 100 --no-border-align "
+    "--no-mask-center --no-grayfilter --no-blackfilter --no-deskew"
+).split()
 """As OCRmyPDF calls it."""
 
 
