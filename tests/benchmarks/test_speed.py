@@ -1,5 +1,6 @@
 """How fast the network, each stage and the whole pipeline are, as ratios measured in one run."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,10 +30,10 @@ pytestmark = pytest.mark.timeout(3600)
 
 ROOT = Path(__file__).parents[2]
 
-UNPAPER = (
+UNPAPER = shlex.split(
     "unpaper -q --overwrite --dpi 300 --layout none --mask-scan-size 100 --no-border-align "
     "--no-mask-center --no-grayfilter --no-blackfilter --no-deskew"
-).split()
+)
 """As OCRmyPDF calls it."""
 
 
