@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 from flows.cli import app
-from flows.options_table import PAGE, rewritten
+from flows.options_table import rewritten
 from pipeline.measuring.records import schema_as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = ROOT / "flows/README.md"
 
 
 def test_the_readme_describes_every_column_of_the_metrics():

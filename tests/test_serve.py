@@ -119,8 +119,10 @@ def test_a_run_with_many_failed_pages_tells_of_it_and_the_automation_pauses_its_
     server, out
 ):
     wait_for(lambda: ask(server, "deployments/filter")[0]["paused"], out.parent / "log")
-    found = ask(server, "events/filter", {"filter": {"event": {"name": [RUN_ENDED]}}})
-    event = found["events"][-1]
+    sought = {"filter": {"event": {"name": [RUN_ENDED]}}}
+    # automations see an event before the server has stored it
+    wait_for(lambda: bool(ask(server, "events/filter", sought)["events"]), out.parent / "log")
+    event = ask(server, "events/filter", sought)["events"][-1]
     assert event["resource"]["pagewash.failed"] == "many"
     counts = {name: event["payload"][name] for name in ("documents", "pages", "pages_failed")}
     assert counts == {"documents": 2, "pages": 2, "pages_failed": 1}
