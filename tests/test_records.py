@@ -1,7 +1,6 @@
 """Rows about pages in Parquet, read by ourselves and by those who come after."""
 
 import dataclasses
-import datetime
 import os
 import sys
 from pathlib import Path
@@ -12,6 +11,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import reported
+from reported import STARTED
 
 from pipeline.errors import AccessError, OptionError, UnreadableError
 from pipeline.measuring.metrics import PageMetrics
@@ -20,7 +21,6 @@ from pipeline.measuring.records import (
     SCHEMA_VERSION,
     VERSION_KEY,
     PageRecord,
-    Provenance,
     part_path,
     read_records,
     records_table,
@@ -28,20 +28,11 @@ from pipeline.measuring.records import (
     write_part,
 )
 
-STARTED = datetime.datetime(2026, 3, 1, 2, 0, tzinfo=datetime.UTC)
-
-HOW = Provenance(
+HOW = dataclasses.replace(
+    reported.HOW,
     run_id="20260301",  # digits alone: readers guess an integer from the folder's name
-    started=STARTED,
-    model_id="fast",
     model_sha256="ab" * 32,
-    pagewash_version="0.1.0",
-    torch_version="2.13.0",
-    device="cpu",
-    precision="fp32",
     precision_reason="no AVX512-BF16",
-    tile=1024,
-    halo=96,
     options_hash="cd" * 8,
 )
 
