@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageFont
 
+from pipeline.cleaning.scale import resample
 from pipeline.errors import InputError, MissingError
 from pipeline.learning.corruption import CORRUPTIONS, Chances, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
@@ -96,16 +97,36 @@ def test_paper_far_from_ink_is_white_on_the_clean_page(faces, seed):
     assert pair.clean[30, 12] < 0.6
 
 
-def test_pairs_are_the_same_for_the_same_number_and_no_other(faces):
+def test_examples_are_the_same_for_the_same_number_and_no_other(faces):
     source = PairSource(7, PairOptions(crop=64), faces)
-    assert np.array_equal(source.pair(5).dirty, source.pair(5).dirty)
-    assert not np.array_equal(source.pair(5).dirty, source.pair(6).dirty)
+    assert np.array_equal(source.example(5).page, source.example(5).page)
+    assert not np.array_equal(source.example(5).page, source.example(6).page)
 
 
-def test_a_batch_is_uint8_with_a_channel(faces):
-    dirty, clean = PairSource(7, PairOptions(crop=64), faces).batch(range(3))
-    assert dirty.shape == clean.shape == (3, 1, 64, 64)
-    assert dirty.dtype == clean.dtype == np.uint8
+@pytest.mark.parametrize("small_print", [0, 1])
+def test_a_batch_is_uint8_with_a_channel(faces, small_print):
+    options = PairOptions(crop=64, small_print=small_print)
+    batch = PairSource(7, options, faces).batch(range(3))
+    for pixels in (batch.seen, batch.page, batch.clean):
+        assert pixels.shape == (3, 1, 64, 64)
+        assert pixels.dtype == np.uint8
+    assert (batch.scale == 1 + small_print).all()
+
+
+def test_of_small_print_the_network_sees_more_than_the_page_has_pixels(faces):
+    example = PairSource(7, PairOptions(crop=64, small_print=1), faces).example(3)
+    own = example.page[::2, ::2]
+    assert np.array_equal(example.page, np.kron(own, np.ones((2, 2), np.uint8)))
+    assert np.array_equal(example.seen, resample(own, 2))
+
+
+def test_where_a_text_ends_the_leaf_is_blank_to_its_edge(faces):
+    def blank_leaves(share):
+        options = PairOptions(crop=64, blank=share)
+        batch = PairSource(0, options, faces).batch(range(20))
+        return int((batch.clean == 255).all(axis=(1, 2, 3)).sum())
+
+    assert blank_leaves(1.0) > blank_leaves(0.0) + 3
 
 
 def test_a_sheet_is_as_asked_and_holds_ink(faces):
@@ -123,11 +144,11 @@ def test_real_pairs_are_cut_at_the_same_place(faces, tmp_path):
         cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
     real = read_pairs(tmp_path / "dirty", tmp_path / "clean")
     options = PairOptions(crop=64, real=1, real_corrupted=0)
-    dirty, clean = PairSource(0, options, faces, real).batch([4])
-    assert (clean.astype(int) - dirty == 20).all()
+    example = PairSource(0, options, faces, real).example(4)
+    assert (example.clean.astype(int) - example.page == 20).all()
 
 
-def test_small_print_is_learnt_at_the_size_at_which_it_will_be_cleaned(tmp_path):
+def test_small_print_of_real_pairs_is_learnt_at_the_size_at_which_it_will_be_cleaned(tmp_path):
     page = np.full((300, 400), 255, np.uint8)
     for line in range(10):
         words = "n e v o s a n x u r m o c e a w o n e z u"
@@ -136,7 +157,8 @@ def test_small_print_is_learnt_at_the_size_at_which_it_will_be_cleaned(tmp_path)
         (tmp_path / folder).mkdir()
         cv2.imwrite(str(tmp_path / folder / "a.png"), page)
     (pair,) = read_pairs(tmp_path / "dirty", tmp_path / "clean")
-    assert pair.dirty.shape == pair.clean.shape == (600, 800)
+    assert pair.scale == 2
+    assert pair.dirty.shape == pair.clean.shape == (300, 400)
 
 
 def test_pairs_of_two_sizes_are_refused_by_name(tmp_path):

@@ -12,7 +12,7 @@ from models.autoencoder import AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.errors import InputError, OptionError
 from pipeline.learning.pairs import PairOptions, PairSource, RealPair
-from pipeline.learning.training import TrainingOptions, restore, rmse, train
+from pipeline.learning.training import Tensors, TrainingOptions, restore, rmse, tensors, train
 
 SMALL = AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1))
 
@@ -53,8 +53,8 @@ def test_training_brings_the_error_down(tmp_path):
 
 
 def rms_of_the_dirty(settings) -> float:
-    dirty, clean = source(settings).batch(range(8))
-    return float(np.sqrt(((dirty / 255 - clean / 255) ** 2).mean()))
+    batch = source(settings).batch(range(8))
+    return float(np.sqrt(((batch.page / 255 - batch.clean / 255) ** 2).mean()))
 
 
 def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path):
@@ -89,12 +89,12 @@ def test_the_checkpoint_carries_every_option(tmp_path):
 def test_a_run_can_start_from_a_checkpoint(tmp_path):
     first = run(tmp_path / "first", options(steps=40, checkpoint_every=40))
     start = load_checkpoint(first, fold=False).network
-    dirty, clean = source(options()).batch(range(8))
+    batch = tensors(source(options()).batch(range(8)))
     lines = []
     settings = options(steps=1, warmup=1000)
     run(tmp_path / "second", settings, start=start, on_line=lines.append)
     assert lines[0].rmse == pytest.approx(
-        rmse(load_checkpoint(first, fold=False).network, dirty, clean), rel=0.3
+        rmse(load_checkpoint(first, fold=False).network, batch), rel=0.3
     )
 
 
@@ -118,19 +118,43 @@ def test_options_that_cannot_work_are_refused(changes):
 def test_sparsity_makes_the_code_smaller(tmp_path):
     def size_of_code(weight):
         path = run(tmp_path / str(weight), options(steps=60, checkpoint_every=60, sparsity=weight))
-        dirty, _ = source(options()).batch(range(4))
-        return load_checkpoint(path).network.encode(torch.from_numpy(dirty) / 255).abs().mean()
+        batch = tensors(source(options()).batch(range(4)))
+        return load_checkpoint(path).network.encode(batch.seen / 255).abs().mean()
 
     assert size_of_code(1.0) < size_of_code(0.0)
 
 
 def test_restored_crops_are_within_0_and_1(tmp_path):
     network = load_checkpoint(run(tmp_path, options(steps=1)), fold=False).network
-    dirty, clean = source(options()).batch(range(3))
-    restored = restore(network, dirty)
-    assert restored.shape == dirty.shape
+    batch = tensors(source(options()).batch(range(3)))
+    restored = restore(network, batch)
+    assert restored.shape == batch.page.shape
     assert 0 <= restored.min() <= restored.max() <= 1
-    assert rmse(network, dirty, clean) > 0
+    assert rmse(network, batch) > 0
+
+
+def test_what_is_said_of_an_enlarged_crop_is_averaged_over_the_pages_own_pixels():
+    class Checkered(torch.nn.Module):
+        def coefficients(self, x):
+            return torch.zeros_like(x), (torch.arange(x[0].numel()) % 2).float().view(x.shape[1:])
+
+    page = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
+    cleaned = [
+        restore(Checkered(), Tensors(page, page, page, torch.tensor([scale]))) for scale in (1, 2)
+    ]
+    assert set(cleaned[0].unique().tolist()) == {0, 1}
+    assert set(cleaned[1].unique().tolist()) == {0.5}
+
+
+def test_paper_comes_out_white_where_whiter_than_white_costs_little(tmp_path):
+    def share_of_white(overshoot):
+        settings = options(steps=120, checkpoint_every=120, overshoot=overshoot, learning_rate=1e-2)
+        path = run(tmp_path / str(overshoot), settings)
+        batch = tensors(source(settings).batch(range(8)))
+        cleaned = restore(load_checkpoint(path, fold=False).network, batch)
+        return float((cleaned[batch.clean == 255] == 1).float().mean())
+
+    assert share_of_white(0.1) > share_of_white(1.0) + 0.1
 
 
 def test_a_run_draws_its_curve_and_what_it_makes_of_some_crops(tmp_path):

@@ -1,13 +1,13 @@
-"""Dirty and clean crops to learn from: rendered and corrupted, or cut from real pairs.
+"""Examples to learn from, as the cleaner shows pages: rendered and corrupted, or of real pairs.
 
 Sample number i of a seed is always the same, so a resumed run sees what an
 undisturbed one would have seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -41,6 +41,12 @@ class PairOptions:
     real_corrupted: float = 0.15
     """Share of the real crops whose clean page is corrupted anew."""
 
+    small_print: float = 0.2
+    """Share of rendered crops in print so small that the cleaner enlarges it for the network."""
+
+    blank: float = 0.08
+    """Share of rendered crops whose text ends, so that the other side shines through alone."""
+
     typesetting: TypesettingOptions = TypesettingOptions()
     """What rendered pages look like."""
 
@@ -50,10 +56,34 @@ class PairOptions:
 
 @dataclass(frozen=True)
 class RealPair:
-    """A scan and its clean page, held in memory at the size at which the network sees them."""
+    """A scan and its clean page in memory, not larger than the network would see them."""
 
     dirty: Grey
     clean: Grey
+
+    scale: int = 1
+    """How many times larger the cleaner shows the scan to the network."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One crop as the network meets it, and as its answer is judged: where the cleaner uses it.
+
+    What the network says of an enlarged crop is averaged over blocks of pixels and applied to the
+    page's own pixels, of which each fills a block here.
+    """
+
+    seen: Grey
+    """(crop, crop): what the network sees."""
+
+    page: Grey
+    """(crop, crop): what its gain and offset are applied to."""
+
+    clean: Grey
+    """(crop, crop): what should come out."""
+
+    scale: int
+    """Side of those blocks; 1 where the network sees the page as it is."""
 
 
 def read_pairs(dirty: Path, clean: Path) -> list[RealPair]:
@@ -91,58 +121,92 @@ def read_clean(folder: Path) -> list[RealPair]:
     return [_as_seen(page, page) for page in pages]
 
 
+class Batch(NamedTuple):
+    """Several examples: arrays of (N, 1, crop, crop) uint8, and (N,) int64."""
+
+    seen: Grey
+    page: Grey
+    clean: Grey
+    scale: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class PairSource:
-    """All pairs of a training run, by number."""
+    """All examples of a training run, by number."""
 
     seed: int
     options: PairOptions
     faces: Sequence[Typeface]
     real: Sequence[RealPair] = ()
 
-    def pair(self, number: int) -> Pair:
-        """Make pair `number`, (crop, crop) each; the same number gives the same pair."""
+    def example(self, number: int) -> Example:
+        """Make example `number`; the same number gives the same one."""
         rng = np.random.default_rng((self.seed, number))
         if self.real and rng.random() < self.options.real:
             return self._real(rng)
-        return self._rendered(rng)
+        scale = 2 if rng.random() < self.options.small_print else 1
+        return _shown(self._rendered(rng, scale), scale)
 
-    def batch(self, numbers: Sequence[int]) -> tuple[Grey, Grey]:
-        """Make several pairs: two (N, 1, crop, crop) uint8 arrays, dirty and clean."""
-        pairs = [self.pair(number) for number in numbers]
-        dirty = np.stack([to_bytes(pair.dirty)[None] for pair in pairs])
-        clean = np.stack([to_bytes(pair.clean)[None] for pair in pairs])
-        return dirty, clean
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        """Make several examples."""
+        examples = [self.example(number) for number in numbers]
+        seen, page, clean = (
+            np.stack([getattr(example, name)[None] for example in examples])
+            for name in ("seen", "page", "clean")
+        )
+        return Batch(seen, page, clean, np.array([example.scale for example in examples]))
 
-    def _rendered(self, rng: Generator) -> Pair:
-        sheet = self._sheet(rng)
+    def _rendered(self, rng: Generator, scale: int) -> Pair:
+        sheet = self._sheet(rng, scale)
         # mostly, a leaf bears the same print or the same hand on both sides
-        verso = self._sheet(rng, like=sheet if rng.random() < 0.6 else None)
+        verso = self._sheet(rng, scale, like=sheet if rng.random() < 0.6 else None)
+        if rng.random() < self.options.blank:
+            sheet = _ended(sheet, rng)
         return corrupt(sheet, verso, rng, self.options.corruption)
 
-    def _sheet(self, rng: Generator, like: Sheet | None = None) -> Sheet:
-        side = self.options.crop
-        return set_sheet(rng, side, side, self.faces, self.options.typesetting, like)
+    def _sheet(self, rng: Generator, scale: int, like: Sheet | None = None) -> Sheet:
+        side, settings = self.options.crop // scale, self.options.typesetting
+        if scale > 1:
+            small = settings.smallest_text, settings.common_text[0]
+            settings = replace(settings, common_text=small)
+        return set_sheet(rng, side, side, self.faces, settings, like)
 
-    def _real(self, rng: Generator) -> Pair:
+    def _real(self, rng: Generator) -> Example:
         pair = self.real[int(rng.integers(0, len(self.real)))]
         dirty, clean = self._crop(pair, rng)
         if rng.random() >= self.options.real_corrupted:
-            return Pair(dirty, clean)
-        sheet = Sheet(1 - clean, np.ones_like(clean), None, 20)
-        return corrupt(sheet, self._sheet(rng), rng, self.options.corruption)
+            return _shown(Pair(dirty, clean), pair.scale)
+        sheet = Sheet(1 - clean, np.ones_like(clean), None, 20 / pair.scale)
+        verso = self._sheet(rng, pair.scale)
+        return _shown(corrupt(sheet, verso, rng, self.options.corruption), pair.scale)
 
     def _crop(self, pair: RealPair, rng: Generator) -> tuple[Image, Image]:
-        side = self.options.crop
+        side = self.options.crop // pair.scale
         height, width = pair.dirty.shape
         top, left = (int(rng.integers(0, max(length - side, 0) + 1)) for length in (height, width))
         window = np.s_[top : top + side, left : left + side]
         return _filled(pair.dirty[window], side), _filled(pair.clean[window], side)
 
 
+def _ended(sheet: Sheet, rng: Generator) -> Sheet:
+    """Let the text end, or begin, somewhere on the leaf; the rest of it is blank."""
+    ink, end = sheet.ink.copy(), int(rng.uniform(0.1, 1.5) * len(sheet.ink))
+    ink[slice(-end, None) if rng.random() < 0.5 else slice(end)] = 0
+    return replace(sheet, ink=ink)
+
+
+def _shown(pair: Pair, scale: int) -> Example:
+    """Show a crop to the network as the cleaner does."""
+    dirty, clean = to_bytes(pair.dirty), to_bytes(pair.clean)
+    block = np.ones((scale, scale), np.uint8)
+    return Example(resample(dirty, scale), np.kron(dirty, block), np.kron(clean, block), scale)
+
+
 def _as_seen(dirty: Grey, clean: Grey) -> RealPair:
-    """Bring a pair to the size at which the cleaner will show such a page to the network."""
+    """Reduce a pair to the size at which the cleaner would show it, or note that it enlarges it."""
     scale = choose_scale(dirty, None, ModelCard.text_heights)
+    if scale > 1:
+        return RealPair(dirty, clean, int(scale))
     return RealPair(resample(dirty, scale), resample(clean, scale))
 
 

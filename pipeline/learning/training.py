@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Literal, cast
+from typing import ClassVar, Literal, NamedTuple, cast
 
 import cv2
 import pyarrow as pa
@@ -22,15 +22,17 @@ import pyarrow.parquet as pq
 import safetensors.torch
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
+from pipeline.cleaning.scale import LARGEST
 from pipeline.errors import InputError, OptionError
 from pipeline.files import write_whole
 from pipeline.learning.curves import draw_curve, draw_strips
-from pipeline.learning.pairs import Grey, PairOptions, PairSource
+from pipeline.learning.pairs import Batch, PairOptions, PairSource
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,10 @@ class TrainingOptions:
     ink_weight: float = 1.5
     """How much more an error counts where the clean page is black than where it is white: a
     lost comma costs more than a speck that stays. 0 counts all pixels alike."""
+
+    overshoot: float = 0.1
+    """How much an error counts that is whiter than white or blacker than black, as a share: such
+    values are cut off, so that paper comes out white and not nearly so."""
 
     sparsity: float = 0.0
     """Weight of the mean absolute activation of the bottleneck, a penalty on the code."""
@@ -105,10 +111,11 @@ class TrainingOptions:
                 f"batch ({self.batch}) and learning rate ({self.learning_rate}) must be positive "
                 f"and averaging ({self.averaging}) at least 0 and below 1"
             )
-        if self.pairs.crop % (self.network.patch * 2 ** (len(self.network.channels) - 1)):
+        stride = self.network.patch * 2 ** (len(self.network.channels) - 1)
+        if self.pairs.crop % (unit := math.lcm(stride, round(LARGEST))):
             raise OptionError(
-                f"a crop of {self.pairs.crop} px does not fit the network's stride; "
-                "choose a multiple of it"
+                f"a crop of {self.pairs.crop} px does not fit the network's stride of {stride} px; "
+                f"choose a multiple of {unit}"
             )
 
 
@@ -134,13 +141,26 @@ LOG_SCHEMA = pa.schema(
 """Of `log.parquet`: the fields of `LogLine`."""
 
 
-class _Crops(Dataset[tuple[Tensor, Tensor]]):
+class Tensors(NamedTuple):
+    """A batch of `pipeline.learning.pairs` as tensors: (N, 1, H, W) uint8, and (N,) int64."""
+
+    seen: Tensor
+    page: Tensor
+    clean: Tensor
+    scale: Tensor
+
+
+def tensors(batch: Batch) -> Tensors:
+    """Hand a batch to torch, without copying it."""
+    return Tensors(*(torch.from_numpy(values) for values in batch))
+
+
+class _Crops(Dataset[Tensors]):
     def __init__(self, source: PairSource, batch: int):
         self.source, self.size = source, batch
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        dirty, clean = self.source.batch(range(step * self.size, (step + 1) * self.size))
-        return torch.from_numpy(dirty), torch.from_numpy(clean)
+    def __getitem__(self, step: int) -> Tensors:
+        return tensors(self.source.batch(range(step * self.size, (step + 1) * self.size)))
 
 
 class Run:
@@ -174,13 +194,12 @@ class Run:
         factor = falling if self.options.schedule == "cosine" else 1.0
         return self.options.learning_rate * rising * max(factor, 1e-3)
 
-    def update(self, dirty: Tensor, clean: Tensor) -> float:
-        """Learn from one batch of (N, 1, H, W) uint8 crops; returns the loss."""
+    def update(self, batch: Tensors) -> float:
+        """Learn from one batch; returns the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
-        x, y = (_floats(pixels) for pixels in (dirty, clean))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
-            loss = self._loss(x, y)
+            loss = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -189,12 +208,16 @@ class Run:
         self.step += 1
         return float(loss.detach())
 
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
-        code, levels = self.network.encode_levels(x)
+    def _loss(self, batch: Tensors) -> Tensor:
+        code, levels = self.network.encode_levels(_floats(batch.seen))
         gain, offset = self.network.decode(code, levels)
-        error = gain * x + offset - y
+        y = _floats(batch.clean)
+        error = _over_blocks(gain * _floats(batch.page) + offset, batch.scale) - y
+        # what is whiter than white, or blacker than black, will be cut off
+        beyond = ((y == 1) & (error > 0)) | ((y == 0) & (error < 0))
+        error = torch.where(beyond, self.options.overshoot * error, error)
         weight = 1 + self.options.ink_weight * (1 - y)
-        loss = x.new_zeros(())
+        loss = error.new_zeros(())
         if "l1" in self.options.loss:
             loss = loss + (weight * error.abs()).mean()
         if "mse" in self.options.loss:
@@ -275,12 +298,12 @@ def train(
     """
     run = Run(folder, options, start)
     held_back = dataclasses.replace(source, seed=options.seed + 1_000_003)
-    validation = held_back.batch(range(32))
+    validation = tensors(held_back.batch(range(32)))
     card = dataclasses.replace(card, recipe=asdict(options))
     losses: list[float] = []
     began = time.monotonic()
-    for dirty, clean in _batches(source, run):
-        losses.append(run.update(dirty, clean))
+    for batch in _batches(source, run):
+        losses.append(run.update(batch))
         now = time.monotonic()
         run.minutes += (now - began) / 60
         began = now
@@ -298,41 +321,44 @@ def train(
     return folder / "network.safetensors"
 
 
-def _draw(run: Run, validation: tuple[Grey, Grey]) -> None:
-    dirty, clean = (crops[:8] for crops in validation)
-    cleaned = (restore(run.shipped(), dirty) * 255).round().to(torch.uint8).numpy()
+def _draw(run: Run, validation: Tensors) -> None:
+    few = Tensors(*(values[:8] for values in validation))
+    cleaned = (restore(run.shipped(), few) * 255).round().to(torch.uint8)
+    dirty, clean = few.page.numpy(), few.clean.numpy()
     steps, losses, errors = zip(
         *((line.step, line.loss, line.rmse) for line in run.lines), strict=True
     )
     pictures = {
         "curve.png": draw_curve(steps, losses, errors),
-        "strips.png": draw_strips(dirty, cleaned, clean),
+        "strips.png": draw_strips(dirty, cleaned.numpy(), clean),
     }
     for name, picture in pictures.items():
         blue_first = picture[..., ::-1] if picture.ndim == 3 else picture
         write_whole(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
 
 
-def rmse(network: Autoencoder, dirty: Grey, clean: Grey) -> float:
-    """Root mean square error on (N, 1, H, W) uint8 crops, in 0..1."""
-    return math.sqrt(
-        float((restore(network, dirty) - _floats(torch.from_numpy(clean))).square().mean())
-    )
+def rmse(network: Autoencoder, batch: Tensors) -> float:
+    """Root mean square error on a batch, in 0..1."""
+    return math.sqrt(float((restore(network, batch) - _floats(batch.clean)).square().mean()))
 
 
 @torch.no_grad()
-def restore(network: Autoencoder, dirty: Grey) -> Tensor:
-    """Clean (N, 1, H, W) uint8 crops; returns float32 in 0..1."""
+def restore(network: Autoencoder, batch: Tensors) -> Tensor:
+    """Clean the pages of a batch; returns (N, 1, H, W) float32 in 0..1."""
     training = network.training
     network.eval()
+    cleaned = []
     try:
-        pieces = torch.split(torch.from_numpy(dirty), 8)
-        return torch.cat([network(_floats(piece)).clamp(0, 1) for piece in pieces])
+        for few in zip(*(torch.split(values, 8) for values in batch), strict=True):
+            seen, page, _, scale = few
+            gain, offset = network.coefficients(_floats(seen))
+            cleaned.append(_over_blocks(gain * _floats(page) + offset, scale).clamp(0, 1))
     finally:
         network.train(training)
+    return torch.cat(cleaned)
 
 
-def _line(run: Run, losses: list[float], validation: tuple[Grey, Grey]) -> LogLine:
+def _line(run: Run, losses: list[float], validation: Tensors) -> LogLine:
     before = run.lines[-1] if run.lines else None
     minutes = run.minutes - (before.minutes if before else 0)
     pixels = len(losses) * run.options.batch * run.options.pairs.crop**2
@@ -341,12 +367,12 @@ def _line(run: Run, losses: list[float], validation: tuple[Grey, Grey]) -> LogLi
         minutes=round(run.minutes, 3),
         learning_rate=run.learning_rate,
         loss=sum(losses) / len(losses),
-        rmse=rmse(run.shipped(), *validation),
+        rmse=rmse(run.shipped(), validation),
         megapixels_per_second=round(pixels / 1e6 / max(minutes * 60, 1e-9), 3),
     )
 
 
-def _batches(source: PairSource, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(source: PairSource, run: Run) -> Iterator[Tensors]:
     """Batches from the step that the run is at, made ahead in worker processes."""
     workers = run.options.workers
     yield from DataLoader(
@@ -400,6 +426,14 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
         for name, value in tensors.items()
         if name.startswith(prefix)
     }
+
+
+def _over_blocks(values: Tensor, scales: Tensor) -> Tensor:
+    """Average each page of (N, 1, H, W) over blocks of its own side, as the cleaner does."""
+    for scale in set(scales.tolist()) - {1}:
+        mean = F.interpolate(F.avg_pool2d(values, scale), scale_factor=scale)
+        values = torch.where((scales == scale).view(-1, 1, 1, 1), mean, values)
+    return values
 
 
 def _floats(pixels: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class TypesettingOptions:
     largest_text: float = 60.0
     """x-height of the largest body type; headlines are up to three times as large."""
 
-    common_text: tuple[float, float] = (11.0, 32.0)
+    common_text: tuple[float, float] = (14.0, 36.0)
     """x-heights of four pages in five."""
 
     pictures: float = 0.25
