@@ -179,7 +179,7 @@ def evaluate(
     truth: Path | None = None,
     model: str = DEFAULTS.model,
     device: str = DEFAULTS.device,
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = DEFAULTS.precision,
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = DEFAULTS.precision,
     baselines: bool = False,
     group: str | None = None,
     language: str | None = None,

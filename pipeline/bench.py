@@ -14,9 +14,10 @@ from typing import Literal
 
 import torch
 
-from pipeline.cleaning.checkpoint import load_checkpoint
+from pipeline.cleaning.checkpoint import load_checkpoint, read_ranges
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.inference import prepare
+from pipeline.cleaning.integers import can_compute
 from pipeline.cleaning.precision import choose_device, choose_precision
 from pipeline.cleaning.tiles import TilePlan
 from pipeline.errors import OptionError
@@ -53,7 +54,7 @@ class BenchOptions:
     device: str = "auto"
     """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
 
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     """Arithmetic of the network; auto takes what is quick and safe here."""
 
     seconds: float = 80.0
@@ -135,14 +136,17 @@ def network_speeds(
         seconds: for each measurement.
     """
     device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
+    checkpoint = load_checkpoint(options.model)
+    ranges = read_ranges(checkpoint.card)
+    integers = can_compute(checkpoint.network, ranges)
+    precision = choose_precision(options.precision, device, integers=integers)
     dtypes = {"fp32": torch.float32, precision.name: precision.dtype}
     if device.type == "cpu":
         dtypes["bf16"] = torch.bfloat16  # where it was not chosen, this shows why
     ceilings = {name: convolutions(device, dtype, seconds) for name, dtype in dtypes.items()}
-    network = load_checkpoint(options.model).network
-    prepare(network, device)
-    alone = network_alone(network, device, precision.dtype, window, seconds)
+    macs = checkpoint.network.macs_per_pixel
+    network = prepare(checkpoint.network, device, precision.dtype, ranges)
+    alone = network_alone(network, macs, device, precision.dtype, window, seconds)
     share = alone.gflops / ceilings[precision.name].gflops
     return (
         *(replace(speed, what=f"convolutions, {name}") for name, speed in ceilings.items()),

@@ -32,7 +32,7 @@ class RunOptions:
     model: str = "fast"
     """A shipped model's name, or the path of a .safetensors checkpoint."""
 
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     """Arithmetic of the network; auto takes what is quick and safe here."""
 
     device: str = "auto"

@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import torch
-from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder
 from pipeline.cleaning.cleaner import Cleaner
+from pipeline.cleaning.inference import Network
+from pipeline.cleaning.precision import convolution
 from pipeline.documents.document import WriteOptions, create_document, open_document
 from pipeline.errors import InputError
 from pipeline.measuring.metrics import measure
@@ -73,15 +73,12 @@ def fastest(call: Callable[[], object], seconds: float) -> float:
 
 
 def convolutions(device: torch.device, dtype: torch.dtype, seconds: float) -> Speed:
-    """Measure the ceiling of any network: a convolution of 64 channels, 3x3, channels_last."""
+    """Measure the ceiling of any network: one of its larger convolutions, again and again."""
     channels, side = 64, 128
-    page, weight = (
-        torch.zeros(shape, dtype=dtype, device=device).to(memory_format=torch.channels_last)
-        for shape in ((1, channels, side, side), (channels, channels, 3, 3))
-    )
+    compute = convolution(device, dtype, side)
 
     def convolve() -> None:
-        F.conv2d(page, weight, padding=1)
+        compute()
         _wait_for(device)
 
     with torch.inference_mode():
@@ -90,7 +87,8 @@ def convolutions(device: torch.device, dtype: torch.dtype, seconds: float) -> Sp
 
 
 def network_alone(
-    network: Autoencoder,
+    network: Network,
+    macs_per_pixel: float,
     device: torch.device,
     dtype: torch.dtype,
     window: tuple[int, int],
@@ -99,9 +97,10 @@ def network_alone(
     """Measure a network on one tile that is on its device already.
 
     Args:
-        network: on the device, in eval mode.
+        network: as `pipeline.cleaning.inference.prepare` returned it.
+        macs_per_pixel: what it computes for each pixel.
         device: where it is.
-        dtype: what to compute convolutions in.
+        dtype: what it computes convolutions in.
         window: height and width of the tile, multiples of the network's stride.
         seconds: how long to try.
     """
@@ -111,11 +110,11 @@ def network_alone(
         network.coefficients(tile)
         _wait_for(device)
 
-    autocast = torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
-    with torch.inference_mode(), autocast:
+    half = dtype in (torch.bfloat16, torch.float16)
+    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=half):
         spent = fastest(infer, seconds)
     pixels = window[0] * window[1]
-    return Speed("network alone", spent, pixels, 2 * network.macs_per_pixel * pixels)
+    return Speed("network alone", spent, pixels, 2 * macs_per_pixel * pixels)
 
 
 def page_through_network(cleaner: Cleaner, page: Page, seconds: float) -> Speed:

@@ -34,10 +34,12 @@ def cards(monkeypatch):
 
 @pytest.fixture
 def processor(monkeypatch):
-    """Pretend to have a processor with these units, and these times for fp32 and bf16."""
+    """Pretend to have a processor with these units, and these times for each precision."""
 
-    def pretend(*, avx512_bf16: bool, amx: bool = False, fp32: float = 1, bf16: float = 1) -> None:
-        times = {torch.float32: fp32, torch.bfloat16: bf16}
+    def pretend(
+        *, avx512_bf16: bool, amx: bool = False, fp32: float = 1, bf16: float = 1, int8: float = 1
+    ) -> None:
+        times = {torch.float32: fp32, torch.bfloat16: bf16, torch.uint8: int8}
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
         monkeypatch.setattr(precision, "_seconds", times.__getitem__)
@@ -108,6 +110,33 @@ def test_a_processor_on_which_bf16_is_no_faster_computes_in_fp32(processor):
     assert "gains nothing" in chosen.reason
 
 
+def test_integers_are_used_where_they_are_fastest(processor):
+    processor(avx512_bf16=False, fp32=2.0, int8=1.0)
+    chosen = choose_precision("auto", CPU, integers=True)
+    assert (chosen.name, chosen.dtype) == ("int8", torch.uint8)
+    assert "2.0 times" in chosen.reason
+    assert choose_precision("auto", CPU, integers=False).name == "fp32"
+
+
+@pytest.mark.parametrize(("int8", "name"), [(0.5, "int8"), (0.9, "bf16")])
+def test_the_faster_of_bf16_and_integers_is_used(processor, int8, name):
+    processor(avx512_bf16=True, fp32=2.0, bf16=0.8, int8=int8)
+    assert choose_precision("auto", CPU, integers=True).name == name
+
+
+def test_integers_that_gain_nothing_are_not_used(processor):
+    processor(avx512_bf16=False, fp32=1.0, int8=1.0)
+    assert choose_precision("auto", CPU, integers=True).name == "fp32"
+
+
+def test_integers_are_refused_where_they_cannot_be_had(cards):
+    with pytest.raises(OptionError, match="--precision auto"):
+        choose_precision("int8", CPU, integers=False)
+    cards((8, 0))
+    with pytest.raises(OptionError, match="int8 is for CPUs"):
+        choose_precision("int8", CUDA, integers=True)
+
+
 def test_the_processor_is_measured_once(processor, monkeypatch):
     processor(avx512_bf16=True, fp32=2.0, bf16=1.0)
     first = choose_precision("auto", CPU)
@@ -117,6 +146,12 @@ def test_the_processor_is_measured_once(processor, monkeypatch):
 
 def test_a_convolution_can_be_measured():
     assert precision._seconds(torch.float32) > 0
+
+
+def test_measuring_takes_no_random_numbers_from_its_caller():
+    before = torch.get_rng_state()
+    precision._seconds(torch.float32)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +176,7 @@ def test_fp16_is_refused_on_a_cpu_with_the_way_out():
 
 
 def test_an_unknown_precision_is_refused_with_those_that_exist():
-    with pytest.raises(OptionError, match="choose auto, fp32, bf16 or fp16"):
+    with pytest.raises(OptionError, match="choose auto, fp32, bf16, fp16 or int8"):
         choose_precision("double", CPU)
 
 

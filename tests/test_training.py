@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from models.autoencoder import AutoencoderOptions
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
+from pipeline.cleaning.integers import measure_ranges
 from pipeline.errors import InputError, OptionError
 from pipeline.learning.pairs import PairOptions, PairSource, RealPair
 from pipeline.learning.training import Tensors, TrainingOptions, restore, rmse, tensors, train
@@ -84,6 +85,14 @@ def test_the_checkpoint_carries_every_option(tmp_path):
     assert card.recipe["learning_rate"] == options().learning_rate
     assert card.recipe["pairs"]["corruption"]["chances"]["stains"]["share"] > 0
     assert card.options == SMALL
+
+
+def test_a_trained_checkpoint_knows_the_ranges_that_integers_need(tmp_path):
+    checkpoint = load_checkpoint(run(tmp_path, options()))
+    ranges = read_ranges(checkpoint.card)
+    assert "stem" in ranges
+    assert all((span[0] <= span[1]).all() for span in ranges.values())
+    assert ranges.keys() == measure_ranges(checkpoint.network, torch.rand(1, 1, 32, 32)).keys()
 
 
 def test_a_run_can_start_from_a_checkpoint(tmp_path):

@@ -4,6 +4,7 @@ A checkpoint is two files of one stem: `fast.safetensors` and `fast.json`. No pi
 one runs nothing. Ignorant of pages, devices and precision.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,10 +12,14 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
+import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from models.autoencoder import Autoencoder, AutoencoderOptions, ConvUnit
+from pipeline.cleaning.integers import Ranges
 from pipeline.cleaning.modelfiles import find_model, shipped_models
 from pipeline.errors import InputError
 from pipeline.files import access_errors, write_whole
@@ -22,10 +27,14 @@ from pipeline.files import access_errors, write_whole
 __all__ = [
     "Checkpoint",
     "ModelCard",
+    "floats_of",
     "load_checkpoint",
+    "ranges_for_card",
     "read_card",
+    "read_ranges",
     "save_checkpoint",
     "shipped_models",
+    "text_of",
     "write_card",
 ]
 
@@ -57,6 +66,9 @@ class ModelCard:
 
     calibration: Mapping[str, Any] = field(default_factory=dict)
     """Its bottleneck on usual pages, for `pipeline.cleaning.codes`; empty where nobody took it."""
+
+    ranges: Mapping[str, str] = field(default_factory=dict)
+    """Of its activations, as text, for `pipeline.cleaning.integers`; `read_ranges` reads them."""
 
     licence: str = ""
     """Under which terms the weights may be used."""
@@ -164,6 +176,36 @@ def read_card(path: Path) -> ModelCard:
             f"{card_path} is not a model card that this pagewash understands: {error!r}. "
             "Copy it again, or update pagewash."
         ) from error
+
+
+def read_ranges(card: ModelCard) -> Ranges:
+    """Return the ranges on a card; none if it has none.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    try:
+        spans = {name: floats_of(text).reshape(2, -1) for name, text in card.ranges.items()}
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again."
+        ) from error
+    return {name: torch.from_numpy(span) for name, span in spans.items()}
+
+
+def ranges_for_card(ranges: Ranges) -> dict[str, str]:
+    """Return ranges as text for a card."""
+    return {name: text_of(span.numpy()) for name, span in ranges.items()}
+
+
+def text_of(values: NDArray[np.float32]) -> str:
+    """Return numbers as text for a card: float32, least byte first, in base64."""
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def floats_of(text: str) -> NDArray[np.float32]:
+    """Return the numbers of `text_of` in one row; a ValueError if it is none."""
+    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
 
 
 def _options(values: Mapping[str, Any]) -> AutoencoderOptions:

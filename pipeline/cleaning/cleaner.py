@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Job, Piece, pack
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
 from pipeline.cleaning.codes import page_code
 from pipeline.cleaning.colour import luminance, recolour
 from pipeline.cleaning.inference import Network, clean_windows, prepare
+from pipeline.cleaning.integers import IntegerAutoencoder, can_compute
 from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
@@ -113,12 +114,14 @@ class Cleaner:
             MissingError: the device is not there.
         """
         self._device = choose_device(options.device)
-        precision = choose_precision(options.precision, self._device)
+        card = card or ModelCard(type(network).__name__)
+        ranges = read_ranges(card)
+        integers = can_compute(network, ranges)
+        precision = choose_precision(options.precision, self._device, integers=integers)
         self._dtype = precision.dtype
         on_gpu = self._device.type != "cpu"
-        card = card or ModelCard(type(network).__name__)
-        prepare(network, self._device)
         self._network = network
+        self._running = prepare(network, self._device, self._dtype, ranges)
         self._color = options.color
         self._codes = options.codes
         self._text_heights = card.text_heights
@@ -230,15 +233,15 @@ class Cleaner:
 
     def _watched(self) -> Watched | None:
         """The network, watched for one batch; None where there is nothing to compare with."""
-        if self.calibration is None or not isinstance(self._network, Autoencoder):
-            return None
-        return Watched(self._network)
+        if self.calibration and isinstance(self._running, Autoencoder | IntegerAutoencoder):
+            return Watched(self._running)
+        return None
 
     def _run(self, batch: Sequence[Piece]) -> None:
         """Clean the tiles of a batch, and put them in their places."""
         start = time.perf_counter()
         watched = self._watched()
-        network = watched or self._network
+        network = watched or self._running
         windows = clean_windows(network, batch, self._device, self._dtype)
         traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)

@@ -5,6 +5,7 @@ pages and no memory limits.
 """
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Piece
 from pipeline.cleaning.heap import keep_freed_memory
+from pipeline.cleaning.integers import IntegerAutoencoder, Ranges
 from pipeline.pages import Pixels
 
 PAPER = 250 / 255
@@ -36,10 +39,21 @@ class Network(Protocol):
         """Gain and offset for every pixel of (N, 1, H, W) in 0..1, where 1 is white."""
 
 
-def prepare(network: Network, device: torch.device) -> None:
-    """Bring a network that is a module to a device, ready for inference.
+def prepare(
+    network: Network,
+    device: torch.device,
+    dtype: torch.dtype,
+    ranges: Ranges = MappingProxyType({}),
+) -> Network:
+    """Bring a network to a device, ready for inference; returns what to run there.
 
     On a CPU, this process keeps the memory that it frees from here on (see `heap`).
+
+    Args:
+        network: a module is moved and switched to eval mode.
+        device: where it will run.
+        dtype: what convolutions will compute in; uint8 for integers.
+        ranges: for integers.
     """
     if device.type == "cpu":
         keep_freed_memory()
@@ -47,6 +61,9 @@ def prepare(network: Network, device: torch.device) -> None:
         network.eval()
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if dtype == torch.uint8 and isinstance(network, Autoencoder):
+        return IntegerAutoencoder(network, ranges)
+    return network
 
 
 def clean_windows(
@@ -58,7 +75,8 @@ def clean_windows(
         network: on the device.
         batch: pieces with windows of one size, seen at one scale.
         device: where to compute.
-        dtype: what convolutions compute in; the page's own pixels stay in float32.
+        dtype: what convolutions compute in, as for `prepare`; the page's own pixels stay in
+            float32.
 
     Returns:
         (N, H, W) uint8: the windows at the pages' own size, halos included.
@@ -69,7 +87,7 @@ def clean_windows(
     scale = batch[0].job.scale
     with torch.inference_mode():
         view = _load([piece.cut_view() for piece in batch], device)
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
             gain, offset = network.coefficients(view)
         gain, offset = (_rescale(values.float(), 1 / scale) for values in (gain, offset))
         page = view if scale == 1 else _load([piece.cut_page() for piece in batch], device)

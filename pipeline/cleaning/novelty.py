@@ -6,7 +6,6 @@ stand on the model's card; how they get there is `pipeline.learning.calibration`
 numbers out: knows neither pages nor files.
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -18,6 +17,8 @@ from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Traits
+from pipeline.cleaning.checkpoint import floats_of, text_of
+from pipeline.cleaning.integers import IntegerAutoencoder
 from pipeline.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -33,7 +34,7 @@ LAYOUT_DIRECTIONS = 4
 class Watched:
     """A network whose inner life is watched for one batch."""
 
-    def __init__(self, network: Autoencoder):
+    def __init__(self, network: Autoencoder | IntegerAutoencoder):
         self._network = network
         self._seen: list[Tensor] = []
         self.stride = network.stride
@@ -45,6 +46,8 @@ class Watched:
         height, width = code.shape[-2:]
         size = height, width
         outermost = _averaged(levels[0] if levels else code, size)
+        if isinstance(self._network, IntegerAutoencoder):
+            outermost *= self._network.level_steps
         gain, offset = self._network.decode(code, levels)
         ink = 1 - torch.addcmul(offset, gain, x).clamp_(0, 1)
         self._seen = [outermost, *(_averaged(each, size) for each in (gain, ink, ink.square()))]
@@ -99,7 +102,7 @@ class Calibration:
             InputError: it is none.
         """
         try:
-            known = {key.name: _decoded(values[key.name]) for key in fields(cls)}
+            known = {key.name: floats_of(values[key.name]) for key in fields(cls)}
             channels = len(known["mean"])
             known["directions"] = known["directions"].reshape(channels, channels)
             known["distances"] = known["distances"].reshape(101)
@@ -113,7 +116,7 @@ class Calibration:
 
     def for_card(self) -> dict[str, str]:
         """Return it as text for a model's card: float32, least byte first, in base64."""
-        return {key.name: _encoded(getattr(self, key.name)) for key in fields(self)}
+        return {key.name: text_of(getattr(self, key.name)) for key in fields(self)}
 
 
 def summary(traits: Floats) -> Floats:
@@ -130,11 +133,3 @@ def summary(traits: Floats) -> Floats:
 
 def _averaged(values: Tensor, size: tuple[int, int]) -> Tensor:
     return F.adaptive_avg_pool2d(values.float(), size)
-
-
-def _encoded(values: Floats) -> str:
-    return base64.b64encode(values.astype("<f4").tobytes()).decode()
-
-
-def _decoded(text: str) -> Floats:
-    return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)

@@ -1,23 +1,31 @@
 """Which device a network runs on and in which precision, chosen once and explained in a sentence.
 
-The reason is logged and recorded with every page. Knows torch, but no network and no page.
+The reason is logged and recorded with every page. Knows torch, but no page, and of a network no
+more than whether it could run on integers.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Literal, get_args
 
 import torch
+from torch.nn.utils import skip_init
 
+from pipeline.cleaning.integers import Bytes, IntegerConvolution
 from pipeline.errors import MissingError, OptionError
 
 log = logging.getLogger(__name__)
 
-PrecisionName = Literal["auto", "fp32", "bf16", "fp16"]
+PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES = {
+    "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.uint8,
+}  # fmt: skip
+
+_NO_INTEGERS = "no integer convolutions, or the model's card no ranges for them"
 
 
 @dataclass(frozen=True)
@@ -25,12 +33,14 @@ class Precision:
     """What convolutions compute in; a page's own pixels stay in float32."""
 
     dtype: torch.dtype
+    """Of what goes into them; uint8 for int8."""
+
     reason: str
     """One sentence for the log and the records."""
 
     @property
     def name(self) -> str:
-        """As on the command line: fp32, bf16 or fp16."""
+        """As on the command line: fp32, bf16, fp16 or int8."""
         return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
 
 
@@ -64,14 +74,20 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_precision(name: str, device: torch.device) -> Precision:
+def choose_precision(name: str, device: torch.device, *, integers: bool = False) -> Precision:
     """Return the precision of that name, or the fastest one whose output is as good.
 
+    Args:
+        name: auto, fp32, bf16, fp16 or int8.
+        device: where the network runs.
+        integers: whether the network can run on integers, see `pipeline.cleaning.integers`.
+
     Raises:
-        OptionError: no such name, or the device cannot compute in it.
+        OptionError: no such name, or the device or the network cannot compute in it.
     """
     if name not in get_args(PrecisionName):
-        raise OptionError(f"there is no precision {name!r}; choose auto, fp32, bf16 or fp16")
+        names = ", ".join(get_args(PrecisionName)[:-1])
+        raise OptionError(f"there is no precision {name!r}; choose {names} or int8")
     if name == "fp16" and device.type == "cpu":
         raise OptionError(
             "fp16 is slow and inexact on a CPU; choose --precision auto, or a GPU with --device"
@@ -80,12 +96,16 @@ def choose_precision(name: str, device: torch.device) -> Precision:
         raise OptionError(
             f"{torch.cuda.get_device_name(device)} cannot compute in bf16; choose --precision fp16"
         )
+    if name == "int8" and device.type != "cpu":
+        raise OptionError(f"int8 is for CPUs, not {device.type}; choose --precision auto")
+    if name == "int8" and not integers:
+        raise OptionError(f"there are {_NO_INTEGERS}; choose --precision auto")
     if name != "auto":
         precision = Precision(_DTYPES[name], f"{name} was asked for")
     elif device.type == "cuda":
         precision = _best_on_cuda(device)
     elif device.type == "cpu":
-        precision = _best_on_cpu()
+        precision = _best_on_cpu(integers)
     else:
         precision = Precision(torch.float32, f"fp32 is what is tried on {device.type}")
     log.info("%s on %s: %s", precision.name, device, precision.reason)
@@ -103,36 +123,58 @@ def _best_on_cuda(device: torch.device) -> Precision:
 
 
 @cache
-def _best_on_cpu() -> Precision:
-    """Choose for this processor; measures for some ten milliseconds, once per process."""
+def _best_on_cpu(integers: bool) -> Precision:
+    """Choose for this processor; measures for some tens of milliseconds, once per process."""
     unit = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX512-BF16"
-    if unit != "AMX" and not torch.cpu._is_avx512_bf16_supported():
-        # elsewhere bf16 is emulated, up to a hundred times slower
-        return Precision(torch.float32, "this processor has neither AVX512-BF16 nor AMX for bf16")
-    ratio = _seconds(torch.float32) / _seconds(torch.bfloat16)
-    if ratio < 1.1:
-        return Precision(
-            torch.float32,
-            f"bf16 gains nothing here despite {unit} (measured {ratio:.1f} times fp32)",
-        )
-    return Precision(
-        torch.bfloat16, f"{unit} computes bf16 at {ratio:.1f} times the speed of fp32, as measured"
-    )
+    has_bf16 = unit == "AMX" or torch.cpu._is_avx512_bf16_supported()
+    # without such a unit bf16 is emulated, up to a hundred times slower
+    others = [torch.bfloat16] * has_bf16 + [torch.uint8] * integers
+    exact = _seconds(torch.float32)
+    ratios = {dtype: exact / _seconds(dtype) for dtype in others}
+    best = max(ratios, key=lambda dtype: ratios[dtype], default=torch.float32)
+    why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
+    if best == torch.float32:
+        return Precision(best, f"{why_no_bf16}, and there are {_NO_INTEGERS}")
+    name = next(name for name, dtype in _DTYPES.items() if dtype == best)
+    measured = f"{name} runs at {ratios[best]:.1f} times the speed of fp32, as measured"
+    if ratios[best] < 1.1:
+        return Precision(torch.float32, f"{name} gains nothing here (measured {ratios[best]:.1f})")
+    if best == torch.bfloat16:
+        return Precision(best, f"{unit}: {measured}")
+    return Precision(best, measured if has_bf16 else f"{measured}; {why_no_bf16}")
 
 
 def _seconds(dtype: torch.dtype) -> float:
     """Shortest time of a few convolutions like those of the network, after one to warm up."""
-    page, weight = (
-        torch.zeros(shape, dtype=dtype).to(memory_format=torch.channels_last)
-        for shape in ((1, 64, 96, 96), (64, 64, 3, 3))
-    )
+    convolve = convolution(torch.device("cpu"), dtype, side=96)
     times = []
     with torch.inference_mode():
         for _ in range(4):
             start = time.perf_counter()
-            torch.nn.functional.conv2d(page, weight, padding=1)
+            convolve()
             times.append(time.perf_counter() - start)
     return min(times[1:])
+
+
+def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable[[], object]:
+    """Return a call that computes a 3x3 convolution of 64 channels on a square, channels_last.
+
+    Args:
+        device: where.
+        dtype: in what; uint8 is for int8.
+        side: height and width of the square.
+    """
+    channels = 64
+    # the usual first weights would take numbers from the generator of whoever calls
+    conv = skip_init(torch.nn.Conv2d, channels, channels, 3, padding=1, device=device)
+    for values in conv.parameters():
+        torch.nn.init.zeros_(values)
+    page = torch.zeros(1, channels, side, side, device=device)
+    page = page.to(dtype=dtype, memory_format=torch.channels_last)
+    if dtype == torch.uint8:
+        scale = Bytes(1 / 255, 0, torch.ones(channels))
+        return partial(IntegerConvolution(conv, scale, scale, relu=True), page)
+    return partial(conv.to(dtype=dtype, memory_format=torch.channels_last), page)
 
 
 def _cuda_has_bf16(device: torch.device) -> bool:

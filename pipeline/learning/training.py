@@ -27,7 +27,8 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
+from pipeline.cleaning.checkpoint import ModelCard, ranges_for_card, save_checkpoint
+from pipeline.cleaning.integers import measure_ranges
 from pipeline.cleaning.scale import LARGEST
 from pipeline.errors import InputError, OptionError
 from pipeline.files import write_whole
@@ -311,7 +312,7 @@ def train(
         if done or run.step % options.checkpoint_every == 0:
             line = _line(run, losses, validation)
             run.lines.append(line)
-            run.save(card)
+            run.save(dataclasses.replace(card, ranges=_ranges(run, validation)))
             _draw(run, validation)
             losses.clear()
             log.info("%s", line)
@@ -335,6 +336,16 @@ def _draw(run: Run, validation: Tensors) -> None:
     for name, picture in pictures.items():
         blue_first = picture[..., ::-1] if picture.ndim == 3 else picture
         write_whole(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
+
+
+def _ranges(run: Run, validation: Tensors) -> dict[str, str]:
+    """Ranges of the activations, by which the checkpoint can run on integers."""
+    network = run.shipped()
+    training = network.training
+    try:
+        return ranges_for_card(measure_ranges(network.eval(), _floats(validation.seen)))
+    finally:
+        network.train(training)
 
 
 def rmse(network: Autoencoder, batch: Tensors) -> float:
