@@ -93,17 +93,6 @@ def test_tiles_do_not_show_on_resampled_pages(dpi):
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
-class AlmostWhite(FakeNetwork):
-    """Paints paper, as trained networks do, a little short of white."""
-
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return torch.zeros_like(x), torch.full_like(x, 250 / 255)
-
-
-def test_paper_that_a_network_leaves_almost_white_comes_out_white():
-    assert (cleaner(AlmostWhite()).clean(scan(90, 70)) == 255).all()
-
-
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (37, 2), (90, 120), (64, 80, 3)])
 @pytest.mark.parametrize("dpi", [None, 75, 300, 600])
 def test_a_page_keeps_its_shape_and_dtype(shape, dpi):

@@ -19,10 +19,6 @@ from pipeline.cleaning.heap import keep_freed_memory
 from pipeline.cleaning.integers import IntegerAutoencoder, Ranges
 from pipeline.pages import Pixels
 
-PAPER = 250 / 255
-"""What networks paint where they see paper, and what we make white: they learn to stop a little
-short of it. Only the offset is raised: pixels that pass with a gain of 1 stay as they are."""
-
 
 class Network(Protocol):
     """What a cleaner asks of a network; `models.autoencoder.Autoencoder` is one."""
@@ -91,7 +87,7 @@ def clean_windows(
             gain, offset = network.coefficients(view)
         gain, offset = (_rescale(values.float(), 1 / scale) for values in (gain, offset))
         page = view if scale == 1 else _load([piece.cut_page() for piece in batch], device)
-        cleaned = (offset / PAPER).addcmul_(gain, page).mul_(255).round_().clamp_(0, 255)
+        cleaned = offset.addcmul_(gain, page).mul_(255).round_().clamp_(0, 255)
         return np.asarray(cleaned.to(torch.uint8)[:, 0].cpu().numpy(), np.uint8)
 
 

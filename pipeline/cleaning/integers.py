@@ -185,7 +185,12 @@ class IntegerAutoencoder:
                 x = up(x)
             x = _through(stack, _channels_to_blocks(x, 2))
         gain, offset = self._head(x).chunk(2, dim=1)
-        return tuple(_channels_to_blocks(each, self._patch) for each in (gain.sigmoid(), offset))  # type: ignore[return-value]
+        return self._map(gain.sigmoid()), self._map(offset)
+
+    def _map(self, values: Tensor) -> Tensor:
+        """Lay out a map of one channel as such; torch pools and enlarges others far slower."""
+        blocks = _channels_to_blocks(values, self._patch)
+        return blocks.flatten(1).view(blocks.shape)
 
 
 class _Path:

@@ -123,7 +123,7 @@ class CorruptionOptions:
     chances: Chances = Chances()
     """Each kind of damage: how often and how bad."""
 
-    clean: float = 0.08
+    clean: float = 0.12
     """Share of pages that stay clean, so that clean pages pass unharmed."""
 
     backing: float = 0.15

@@ -25,7 +25,7 @@ class InkOptions:
     weakest: float = 0.15
     """Darkness of the weakest ink, where black is 1."""
 
-    restore: float = 0.9
+    restore: float = 0.82
     """Share of the missing darkness that the clean page gets back."""
 
 
