@@ -137,6 +137,12 @@ def test_integers_are_refused_where_they_cannot_be_had(cards):
         choose_precision("int8", CUDA, integers=True)
 
 
+def test_where_there_is_nothing_to_choose_nothing_is_measured(processor, monkeypatch):
+    processor(avx512_bf16=False)
+    monkeypatch.delattr(precision, "_seconds")
+    assert choose_precision("auto", CPU).name == "fp32"
+
+
 def test_the_processor_is_measured_once(processor, monkeypatch):
     processor(avx512_bf16=True, fp32=2.0, bf16=1.0)
     first = choose_precision("auto", CPU)

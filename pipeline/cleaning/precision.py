@@ -129,12 +129,12 @@ def _best_on_cpu(integers: bool) -> Precision:
     has_bf16 = unit == "AMX" or torch.cpu._is_avx512_bf16_supported()
     # without such a unit bf16 is emulated, up to a hundred times slower
     others = [torch.bfloat16] * has_bf16 + [torch.uint8] * integers
+    why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
+    if not others:
+        return Precision(torch.float32, f"{why_no_bf16}, and there are {_NO_INTEGERS}")
     exact = _seconds(torch.float32)
     ratios = {dtype: exact / _seconds(dtype) for dtype in others}
-    best = max(ratios, key=lambda dtype: ratios[dtype], default=torch.float32)
-    why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
-    if best == torch.float32:
-        return Precision(best, f"{why_no_bf16}, and there are {_NO_INTEGERS}")
+    best = max(ratios, key=lambda dtype: ratios[dtype])
     name = next(name for name, dtype in _DTYPES.items() if dtype == best)
     measured = f"{name} runs at {ratios[best]:.1f} times the speed of fp32, as measured"
     if ratios[best] < 1.1:
