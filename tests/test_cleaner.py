@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
+from pipeline.cleaning import inference
 from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
 from pipeline.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
 from pipeline.errors import MissingError, OptionError, PagewashError
@@ -83,6 +84,16 @@ def test_tile_size_and_batch_do_not_show(height, width, more, batch):
     whole = cleaner(NETWORK, tile=4000).clean(page)
     tiled = cleaner(NETWORK, tile=72 + more, batch=batch).clean(page)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize("dpi", [75, 300, 600, 1200])
+def test_bands_in_which_a_tile_is_computed_do_not_show(monkeypatch, dpi):
+    page = scan(230, 170)
+    cleaned = []
+    for band in (8, 10**6):
+        monkeypatch.setattr(inference, "BAND", band)
+        cleaned.append(Cleaner(FakeNetwork()).clean(page, dpi=dpi))
+    assert np.array_equal(*cleaned)
 
 
 @pytest.mark.parametrize("dpi", [75, 100, 600, 1200])

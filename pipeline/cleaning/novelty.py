@@ -26,6 +26,8 @@ Floats = NDArray[np.float32]
 LEAST_INK, LEAST_CONTRAST = 0.003, 0.001
 """What counts as none, as shares: below it, the logarithm would tell specks from fewer specks."""
 
+ROWS = 8
+"""Rows that are looked at of every place's: their averages say as much as those of all."""
 
 LAYOUT_DIRECTIONS = 4
 """Numbers for each place of a page's code."""
@@ -49,8 +51,11 @@ class Watched:
         if isinstance(self._network, IntegerAutoencoder):
             outermost *= self._network.level_steps
         gain, offset = self._network.decode(code, levels)
-        ink = 1 - torch.addcmul(offset, gain, x).clamp_(0, 1)
-        self._seen = [outermost, *(_averaged(each, size) for each in (gain, ink, ink.square()))]
+        step = max(self.stride // ROWS, 1)
+        some_gain, some_offset, some_x = (each[..., ::step, :] for each in (gain, offset, x))
+        ink = 1 - torch.addcmul(some_offset, some_gain, some_x).clamp_(0, 1)
+        maps = some_gain, ink, ink.square()
+        self._seen = [outermost, *(_averaged(each, size) for each in maps)]
         return gain, offset
 
     def traits(self) -> Traits:

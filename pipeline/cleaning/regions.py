@@ -73,7 +73,7 @@ def cut_window(page: Array, window: Region) -> Array:
         (height, width) or (height, width, C) of the window; a view of the page where it lies
         inside.
     """
-    return page[_within(window.rows, page.shape[0])][:, _within(window.columns, page.shape[1])]
+    return _taken(_taken(page, window.rows, 0), window.columns, 1)
 
 
 def reflect(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
@@ -87,11 +87,17 @@ def reflect(positions: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(positions)
 
 
-def _within(span: range, length: int) -> slice | NDArray[np.intp]:
-    """What to take of an axis: a slice, or the reflected positions where the span leaves it."""
-    if span.start >= 0 and span.stop <= length:
-        return slice(span.start, span.stop)
-    return reflect(np.arange(span.start, span.stop), length)
+def _taken(page: Array, span: range, axis: int) -> Array:
+    """Take a span of an axis, reflected where it leaves the page."""
+    length = page.shape[axis]
+    inside = _clipped(span, length)
+    middle = page[inside.start : inside.stop] if axis == 0 else page[:, inside.start : inside.stop]
+    if inside == span:
+        return middle
+    # picked one by one, all of a page's columns would take longer than the network's first layer
+    ends = (range(span.start, inside.start), range(inside.stop, span.stop))
+    before, after = (page.take(reflect(np.arange(e.start, e.stop), length), axis) for e in ends)
+    return np.concatenate((before, middle, after), axis)
 
 
 def _shifted(span: range, by: int) -> range:
