@@ -177,7 +177,7 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
         dirty, clean = _lay_on_backing(dirty, clean, rng)
     dirty = np.clip(_suffer(dirty, _SCANNER, levels, rng), 0, 1)
     if (level := levels.get("blur")) is not None and options.deblur < 1:
-        clean = noise.soften(clean, (1 - options.deblur) * noise.blur_sigma(level))
+        clean = 1 - noise.soften(1 - clean, (1 - options.deblur) * noise.blur_sigma(level))
     if levels.get("thresholding") or levels.get("dithering"):
         clean = _keep_what_is_bilevel(dirty, clean, ink, sheet.picture_box)
     return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
