@@ -10,14 +10,7 @@ from PIL import ImageFont
 
 from pipeline.cleaning.scale import resample
 from pipeline.errors import InputError, MissingError
-from pipeline.learning.corruption import (
-    CORRUPTIONS,
-    NEVER,
-    Chance,
-    Chances,
-    CorruptionOptions,
-    corrupt,
-)
+from pipeline.learning.corruption import CORRUPTIONS, Chances, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.pairs import PairOptions, PairSource, read_pairs
 from pipeline.learning.specimens import set_specimen, wrap, write_specimens
@@ -91,22 +84,6 @@ def test_a_page_that_stays_clean_is_its_own_target(faces):
     sheets = [set_sheet(rng, 64, 64, faces) for _ in range(2)]
     pair = corrupt(*sheets, rng, CorruptionOptions(clean=1))
     assert np.array_equal(pair.dirty, pair.clean)
-
-
-def test_a_blurred_scan_is_to_come_out_softer_than_print_yet_sharper_than_it_is():
-    never = {field.name: NEVER for field in fields(Chances)}
-    chances = Chances(**never | {"blur": Chance(1, 1, 0.1)})
-    ink = np.zeros((64, 96), np.float32)
-    ink[:, 48:] = 1
-    sheet = Sheet(ink, np.ones_like(ink), None, 20.0)
-
-    def steepest(deblur):
-        options = CorruptionOptions(chances, clean=0, backing=0, deblur=deblur)
-        pair = corrupt(sheet, sheet, np.random.default_rng(1), options)
-        return [float(np.abs(np.diff(page[32])).max()) for page in (pair.dirty, pair.clean)]
-
-    dirty, printed = steepest(1)
-    assert dirty < steepest(0.25)[1] < 0.5 * printed
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -71,7 +71,9 @@ def measure_text_height(grey: Pixels) -> float | None:
         cv2.GaussianBlur(grey, (3, 3), 0), 255, cv2.ADAPTIVE_THRESH_MEAN_C,
         cv2.THRESH_BINARY_INV, blockSize=41, C=18,
     )  # fmt: skip
-    stats = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:].astype(np.float32)
+    # of OpenCV's algorithms, all of which find the same, its default takes three times as long
+    found = cv2.connectedComponentsWithStatsWithAlgorithm(ink, 8, cv2.CV_32S, cv2.CCL_BBDT)
+    stats = found[2][1:].astype(np.float32)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
     filled = area / np.maximum(width * height, 1)
     letters = (

@@ -129,10 +129,6 @@ class CorruptionOptions:
     backing: float = 0.15
     """Share of pages that end within the window, on another sheet or on a dark ground."""
 
-    deblur: float = 0.25
-    """Share of a scanner's blur that the clean page is without: a network that learns to undo
-    all of it hardens edges that were soft in print, and makes crisp ink of show-through."""
-
     ink: InkOptions = InkOptions()
     """How ink comes onto the page."""
 
@@ -176,8 +172,6 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     if rng.random() < options.backing:
         dirty, clean = _lay_on_backing(dirty, clean, rng)
     dirty = np.clip(_suffer(dirty, _SCANNER, levels, rng), 0, 1)
-    if (level := levels.get("blur")) is not None and options.deblur < 1:
-        clean = 1 - noise.soften(1 - clean, (1 - options.deblur) * noise.blur_sigma(level))
     if levels.get("thresholding") or levels.get("dithering"):
         clean = _keep_what_is_bilevel(dirty, clean, ink, sheet.picture_box)
     return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)

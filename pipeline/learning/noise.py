@@ -106,13 +106,8 @@ def grain(page: Image, rng: Generator, level: float) -> Image:
 
 def blur(page: Image, rng: Generator, level: float) -> Image:
     """Defocus by a Gaussian of 0.4 to 2.6 pixels, not quite the same both ways."""
-    sigma = blur_sigma(level)
+    sigma = 0.4 + 2.2 * level
     return soften(page, sigma * rng.uniform(0.85, 1.15), sigma * rng.uniform(0.85, 1.15))
-
-
-def blur_sigma(level: float) -> float:
-    """Deviation in pixels by which `blur` defocuses a page."""
-    return 0.4 + 2.2 * level
 
 
 def rescaling(page: Image, rng: Generator, level: float) -> Image:

@@ -107,7 +107,6 @@ HARSH = CorruptionOptions(
     ),
     clean=0,
     backing=0,
-    deblur=1,
 )
 """Damage for pages to judge by: each of them has much more of it than pages usually have."""
 
