@@ -2,7 +2,8 @@
 
 A page becomes a grey view at the scale that the network was trained for, the view is cut into
 tiles, tiles of one or many pages run in batches, and what the network says about the view (a gain
-and an offset for every pixel) is applied to the page's own pixels. Knows no files and no Prefect.
+and an offset for every pixel) is applied to the page's own pixels, but for ink on spotless paper,
+which stays. Knows no files and no Prefect.
 """
 
 import math
@@ -27,6 +28,7 @@ from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.scale import LARGEST, choose_scale, resample
+from pipeline.cleaning.spotless import spotless_ink
 from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pipeline.errors import OptionError
 from pipeline.pages import Page, Pixels
@@ -216,9 +218,11 @@ class Cleaner:
 
     def _finish(self, job: Job) -> CleanedPage:
         novelty, code = self._judge(job)
-        cleaned = job.cleaned
+        original, cleaned = job.grey, job.cleaned
+        stays = spotless_ink(original, cleaned)
         if job.page.channels == 3 and self._color == "keep":
-            cleaned = recolour(job.page.pixels, cleaned)
+            original, cleaned = job.page.pixels, recolour(job.page.pixels, cleaned)
+        cleaned[stays] = original[stays]
         page = job.page.replace_pixels(cleaned)
         return CleanedPage(page, job.page, job.scale, job.seconds, novelty, code)
 

@@ -1,0 +1,74 @@
+"""Ink on spotless paper, which is left as it was scanned.
+
+A network never says exactly nothing: of a page without dirt it still hardens edges and thins the
+finest strokes. Where the paper all around is white already, nothing needs to be told from ink, and
+the scan stays: a clean page comes back bit for bit. Specks between the lines still go. Arrays only.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.pages import Pixels
+
+Mask = NDArray[np.bool_]
+
+MARGIN = 3
+"""Pixels around ink that belong to its edge, or to a JPEG's ripples at it."""
+
+LIGHT = 240
+"""What a network leaves as light as this is paper."""
+
+WHITE = 250
+"""Paper as light as this in the scan is white."""
+
+CELL = 32
+"""Side in pixels of the squares in which dirt is counted."""
+
+AROUND = 5
+"""Cells, in rows and in columns, that are around a cell, itself included: 80 pixels each way."""
+
+SPOTLESS = 0.001
+"""Share of the paper around that may be dirty. Of pages rendered and corrupted as for training,
+the network's answer is nearer to the clean page than the scan is from about here on."""
+
+WHOLE_PAGE = 0.05
+"""Weight of the whole page beside what is around a cell: it decides inside a picture, where there
+is no paper."""
+
+
+def spotless_ink(grey: Pixels, cleaned: Pixels) -> Mask:
+    """Find what has nothing but white paper around it: ink, and paper that was painted darker.
+
+    Args:
+        grey: (H, W) uint8, a page as scanned.
+        cleaned: (H, W) uint8, what the network makes of it.
+
+    Returns:
+        (H, W) bool: where the page should stay as it was scanned.
+    """
+    side = 2 * MARGIN + 1
+    light = cv2.threshold(cleaned, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
+    paper = cv2.erode(light, np.ones((side, side), np.uint8), borderValue=255)
+    dirt = cv2.bitwise_and(paper, cv2.threshold(grey, WHITE - 1, 255, cv2.THRESH_BINARY_INV)[1])
+    page_paper, page_dirt = (cv2.countNonZero(mask) / grey.size for mask in (paper, dirt))
+    if not page_paper or WHOLE_PAGE * page_dirt > SPOTLESS * (1 + WHOLE_PAGE):
+        return np.zeros(grey.shape, np.bool_)  # no cell could be
+    dirt_around = _share_around(dirt) + WHOLE_PAGE * page_dirt
+    paper_around = _share_around(paper) + WHOLE_PAGE * page_paper
+    cells = dirt_around <= SPOTLESS * paper_around
+    height, width = grey.shape
+    spotless: Mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
+    spotless &= (paper == 0) | (cleaned < grey)
+    return spotless
+
+
+def _share_around(mask: np.ndarray) -> np.ndarray:
+    """Return (rows, columns) float32 of cells: the share of pixels around each that are set."""
+    height, width = mask.shape
+    bottom, right = -height % CELL, -width % CELL
+    whole = cv2.copyMakeBorder(mask, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=[0])
+    size = whole.shape[1] // CELL, whole.shape[0] // CELL
+    # a cell's mean in 255ths: one or two pixels of a cell are too few to be seen
+    cells = cv2.resize(whole, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return np.asarray(cv2.blur(cells, (AROUND, AROUND), borderType=cv2.BORDER_CONSTANT))
