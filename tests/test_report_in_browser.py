@@ -53,7 +53,8 @@ def visit(browser) -> Iterator[Callable[..., "playwright.Page"]]:
     contexts, complaints = [], []
 
     def go(path: Path, **options) -> "playwright.Page":
-        contexts.append(browser.new_context(offline=True, **options))
+        # nothing moves by itself while a test looks where it is
+        contexts.append(browser.new_context(offline=True, reduced_motion="reduce", **options))
         page = contexts[-1].new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

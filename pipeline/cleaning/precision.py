@@ -12,7 +12,6 @@ from functools import cache, partial
 from typing import Literal, get_args
 
 import torch
-from torch.nn.utils import skip_init
 
 from pipeline.cleaning.integers import Bytes, IntegerConvolution
 from pipeline.errors import MissingError, OptionError
@@ -165,10 +164,8 @@ def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable
         side: height and width of the square.
     """
     channels = 64
-    # the usual first weights would take numbers from the generator of whoever calls
-    conv = skip_init(torch.nn.Conv2d, channels, channels, 3, padding=1, device=device)
-    for values in conv.parameters():
-        torch.nn.init.zeros_(values)
+    with torch.random.fork_rng():  # first weights are drawn from the generator of whoever calls
+        conv = torch.nn.Conv2d(channels, channels, 3, padding=1, device=device)
     page = torch.zeros(1, channels, side, side, device=device)
     page = page.to(dtype=dtype, memory_format=torch.channels_last)
     if dtype == torch.uint8:
