@@ -116,9 +116,9 @@ def test_what_a_thing_does_not_have_stays_empty(capsys):
     assert capsys.readouterr().out.split()[-2:] == ["read", "0.500"]
 
 
-def test_overhead_is_what_halos_and_margins_add():
+def test_overhead_is_what_halos_and_the_grid_add():
     assert overhead(plan_tiles((36, 36), TileOptions(1000, 32), 32)) == pytest.approx(
-        (128 / 36) ** 2
+        (64 / 36) ** 2
     )
 
 

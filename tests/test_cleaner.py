@@ -252,7 +252,7 @@ def test_what_waits_for_its_batch_is_bounded_by_the_pixels_of_one():
     shapes = [(40 + 8 * index, 200) for index in range(40)]  # each of another size
     cleaned = cleaner(FakeNetwork(), tile=512).clean_pages(pages(shapes, seen := []))
     for _ in cleaned:
-        waiting = [(64 + 40 + 8 * index) * 264 for index in seen[1:-1]]
+        waiting = [(40 + 8 * index) * 200 for index in seen[1:-1]]
         seen.pop(0)
         assert sum(waiting) <= 512**2
 
@@ -340,7 +340,7 @@ def test_a_page_is_cleaned_in_smaller_parts_where_memory_is_short(room):
 def test_the_batch_is_halved_before_the_tile():
     network = FakeNetwork(most_pixels=2 * 128 * 128)
     limited = cleaner(network, tile=128, batch=4)
-    limited.clean(scan(384, 384))
+    limited.clean(scan(416, 416))
     assert limited.tile == 128
     assert {shape[0] for shape in network.shapes} == {2}
 
@@ -349,9 +349,9 @@ def test_what_did_not_fit_is_not_tried_again(caplog):
     network = FakeNetwork(most_pixels=150 * 150)
     limited = cleaner(network, tile=256)
     with caplog.at_level(logging.WARNING, "pipeline.cleaning.memory"):
-        limited.clean(scan(576, 576))
+        limited.clean(scan(592, 592))
         refused = network.refused
-        limited.clean(scan(576, 576))
+        limited.clean(scan(592, 592))
     assert limited.tile == 128
     assert network.refused == refused > 0
     assert caplog.messages == [
@@ -363,7 +363,7 @@ def test_tiles_do_not_shrink_below_their_halos():
     network = FakeNetwork(most_pixels=20_000)
     network.receptive_radius = 100
     limited = cleaner(network, tile=512)
-    limited.clean(scan(300, 8))  # a strip that is far from square
+    limited.clean(scan(364, 72))  # a strip that is far from square
     assert limited.tile == 2 * limited.halo + network.stride == 216
 
 

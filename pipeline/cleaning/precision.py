@@ -171,7 +171,8 @@ def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable
     if dtype == torch.uint8:
         scale = Bytes(1 / 255, 0, torch.ones(channels))
         return partial(IntegerConvolution(conv, scale, scale, relu=True), page)
-    return partial(conv.to(dtype=dtype, memory_format=torch.channels_last), page)
+    conv = conv.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return partial(conv, page)
 
 
 def _cuda_has_bf16(device: torch.device) -> bool:

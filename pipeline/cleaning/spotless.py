@@ -29,8 +29,9 @@ AROUND = 5
 """Cells, in rows and in columns, that are around a cell, itself included: 80 pixels each way."""
 
 SPOTLESS = 0.003
-"""Share of the paper around that may be dirty. Of crops rendered and corrupted as for training, most
-with less dirt than this are nearer to the clean page as scanned than as the network answers."""
+"""Share of the paper around that may be dirty. Of crops rendered and corrupted as for training,
+most with less dirt than this are nearer to the clean page as scanned than as the network answers.
+"""
 
 WHOLE_PAGE = 0.05
 """Weight of the whole page beside what is around a cell: it decides inside a picture, where there

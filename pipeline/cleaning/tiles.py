@@ -1,9 +1,9 @@
 """Where tiles lie on a page, and how they become a page again.
 
 Integers and arrays only: no files, no network. Tiles show no seams because of what is decided
-here. They lie on the network's grid, and each brings a halo that is dropped afterwards. The page,
-never a tile, is padded: once, by reflection, and by little. Tiles end where the padded page ends,
-so that the network pads them there with its own zeros as it would the whole page.
+here. They lie on the network's grid, and each brings a halo that is dropped afterwards. Tiles end
+where the page ends, filled up to the grid by reflection, so that the network pads them there with
+its own zeros as it would the whole page, and as it did the crops that it learned from.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,15 +20,14 @@ from pipeline.errors import OptionError
 class TileOptions:
     """How a page is cut. Lengths are in pixels.
 
-    Halo and margin are what tiling costs. Pixels through the network for each pixel of the page,
-    with a halo of 160 px, a margin of 32 px and a stride of 32 px; a page of 600 dpi is seen at
-    half its size:
+    The halo is what tiling costs. Pixels through the network for each pixel of the page, with a
+    halo of 160 px and a stride of 32 px; a page of 600 dpi is seen at half its size:
 
         size    540x420   A4, 300 dpi   A4, 600 dpi
-        1024       1.37          2.04          0.51
-        1536       1.37          1.40          0.35
-        2560       1.37          1.15          0.29
-        3584       1.37          1.05          0.26
+        1024       1.07          1.91          0.48
+        1536       1.07          1.37          0.34
+        2560       1.07          1.10          0.28
+        3584       1.07          1.01          0.25
 
     A CPU runs tiles of all these sizes at about the same speed per pixel, as long as the memory of
     one is there for the next (`heap`): A4 took 4.0 s of processor time in tiles of 1536 px, 3.6 in
@@ -42,9 +41,6 @@ class TileOptions:
     halo: int = 160
     """Context on every side of a tile, dropped after inference; at least the network's
     receptive field radius, or tiles would show."""
-
-    margin: int = 32
-    """Reflected pixels around the page, so that its outermost strokes have some paper beyond."""
 
     def __post_init__(self) -> None:
         if not 0 <= 2 * self.halo < self.size:
@@ -62,7 +58,7 @@ class Tile:
     """What it is responsible for."""
 
     window: Region
-    """What the network sees of it: the core, and around it a halo or all of the padded page."""
+    """What the network sees of it: the core, and around it a halo or all of the page."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +70,6 @@ class TilePlan:
 
     halo: int
     """Context around a core, a multiple of the stride."""
-
-    margin: int
-    """Reflected pixels around the page, a multiple of the stride; more of them stand below it
-    and to its right, where it ends within a stride."""
 
     stride: int
     """Every core starts at a multiple of it, and every window starts and ends at one."""
@@ -110,10 +102,9 @@ class TilePlan:
         )
 
     def _with_halo(self, core: range, length: int) -> range:
-        end = round_up(length + self.margin, self.stride)
         return range(
-            max(core.start - self.halo, -self.margin),
-            min(round_up(core.stop, self.stride) + self.halo, end),
+            max(core.start - self.halo, 0),
+            min(round_up(core.stop, self.stride) + self.halo, round_up(length, self.stride)),
         )
 
 
@@ -122,45 +113,41 @@ def plan_tiles(shape: tuple[int, int], options: TileOptions, stride: int = 1) ->
 
     Args:
         shape: height and width of the page.
-        options: tile size, halo and margin; halo and margin are rounded up to the stride, and no
-            margin is wider than the halo: what it held beyond would be out of the page's sight.
+        options: tile size and halo, which is rounded up to the stride.
         stride: the network's total stride.
 
     Raises:
         OptionError: a tile of this size has no room for one stride between its halos.
     """
     halo = round_up(options.halo, stride)
-    margin = min(round_up(options.margin, stride), halo)
     longest = options.size // stride * stride
     if longest < 2 * halo + stride:
         raise OptionError(
             f"a tile of {options.size} px has no room for {stride} px between two halos of "
             f"{halo} px; choose tiles of at least {2 * halo + stride} px"
         )
-    rows, columns = (_plan_axis(length, longest, halo, margin, stride) for length in shape)
+    rows, columns = (_plan_axis(length, longest, halo, stride) for length in shape)
     tiles = tuple(
         Tile(Region(core_rows, core_columns), Region(window_rows, window_columns))
         for (core_rows, window_rows), (core_columns, window_columns) in product(rows, columns)
     )
-    return TilePlan(shape, halo, margin, stride, tiles)
+    return TilePlan(shape, halo, stride, tiles)
 
 
-def _plan_axis(
-    length: int, longest: int, halo: int, margin: int, stride: int
-) -> list[tuple[range, range]]:
-    """Return core and window of every tile along one axis, counted from the page's edge."""
-    padded = round_up(length + 2 * margin, stride)
-    if padded <= longest:
-        return [(range(length), range(-margin, padded - margin))]
-    shared = padded - 2 * halo  # all but the outermost halos, which lie inside the padded page
+def _plan_axis(length: int, longest: int, halo: int, stride: int) -> list[tuple[range, range]]:
+    """Return core and window of every tile along one axis."""
+    whole = round_up(length, stride)
+    if whole <= longest:
+        return [(range(length), range(whole))]
+    shared = whole - 2 * halo  # all but the outermost halos, which lie inside the page
     count = -(-shared // (longest - 2 * halo))
     step = round_up(-(-shared // count), stride)
     window = step + 2 * halo
     spans = []
     for start in range(0, shared, step):
-        first = min(start, padded - window) - margin  # the last one ends with the page
-        core_start = start + halo - margin if start else 0
-        core_stop = start + step + halo - margin if start + step < shared else length
+        first = min(start, whole - window)  # the last one ends with the page
+        core_start = start + halo if start else 0
+        core_stop = start + step + halo if start + step < shared else length
         spans.append((range(core_start, core_stop), range(first, first + window)))
     return spans
 

@@ -21,7 +21,6 @@ from pipeline.cleaning.checkpoint import load_checkpoint, write_card
 from pipeline.cleaning.codes import Floats, stamp_levels
 from pipeline.cleaning.modelfiles import find_model
 from pipeline.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, Watched, summary
-from pipeline.cleaning.tiles import TileOptions, round_up
 from pipeline.learning.corruption import CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.noise import to_bytes
@@ -61,16 +60,13 @@ def calibrate(network: Autoencoder, pages: Sequence[Grey]) -> Calibration:
 
 def look_at(network: Autoencoder, page: Grey) -> tuple[Floats, Grey]:
     """Return a page's traits, (n, C), and the page cleaned, as the cleaner gets them from tiles."""
-    margin = round_up(TileOptions.margin, network.stride)
     watched = Watched(network)
     with torch.inference_mode():
-        x = torch.from_numpy(np.pad(page, margin, mode="reflect"))[None, None].float().div(255)
+        x = torch.from_numpy(page)[None, None].float().div(255)
         gain, offset = watched.coefficients(x)
         cleaned = (gain * x + offset).mul(255).round().clamp(0, 255).to(torch.uint8)
-    inner = np.s_[margin:-margin, margin:-margin]
-    places = margin // network.stride
-    traits = watched.traits()[0, places:-places, places:-places]
-    return traits.reshape(-1, traits.shape[2]), np.asarray(cleaned[0, 0].numpy()[inner], np.uint8)
+    traits = watched.traits()[0]
+    return traits.reshape(-1, traits.shape[2]), np.asarray(cleaned[0, 0].numpy(), np.uint8)
 
 
 def _whitening(numbers: Floats) -> Floats:
