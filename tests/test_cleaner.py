@@ -352,7 +352,7 @@ def test_what_did_not_fit_is_not_tried_again(caplog):
         limited.clean(scan(592, 592))
         refused = network.refused
         limited.clean(scan(592, 592))
-    assert limited.tile == 128
+    assert limited.tile == 120
     assert network.refused == refused > 0
     assert caplog.messages == [
         "cpu has too little memory for 1 x 256 x 256 px at once; going on with less"
