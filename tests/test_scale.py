@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.scale import choose_scale, measure_text_height, resample
+from pipeline.cleaning.scale import LARGE, choose_scale, measure_text_height, resample
 
 KNOWN = (15.0, 45.0)
 DATA = Path(__file__).parents[1].parent / "shared/data"
@@ -60,6 +60,13 @@ def test_letters_that_contradict_the_resolution_win(x_height, dpi):
 def test_small_print_at_600_dpi_is_halved_as_long_as_the_network_knows_its_size():
     assert choose_scale(text_page(28), (600, 600), KNOWN) == 0.5
     assert choose_scale(text_page(28), None, KNOWN) == 1
+
+
+def test_tall_letters_of_a_small_page_are_not_reduced_to_save_work():
+    small = text_page(38)
+    assert choose_scale(small, None, KNOWN) == 1
+    most = int(np.ceil(np.sqrt(LARGE / small.size)))
+    assert choose_scale(np.tile(small, (most, most)), None, KNOWN) == 0.5
 
 
 def test_a_large_page_is_not_enlarged():

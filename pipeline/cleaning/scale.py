@@ -22,6 +22,10 @@ SOFTWARE_DEFAULTS = (72.0, 96.0)
 SMALLEST, LARGEST = 0.25, 4.0
 """Scales go no further."""
 
+LARGE = 12_000_000
+"""Pixels from which on a page of unknown resolution is reduced just to save work, as one of 600 dpi
+is. A smaller one costs little, and thin strokes of tall letters, as on receipts, would suffer."""
+
 MOST_PIXELS = 32_000_000
 """A page is not enlarged beyond this: what is large already has no need of it."""
 
@@ -40,17 +44,18 @@ def choose_scale(
         A power of two from 0.25 to 4; 1.0 where nothing speaks for another.
     """
     stated = _stated_height(grey.shape, dpi)
-    if stated is not None and _scale_for(stated, text_heights) == 1:
+    saving = stated is not None or grey.size > LARGE
+    if stated is not None and _scale_for(stated, text_heights, saving) == 1:
         return 1.0
     measured = measure_text_height(grey)
     height = measured if measured is not None else stated
     if measured is not None and stated is not None:
-        seen = measured * _scale_for(stated, text_heights)
+        seen = measured * _scale_for(stated, text_heights, saving)
         if _agree(measured, stated) and 0.8 * text_heights[0] <= seen <= text_heights[1]:
             height = stated  # so that all pages of a document are treated alike
     if height is None:
         return 1.0
-    return min(_scale_for(height, text_heights), _largest_scale(grey.size))
+    return min(_scale_for(height, text_heights, saving), _largest_scale(grey.size))
 
 
 def measure_text_height(grey: Pixels) -> float | None:
@@ -130,13 +135,14 @@ def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> f
     return dpi[1] * X_HEIGHT_INCHES
 
 
-def _scale_for(height: float, text_heights: tuple[float, float]) -> float:
+def _scale_for(height: float, text_heights: tuple[float, float], saving: bool) -> float:
     """Scale at which text of this height suits the network: small print is worth the work."""
     low, high = text_heights
     scale = 1.0
     while height * scale < low and scale < LARGEST:
         scale *= 2
-    while (height * scale / 2 >= 1.2 * low or height * scale > high) and scale > SMALLEST:
+    most = min(high, 2.4 * low) if saving else high
+    while height * scale > most and scale > SMALLEST:
         scale /= 2
     return scale
 
