@@ -208,8 +208,10 @@ def _bands(
         masks = [mask[top : top + rows] for mask in (paper, edges)]
         height, width = (length * factor for length in masks[0].shape)
         band = as_grey(page[top * factor : top * factor + height, :width])
-        whole = [cv2.resize(m, (width, height), interpolation=cv2.INTER_NEAREST) for m in masks]
-        yield band, whole[0], whole[1]
+        if factor > 1:
+            size = width, height
+            masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks]
+        yield band, masks[0], masks[1]
 
 
 def _laplacian(page: np.ndarray, where: np.ndarray) -> np.ndarray:
