@@ -129,6 +129,8 @@ def _enlarge(values: Tensor, factor: int) -> Tensor:
     if values.device.type != "cpu":
         return F.interpolate(values, scale_factor=factor, mode="bilinear", align_corners=False)
     # OpenCV takes a fifth of the time
-    size = values.shape[-1] * factor, values.shape[-2] * factor
-    maps = [cv2.resize(m.numpy(), size, interpolation=cv2.INTER_LINEAR) for m in values[:, 0]]
-    return torch.from_numpy(np.stack(maps)[:, None])
+    count, _, height, width = values.shape
+    enlarged = np.empty((count, 1, height * factor, width * factor), np.float32)
+    for one, large in zip(values[:, 0], enlarged[:, 0], strict=True):
+        cv2.resize(one.numpy(), large.shape[::-1], large, interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(enlarged)

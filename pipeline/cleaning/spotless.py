@@ -49,9 +49,10 @@ def spotless_ink(grey: Pixels, cleaned: Pixels) -> Mask:
         (H, W) bool: where the page should stay as it was scanned.
     """
     side = 2 * MARGIN + 1
-    light = cv2.threshold(cleaned, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
-    paper = cv2.erode(light, np.ones((side, side), np.uint8), borderValue=255)
-    dirt = cv2.bitwise_and(paper, cv2.threshold(grey, WHITE - 1, 255, cv2.THRESH_BINARY_INV)[1])
+    paper = cv2.threshold(cleaned, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
+    paper = cv2.erode(paper, np.ones((side, side), np.uint8), borderValue=255)
+    dirt = cv2.threshold(grey, WHITE - 1, 255, cv2.THRESH_BINARY_INV)[1]
+    cv2.bitwise_and(paper, dirt, dirt)
     page_paper, page_dirt = (cv2.countNonZero(mask) / grey.size for mask in (paper, dirt))
     if not page_paper or WHOLE_PAGE * page_dirt > SPOTLESS * (1 + WHOLE_PAGE):
         return np.zeros(grey.shape, np.bool_)  # no cell could be
