@@ -1,6 +1,9 @@
 """Devices and precisions: what is chosen on which machine, and what is said about it."""
 
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from pipeline.cleaning import precision
 from pipeline.cleaning.precision import choose_device, choose_precision
 from pipeline.errors import MissingError, OptionError
 
+ROOT = Path(__file__).parents[1]
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 
 
@@ -158,6 +162,21 @@ def test_measuring_takes_no_random_numbers_from_its_caller():
     before = torch.get_rng_state()
     precision._seconds(torch.float32)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_measuring_the_processor_leaves_cards_alone(cards, monkeypatch):
+    cards((8, 0))
+    monkeypatch.delattr(torch.cuda, "get_rng_state")
+    assert precision._seconds(torch.float32) > 0
+
+
+def test_choosing_a_precision_imports_no_algebra_at_every_start():
+    code = (
+        "import sys; from torch import device; from pipeline.cleaning.precision import *\n"
+        "choose_precision('auto', device('cpu'), integers=True); print('sympy' in sys.modules)"
+    )
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert child.stdout == "False\n"
 
 
 @pytest.mark.parametrize(

@@ -164,8 +164,8 @@ def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable
         side: height and width of the square.
     """
     channels = 64
-    with torch.random.fork_rng():  # first weights are drawn from the generator of whoever calls
-        conv = torch.nn.Conv2d(channels, channels, 3, padding=1, device=device)
+    with torch.random.fork_rng(devices=[]):  # weights are drawn from the generator of who calls
+        conv = torch.nn.Conv2d(channels, channels, 3, padding=1).to(device)
     page = torch.zeros(1, channels, side, side, device=device)
     page = page.to(dtype=dtype, memory_format=torch.channels_last)
     if dtype == torch.uint8:
