@@ -94,9 +94,9 @@ def clean_windows(
         cleaned = torch.empty_like(page)
         for start in range(0, view.shape[-2], BAND):
             stop = min(start + BAND, view.shape[-2])
-            factor, result = (_rescale_rows(m, start, stop, 1 / scale) for m in (gain, offset))
+            gains, result = (_rescale_rows(m, start, stop, 1 / scale) for m in (gain, offset))
             rows = slice(round(start / scale), round(stop / scale))
-            result.mul_(255).addcmul_(factor, page[..., rows, :].float())
+            result.mul_(255).addcmul_(gains, page[..., rows, :].float())
             cleaned[..., rows, :] = result.round_().clamp_(0, 255)
         return np.asarray(cleaned[:, 0].cpu().numpy(), np.uint8)
 

@@ -44,18 +44,20 @@ def choose_scale(
         A power of two from 0.25 to 4; 1.0 where nothing speaks for another.
     """
     stated = _stated_height(grey.shape, dpi)
-    saving = stated is not None or grey.size > LARGE
-    if stated is not None and _scale_for(stated, text_heights, saving) == 1:
+    aim = text_heights
+    if stated is not None or grey.size > LARGE:  # worth reducing, with a fifth to spare
+        aim = text_heights[0], min(text_heights[1], 2 * 1.2 * text_heights[0])
+    if stated is not None and _scale_for(stated, aim) == 1:
         return 1.0
     measured = measure_text_height(grey)
     height = measured if measured is not None else stated
     if measured is not None and stated is not None:
-        seen = measured * _scale_for(stated, text_heights, saving)
+        seen = measured * _scale_for(stated, aim)
         if _agree(measured, stated) and 0.8 * text_heights[0] <= seen <= text_heights[1]:
             height = stated  # so that all pages of a document are treated alike
     if height is None:
         return 1.0
-    return min(_scale_for(height, text_heights, saving), _largest_scale(grey.size))
+    return min(_scale_for(height, aim), _largest_scale(grey.size))
 
 
 def measure_text_height(grey: Pixels) -> float | None:
@@ -135,14 +137,13 @@ def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> f
     return dpi[1] * X_HEIGHT_INCHES
 
 
-def _scale_for(height: float, text_heights: tuple[float, float], saving: bool) -> float:
-    """Scale at which text of this height suits the network: small print is worth the work."""
-    low, high = text_heights
+def _scale_for(height: float, aim: tuple[float, float]) -> float:
+    """Scale that brings text of this height between two others: small print is worth the work."""
+    low, high = aim
     scale = 1.0
     while height * scale < low and scale < LARGEST:
         scale *= 2
-    most = min(high, 2.4 * low) if saving else high
-    while height * scale > most and scale > SMALLEST:
+    while height * scale > high and scale > SMALLEST:
         scale /= 2
     return scale
 
