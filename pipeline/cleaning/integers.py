@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.autoencoder import Autoencoder, ConvUnit
+from pipeline.cleaning.openmp import ask_for_certain_threads
 
 Ranges = Mapping[str, Tensor]
 """(2, C): from where to where the channels of an activation reach, by the name of the module that
@@ -166,6 +167,7 @@ class IntegerAutoencoder:
 
     def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What the decoder wants, and the encoder's levels that skip it, outermost first: bytes."""
+        ask_for_certain_threads()
         page = (255 - 255 * x).round_().to(torch.uint8)  # as in the network, ink is 1 inside
         x = self._stem(_blocks_to_channels(page, self._patch))
         levels = []
