@@ -87,6 +87,20 @@ def test_letters_are_measured_on_dirty_paper():
     assert measure_text_height(page.clip(0, 255).astype(np.uint8)) == pytest.approx(20, rel=0.25)
 
 
+@pytest.mark.parametrize("top", [0, 2000], ids=["at the top", "in the middle"])
+def test_letters_of_a_very_large_page_are_found_wherever_they_stand(top):
+    text = text_page(20)
+    page = blank(5000, 3000)
+    assert page.size > LARGE
+    page[top : top + text.shape[0], 1000 : 1000 + text.shape[1]] = text
+    assert measure_text_height(page) == pytest.approx(20, rel=0.25)
+
+
+def test_a_strip_of_few_rows_has_no_letters():
+    assert measure_text_height(blank(1, LARGE + 4)) is None
+    assert measure_text_height(blank(1, 4)) is None
+
+
 @pytest.mark.parametrize("sigma", [0, 5, 40])
 def test_noise_is_not_taken_for_letters(sigma):
     page = np.random.default_rng(0).normal(200, sigma, (1200, 900)).clip(0, 255)

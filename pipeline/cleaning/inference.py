@@ -91,12 +91,13 @@ def clean_windows(
         page = view if scale == 1 else _load([piece.cut_page() for piece in batch], device)
         with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
             gain, offset = network.coefficients(view.float().div_(255))
+        offset = offset.float().mul_(255)
         cleaned = torch.empty_like(page)
         for start in range(0, view.shape[-2], BAND):
             stop = min(start + BAND, view.shape[-2])
             gains, result = (_rescale_rows(m, start, stop, 1 / scale) for m in (gain, offset))
             rows = slice(round(start / scale), round(stop / scale))
-            result.mul_(255).addcmul_(gains, page[..., rows, :].float())
+            result.addcmul_(gains, page[..., rows, :].float())
             cleaned[..., rows, :] = result.round_().clamp_(0, 255)
         return np.asarray(cleaned[:, 0].cpu().numpy(), np.uint8)
 

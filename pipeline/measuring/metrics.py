@@ -38,7 +38,8 @@ BAND = 48
 BAND_PIXELS = 500_000
 """Pixels in all bands of a page together."""
 
-LAPLACIAN = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
+"""In rows and columns, one after the other; a difference of two Laplacians."""
 
 
 @dataclass(frozen=True)
@@ -201,10 +202,15 @@ def _quality(page: np.ndarray, ink: StrokeMap, paper: np.ndarray, factor: int) -
 def _bands(
     page: np.ndarray, paper: np.ndarray, edges: np.ndarray, factor: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Bands of half a million pixels in all, spread evenly: grey, and both masks at full size."""
+    """Bands of half a million pixels in all, spread evenly: grey, and both masks at full size.
+
+    A page that has no more than they would cover is one band.
+    """
     rows = BAND // factor
-    count = max(1, min(paper.shape[0] // rows, BAND_PIXELS // (page.shape[1] * BAND)))
-    for top in np.linspace(0, max(0, paper.shape[0] - rows), count, dtype=int):
+    count = max(1, BAND_PIXELS // (page.shape[1] * BAND))
+    if count * rows >= paper.shape[0]:
+        rows, count = paper.shape[0], 1
+    for top in np.linspace(0, paper.shape[0] - rows, count, dtype=int):
         masks = [mask[top : top + rows] for mask in (paper, edges)]
         height, width = (length * factor for length in masks[0].shape)
         band = as_grey(page[top * factor : top * factor + height, :width])
@@ -216,9 +222,10 @@ def _bands(
 
 def _laplacian(page: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Sum of the absolute Laplacian, and the number of pixels that it was summed over."""
-    inner = np.ascontiguousarray(where[1:-1, 1:-1])
-    response = np.ascontiguousarray(cv2.filter2D(page, cv2.CV_16S, LAPLACIAN)[1:-1, 1:-1])
-    return np.array([cv2.norm(response, cv2.NORM_L1, inner), cv2.countNonZero(inner)])
+    response = cv2.sepFilter2D(page, cv2.CV_16S, SECOND_DIFFERENCE, SECOND_DIFFERENCE)
+    response, where = response[1:-1, 1:-1], where[1:-1, 1:-1]
+    counted = cv2.bitwise_and(response, response, mask=where)
+    return np.array([cv2.norm(counted, cv2.NORM_L1), cv2.countNonZero(where)])
 
 
 def _sigma(total_and_count: np.ndarray) -> float:
