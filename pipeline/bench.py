@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import torch
 
@@ -18,7 +17,7 @@ from pipeline.cleaning.checkpoint import load_checkpoint, read_ranges
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.inference import prepare
 from pipeline.cleaning.integers import can_compute
-from pipeline.cleaning.precision import choose_device, choose_precision
+from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.tiles import TilePlan
 from pipeline.errors import OptionError
 from pipeline.options import RunOptions, available_processors
@@ -54,7 +53,7 @@ class BenchOptions:
     device: str = "auto"
     """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
 
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    precision: PrecisionName = "auto"
     """Arithmetic of the network; auto takes what is quick and safe here."""
 
     seconds: float = 80.0
