@@ -94,16 +94,7 @@ def test_a_halftone_stays(cleaner, name):
     assert likeness_inside(cleaner, halftone(photographs()[name])) >= 0.9
 
 
-BLEACHED = pytest.mark.xfail(strict=True, reason="the shipped checkpoint reaches 0.75 to 0.84")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(pytest.param(name, marks=BLEACHED) for name in ("camera", "astronaut", "chelsea")),
-        "coffee",
-    ],
-)
+@pytest.mark.parametrize("name", ["camera", "astronaut", "chelsea", "coffee"])
 def test_a_photograph_stays(cleaner, name):
     assert likeness_inside(cleaner, photographs()[name]) >= 0.9
 

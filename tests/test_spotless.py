@@ -1,11 +1,11 @@
-"""Ink on spotless paper stays as it was scanned; everything else is the network's."""
+"""Ink and pictures on spotless paper stay as scanned; everything else is the network's."""
 
 import cv2
 import numpy as np
 import pytest
 
 from pipeline.cleaning.cleaner import Cleaner
-from pipeline.cleaning.spotless import spotless_ink
+from pipeline.cleaning.spotless import what_stays
 
 TEXT = np.s_[40:360, 40:360]
 
@@ -26,14 +26,14 @@ def hardened(page: np.ndarray) -> np.ndarray:
 
 def test_ink_on_white_paper_stays():
     page = lines_of_ink()
-    stays = spotless_ink(page, hardened(page))
+    stays = what_stays(page, hardened(page))
     assert stays[page < 255].all()
 
 
 @pytest.mark.parametrize("paper", [200, 235, 248])
 def test_ink_on_toned_paper_is_the_networks(paper):
     page = lines_of_ink(paper)
-    assert not spotless_ink(page, np.where(page < paper - 20, page, 255).astype(np.uint8)).any()
+    assert not what_stays(page, np.where(page < paper - 20, page, 255).astype(np.uint8)).any()
 
 
 def test_a_speck_between_the_lines_goes_and_the_ink_stays():
@@ -41,7 +41,7 @@ def test_a_speck_between_the_lines_goes_and_the_ink_stays():
     page[20:22, 200] = 0
     cleaned = hardened(page)
     cleaned[16:26, 190:210] = 255
-    stays = spotless_ink(page, cleaned)
+    stays = what_stays(page, cleaned)
     assert not stays[20:22, 200].any()
     assert stays[TEXT][page[TEXT] < 255].all()
 
@@ -51,7 +51,7 @@ def test_a_stain_on_white_paper_gives_its_surroundings_to_the_network_and_no_mor
     page[:400, :400] = page[400:, 400:] = lines_of_ink()
     cleaned = hardened(page)
     page[52:80, 40:360] = np.minimum(page[52:80, 40:360], 220)  # of coffee, between two lines
-    stays = spotless_ink(page, cleaned)
+    stays = what_stays(page, cleaned)
     ink = cleaned < 200
     assert not stays[40:120][ink[40:120]].any()
     assert stays[440:][ink[440:]].all()
@@ -62,24 +62,69 @@ def test_inside_a_picture_the_paper_of_the_page_decides(paper, stay):
     page = np.full((900, 900), paper, np.uint8)
     page[100:800, 100:800] = 130
     cleaned = np.where(page == 130, 120, 255).astype(np.uint8)
-    assert (spotless_ink(page, cleaned)[100:800, 100:800] == stay).all()
+    assert (what_stays(page, cleaned)[100:800, 100:800] == stay).all()
+
+
+PICTURE = np.s_[104:304, 96:400]
+
+
+def with_picture(paper: int = 255) -> np.ndarray:
+    """400 x 496 pixels of paper with a picture from light grey, on the left, to black."""
+    page = np.full((400, 496), paper, np.uint8)
+    page[PICTURE] = np.linspace(235, 0, 304).astype(np.uint8)
+    return page
+
+
+def bleached(page: np.ndarray, lightest: int = 160) -> np.ndarray:
+    """What a network makes of a picture whose lighter tones it takes for paper."""
+    return np.where(page > lightest, 255, page).astype(np.uint8)
+
+
+def test_a_picture_on_white_paper_stays_with_its_lightest_tones():
+    page = with_picture()
+    stays = what_stays(page, bleached(page))
+    assert stays[PICTURE].all()
+
+
+def test_a_picture_on_toned_paper_is_the_networks():
+    page = with_picture(paper=240)
+    assert not what_stays(page, bleached(page)).any()
+
+
+def test_a_picture_that_ends_with_the_page_is_the_networks():
+    page = with_picture()[104:]
+    assert not what_stays(page, bleached(page))[:200, 96:400].all()
+
+
+def test_a_blot_is_no_picture():
+    page = np.full((400, 496), 255, np.uint8)
+    cv2.ellipse(page, (240, 200), (140, 90), 0, 0, 360, 235, -1)
+    cv2.ellipse(page, (240, 200), (120, 80), 0, 0, 360, 100, -1)
+    assert not what_stays(page, bleached(page))[page == 235].any()
+
+
+def test_a_grey_scan_on_a_white_ground_is_the_networks():
+    page = np.full((600, 600), 255, np.uint8)
+    page[104:504, 96:496] = lines_of_ink(paper=215)
+    cleaned = bleached(page)
+    assert not what_stays(page, cleaned)[cleaned != page].any()
 
 
 def test_white_paper_that_the_network_paints_darker_stays_white():
     page = lines_of_ink()
     painted = np.minimum(hardened(page), 246)
-    assert spotless_ink(page, painted)[page > 246].all()
+    assert what_stays(page, painted)[page > 246].all()
 
 
 def test_a_page_without_paper_is_the_networks():
     page = np.full((100, 130), 30, np.uint8)
-    assert not spotless_ink(page, page).any()
+    assert not what_stays(page, page).any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (31, 33), (32, 64), (65, 200)])
 def test_a_page_of_any_size_is_answered_pixel_by_pixel(shape):
     page = np.full(shape, 255, np.uint8)
-    assert spotless_ink(page, page).shape == shape
+    assert what_stays(page, page).shape == shape
 
 
 @pytest.mark.parametrize("colour", [False, True])

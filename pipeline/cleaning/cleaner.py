@@ -28,7 +28,7 @@ from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.scale import LARGEST, choose_scale, resample
-from pipeline.cleaning.spotless import spotless_ink
+from pipeline.cleaning.spotless import what_stays
 from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pipeline.errors import OptionError
 from pipeline.pages import Page, Pixels
@@ -219,7 +219,7 @@ class Cleaner:
     def _finish(self, job: Job) -> CleanedPage:
         novelty, code = self._judge(job)
         original, cleaned = job.grey, job.cleaned
-        stays = spotless_ink(original, cleaned)
+        stays = what_stays(original, cleaned)
         if job.page.channels == 3 and self._color == "keep":
             original, cleaned = job.page.pixels, recolour(job.page.pixels, cleaned)
         cleaned[stays] = original[stays]
