@@ -86,6 +86,28 @@ def test_a_page_that_stays_clean_is_its_own_target(faces):
     assert np.array_equal(pair.dirty, pair.clean)
 
 
+def test_pages_that_suffer_more_are_dirtier(faces):
+    def dirt(harsh):
+        rng = np.random.default_rng(2)
+        options = CorruptionOptions(clean=0, harsh=harsh)
+        sheets = [set_sheet(rng, 64, 64, faces) for _ in range(40)]
+        pairs = [corrupt(sheet, sheet, rng, options) for sheet in sheets]
+        return np.mean([np.abs(pair.dirty - pair.clean).mean() for pair in pairs])
+
+    assert dirt(harsh=1) > 1.1 * dirt(harsh=0)
+
+
+def test_a_dot_matrix_printer_sets_dots_of_one_pitch(faces):
+    options = TypesettingOptions(20, 20, (20, 20), pictures=0, dots=1)
+    printed = [set_sheet(np.random.default_rng(seed), 96, 96, faces, options) for seed in range(12)]
+    matrix = [sheet.ink for sheet in printed if sheet.dots]
+    assert 3 < len(matrix) < len(printed)  # handwriting is not printed
+    for ink in matrix:
+        places = ink.reshape(24, 4, 24, 4).swapaxes(1, 2).reshape(-1, 16)
+        struck = places[places.any(axis=1)]
+        assert (struck == struck[0]).all()
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_paper_far_from_ink_is_white_on_the_clean_page(faces, seed):
     rng = np.random.default_rng(seed)
@@ -123,10 +145,10 @@ def test_of_small_print_the_network_sees_more_than_the_page_has_pixels(faces):
 def test_where_a_text_ends_the_leaf_is_blank_to_its_edge(faces):
     def blank_leaves(share):
         options = PairOptions(crop=64, blank=share)
-        batch = PairSource(0, options, faces).batch(range(20))
+        batch = PairSource(0, options, faces).batch(range(60))
         return int((batch.clean == 255).all(axis=(1, 2, 3)).sum())
 
-    assert blank_leaves(1.0) > blank_leaves(0.0) + 3
+    assert blank_leaves(1.0) > blank_leaves(0.0) + 6
 
 
 def test_a_sheet_is_as_asked_and_holds_ink(faces):

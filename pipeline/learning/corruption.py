@@ -56,6 +56,12 @@ _NAMES = tuple(CORRUPTIONS)
 _EVENLY_DARKER = ("yellowing", "uneven_paper", "uneven_light", "tone")
 """What takes its own tones from a picture, and leaves no trace of having done so."""
 
+_AS_USUAL = (
+    "blur", "rescaling", "tone",
+    "salt_and_pepper", "impulse", "masking", "thresholding", "dithering",
+)  # fmt: skip
+"""What pages that suffer more than others have no more of: much of it leaves nothing to restore."""
+
 _INK = ("faded_ink", "broken_ink")
 _PAPER = _NAMES[_NAMES.index("yellowing") : _NAMES.index("blur")]
 _SCANNER = _NAMES[_NAMES.index("blur") : _NAMES.index("jpeg")]
@@ -78,6 +84,10 @@ class Chance:
         """Draw a level, or None for a page that is spared. Always draws two numbers."""
         hit, size = rng.random(2)
         return float(self.worst * size**self.mildness) if hit < self.share else None
+
+    def harsher(self) -> "Chance":
+        """Twice as often, and worse."""
+        return Chance(min(2 * self.share, 0.8), self.worst, self.mildness / 2)
 
 
 NEVER = Chance(0.0)
@@ -126,6 +136,9 @@ class CorruptionOptions:
     clean: float = 0.12
     """Share of pages that stay clean, so that clean pages pass unharmed."""
 
+    harsh: float = 0.15
+    """Share of pages that suffer much more than others."""
+
     backing: float = 0.15
     """Share of pages that end within the window, on another sheet or on a dark ground."""
 
@@ -159,7 +172,12 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
         return Pair(clean, clean)
     weak, restored = darkness(ink.shape, sheet.text_height, rng, options.ink)
     clean = (1 - ink * restored) * sheet.picture
-    levels = {name: getattr(options.chances, name).level(rng) for name in CORRUPTIONS}
+    harsh = options.harsh > 0 and rng.random() < options.harsh
+    chances = {name: getattr(options.chances, name) for name in CORRUPTIONS}
+    levels = {
+        name: (chance.harsher() if harsh and name not in _AS_USUAL else chance).level(rng)
+        for name, chance in chances.items()
+    }
     if sheet.picture_box:
         levels = _spare_tones(levels)
     # ink on the other side is the ink of the same book: it never outdoes the page above it

@@ -32,7 +32,7 @@ class PairOptions:
     # Prefect's form for a run shows the sentences below
     __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
-    crop: int = 256
+    crop: int = 384
     """Side of a crop in pixels; a multiple of the network's stride."""
 
     real: float = 0.35

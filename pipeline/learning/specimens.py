@@ -106,6 +106,7 @@ HARSH = CorruptionOptions(
         dithering=NEVER,
     ),
     clean=0,
+    harsh=0,
     backing=0,
 )
 """Damage for pages to judge by: each of them has much more of it than pages usually have."""

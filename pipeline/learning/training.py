@@ -83,7 +83,7 @@ class TrainingOptions:
     averaging: float = 0.998
     """Decay of the moving average of the weights, which is what ships; 0 ships the last ones."""
 
-    batch: int = 8
+    batch: int = 4
     """Crops a step."""
 
     steps: int = 0

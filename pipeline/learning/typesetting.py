@@ -38,6 +38,9 @@ class TypesettingOptions:
     pictures: float = 0.25
     """Share of sheets with a picture."""
 
+    dots: float = 0.08
+    """Share of sheets of prose or of a table that come from a dot-matrix printer."""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -57,6 +60,9 @@ class Sheet:
 
     layout: int = 0
     """What kind of page it is: a number within `_LAYOUTS`."""
+
+    dots: bool = False
+    """Whether a dot-matrix printer printed it."""
 
 
 def set_sheet(
@@ -79,13 +85,28 @@ def set_sheet(
     if rng.random() < 0.12:
         _frame(rng, draw, width, height)
     ink = np.asarray(canvas, np.float32) * np.float32(1 / 255)
+    dots = like.dots if like else rng.random() < options.dots and layout in _PRINTED
+    if dots:
+        ink = _as_dots(ink, max(round(text_height / 5), 2))
     tones, box = np.ones((height, width), np.float32), None
     if rng.random() < options.pictures:
         left, top, right, bottom = box = _picture_box(rng, width, height)
         tones[top:bottom, left:right] = picture(rng, bottom - top, right - left)
         ink = ink.copy()
         ink[top:bottom, left:right] = 0
-    return Sheet(ink, tones, box, text_height, layout)
+    return Sheet(ink, tones, box, text_height, layout, dots)
+
+
+def _as_dots(ink: Image, pitch: int) -> Image:
+    """Print with a head of pins, `pitch` px apart; each leaves a round dot."""
+    height, width = ink.shape
+    rows, columns = -(-height // pitch), -(-width // pitch)
+    padded = np.pad(ink, ((0, rows * pitch - height), (0, columns * pitch - width)))
+    struck = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA) > 0.25
+    place = (np.arange(pitch) - (pitch - 1) / 2) / pitch
+    dot = np.clip((0.5 - np.hypot(*np.meshgrid(place, place))) * pitch + 0.5, 0, 1)
+    dots = np.asarray(np.kron(struck, dot), np.float32)
+    return dots[:height, :width]
 
 
 def x_height_font(face: Typeface, x_height: float) -> ImageFont.FreeTypeFont:
@@ -117,9 +138,9 @@ def _pick(rng: Generator, faces: Sequence[Typeface], *kinds: Kind) -> Typeface:
 
 def _body_face(rng: Generator, faces: Sequence[Typeface]) -> Typeface:
     chance = rng.random()
-    if chance < 0.62:
+    if chance < 0.57:
         return _pick(rng, faces, "text")
-    if chance < 0.84:
+    if chance < 0.79:
         return _pick(rng, faces, "mono")
     return _pick(rng, faces, "blackletter" if chance < 0.94 else "script")
 
@@ -138,6 +159,7 @@ def _paragraphs(
     face = _body_face(rng, faces)
     font = x_height_font(face, text)
     leading = text * rng.uniform(1.9, 3.4)
+    capitals = rng.random() < 0.06
     gap = int(text * rng.uniform(1.5, 4))
     width = (box[2] - box[0] - gap * (columns - 1)) // columns
     for column in range(columns):
@@ -152,6 +174,8 @@ def _paragraphs(
                 y += _heading(rng, draw, (left, int(y), left + width, box[3]), text, faces)
             indent = int(text * 2) if rng.random() < 0.12 else 0
             line = _fitted(_lines(rng, font, width - indent), font, width - indent)
+            if capitals:
+                line = line.upper()
             if rng.random() < 0.08:
                 line = line[: len(line) // 2]
             draw.text((left + indent, y), line, 255, font)
@@ -303,3 +327,5 @@ def _picture_box(rng: Generator, width: int, height: int) -> Box:
 
 _LAYOUTS = (_paragraphs, _title_page, _table, _handwriting, _large_letters)
 _SHARES = (0.5, 0.12, 0.12, 0.16, 0.1)
+_PRINTED = (_LAYOUTS.index(_paragraphs), _LAYOUTS.index(_table))
+"""Layouts that printers print."""
