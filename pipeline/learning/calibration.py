@@ -2,8 +2,9 @@
 
     python -m pipeline.learning.calibration models/weights/fast.safetensors /usr/share/fonts fonts
 
-Usual pages are rendered and corrupted as those of training are. The weights stay as they are; the
-card beside them gets what `pipeline.cleaning.novelty` and `pipeline.cleaning.codes` read.
+Usual pages are rendered and corrupted as those of training are, but for the few that suffer much
+more. The weights stay as they are; the card beside them gets what `pipeline.cleaning.novelty` and
+`pipeline.cleaning.codes` read.
 """
 
 import sys
@@ -36,6 +37,9 @@ SEED = 20_011
 
 SHRINKAGE = 0.05
 """How far correlations between traits are taken for chance: pages are few."""
+
+USUAL_DAMAGE = CorruptionOptions(harsh=0)
+"""What pages suffer as a rule."""
 
 Grey = NDArray[np.uint8]
 
@@ -98,7 +102,7 @@ def usual_page(rng: Generator, faces: Sequence[Typeface], height: int, width: in
 def usual_scan(rng: Generator, faces: Sequence[Typeface]) -> Grey:
     """Render a usual page and let it age, as in training; (HEIGHT, WIDTH)."""
     sheet, verso = (usual_page(rng, faces, HEIGHT, WIDTH) for _ in range(2))
-    return to_bytes(corrupt(sheet, verso, rng, CorruptionOptions()).dirty)
+    return to_bytes(corrupt(sheet, verso, rng, USUAL_DAMAGE).dirty)
 
 
 def main() -> None:

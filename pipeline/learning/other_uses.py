@@ -22,8 +22,8 @@ from pipeline.cleaning.checkpoint import load_checkpoint
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.errors import MissingError
 from pipeline.learning import strangers
-from pipeline.learning.calibration import HEIGHT, WIDTH, usual_page, usual_scan
-from pipeline.learning.corruption import CorruptionOptions, corrupt
+from pipeline.learning.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
+from pipeline.learning.corruption import corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
 from pipeline.learning.noise import Image, from_bytes, to_bytes
 from pipeline.learning.probing import balanced_accuracy, fit_head, fit_whole, labelled_crops
@@ -112,7 +112,7 @@ def precision_at_1(codes: Image, queries: Image) -> float:
 
 def scan_twice(first: Sheet, verso: Sheet, rng: Generator) -> tuple[Grey, Grey]:
     """Scan a sheet, and again when it lies a little askew and has suffered anew."""
-    options = CorruptionOptions()
+    options = USUAL_DAMAGE
     one, other = (
         to_bytes(corrupt(sheet, verso, rng, options).dirty)
         for sheet in (first, _laid_anew(first, rng))
@@ -128,7 +128,7 @@ def _usual_pages(faces: Sequence[Typeface]) -> Iterator[Grey]:
             yield usual_scan(rng, faces)
         else:
             page, verso = (_prose(rng, faces) for _ in range(2))
-            yield to_bytes(corrupt(page, verso, rng, CorruptionOptions()).dirty)
+            yield to_bytes(corrupt(page, verso, rng, USUAL_DAMAGE).dirty)
 
 
 def _strange_pages(faces: Sequence[Typeface]) -> Mapping[str, list[Grey]]:
@@ -148,7 +148,7 @@ def _strange_pages(faces: Sequence[Typeface]) -> Mapping[str, list[Grey]]:
             "graphs": strangers.graph_sheet(rng, *size),
         }
         for kind, sheet in sheets.items():
-            dirty = corrupt(sheet, verso, rng, CorruptionOptions()).dirty
+            dirty = corrupt(sheet, verso, rng, USUAL_DAMAGE).dirty
             pages.setdefault(kind, []).append(to_bytes(dirty))
         pages.setdefault("negatives", []).append(255 - usual_scan(rng, faces))
     return pages
