@@ -10,9 +10,17 @@ from PIL import ImageFont
 
 from pipeline.cleaning.scale import resample
 from pipeline.errors import InputError, MissingError
-from pipeline.learning.corruption import CORRUPTIONS, Chances, CorruptionOptions, corrupt
+from pipeline.learning.corruption import (
+    CORRUPTIONS,
+    NEVER,
+    Chances,
+    CorruptionOptions,
+    corrupt,
+    lay_over,
+)
 from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.pairs import PairOptions, PairSource, read_pairs
+from pipeline.learning.ink import InkOptions, fullness
+from pipeline.learning.pairs import PairOptions, PairSource, RealPair, read_pairs
 from pipeline.learning.specimens import set_specimen, wrap, write_specimens
 from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
 
@@ -95,6 +103,29 @@ def test_pages_that_suffer_more_are_dirtier(faces):
         return np.mean([np.abs(pair.dirty - pair.clean).mean() for pair in pairs])
 
     assert dirt(harsh=1) > 1.1 * dirt(harsh=0)
+
+
+def test_print_laid_over_dirty_paper_is_asked_back_as_it_was():
+    clean = page_of_text()
+    pairs = [lay_over(clean, np.random.default_rng(seed), CorruptionOptions()) for seed in range(4)]
+    assert all(np.array_equal(pair.clean, clean) for pair in pairs)
+    assert min(np.abs(pair.dirty - clean).mean() for pair in pairs) > 0.01
+    assert {pair.dirty.dtype for pair in pairs} == {np.dtype(np.float32)}
+
+
+def test_print_laid_over_spotless_paper_softens_and_no_ink_is_lost():
+    clean = np.pad(page_of_text(), 8, constant_values=1)
+    spotless = CorruptionOptions(Chances(**dict.fromkeys(CORRUPTIONS, NEVER)))
+    dirty = lay_over(clean, np.random.default_rng(1), spotless).dirty
+    assert dirty.mean() == pytest.approx(clean.mean(), abs=1e-4)
+    assert np.abs(np.diff(dirty)).max() < np.abs(np.diff(clean)).max()
+
+
+def test_the_edges_of_faint_strokes_come_back_fuller_and_black_ones_as_they_are():
+    edge, darkness = np.float32(0.4), np.array([1.0, 0.6, 0.2], np.float32)
+    fuller = edge ** fullness(darkness, InkOptions(fill=0.5))
+    assert fuller[0] == pytest.approx(edge)
+    assert fuller[0] < fuller[1] < fuller[2] < 1
 
 
 def test_a_dot_matrix_printer_sets_dots_of_one_pitch(faces):
@@ -181,6 +212,16 @@ def test_small_print_of_real_pairs_is_learnt_at_the_size_at_which_it_will_be_cle
     (pair,) = read_pairs(tmp_path / "dirty", tmp_path / "clean")
     assert pair.scale == 2
     assert pair.dirty.shape == pair.clean.shape == (300, 400)
+
+
+def test_real_pages_on_other_paper_come_back_as_their_own_clean_page(faces):
+    clean = (page_of_text() * 255).astype(np.uint8)
+    options = PairOptions(crop=64, real=1, real_corrupted=0, real_laid_over=1)
+    source = PairSource(3, options, faces, [RealPair(np.zeros_like(clean), clean)])
+    crops = [source.example(number) for number in range(8)]
+    windows = np.lib.stride_tricks.sliding_window_view(clean, (64, 64)).reshape(-1, 64 * 64)
+    assert all((np.abs(windows - crop.clean.ravel()) <= 1).all(axis=1).any() for crop in crops)
+    assert all(crop.page.any() for crop in crops), "the scan itself is black"
 
 
 def test_pairs_of_two_sizes_are_refused_by_name(tmp_path):

@@ -28,6 +28,10 @@ class InkOptions:
     restore: float = 0.82
     """Share of the missing darkness that the clean page gets back."""
 
+    fill: float = 0.5
+    """How much fuller the edges of faint strokes come back, of whose width less can be seen: the
+    exponent that coverage loses where ink has no darkness left."""
+
 
 def press(ink: Image, text_height: float, rng: Generator, options: InkOptions) -> Image:
     """Print outlines as type does: ink spreads or starves, edges get rough.
@@ -75,3 +79,13 @@ def darkness(
     relative = dirty / np.float32(overall)
     clean = np.clip(np.float32(overall_clean) * relative ** np.float32(1 - options.restore), 0.1, 1)
     return dirty, clean
+
+
+def fullness(dirty: Image, options: InkOptions) -> Image:
+    """Return the exponent that coverage takes on the clean page: below 1 where ink is weak.
+
+    Args:
+        dirty: (H, W) darkness of the ink in 0..1, as `darkness` returns it.
+        options: how far to go.
+    """
+    return 1 - np.float32(options.fill) * (1 - dirty)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.cleaning.checkpoint import ModelCard
 from pipeline.cleaning.scale import choose_scale, resample
 from pipeline.errors import InputError
-from pipeline.learning.corruption import CorruptionOptions, Pair, corrupt
+from pipeline.learning.corruption import CorruptionOptions, Pair, corrupt, lay_over
 from pipeline.learning.fonts import Typeface
 from pipeline.learning.noise import Image, from_bytes, to_bytes
 from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
@@ -35,16 +35,19 @@ class PairOptions:
     crop: int = 384
     """Side of a crop in pixels; a multiple of the network's stride."""
 
-    real: float = 0.35
+    real: float = 0.5
     """Share of crops cut from real pairs, where there are any."""
 
-    real_corrupted: float = 0.15
+    real_corrupted: float = 0.1
     """Share of the real crops whose clean page is corrupted anew."""
+
+    real_laid_over: float = 0.4
+    """Share of the real crops whose clean page is laid over other dirty paper, nothing more."""
 
     small_print: float = 0.2
     """Share of rendered crops in print so small that the cleaner enlarges it for the network."""
 
-    blank: float = 0.08
+    blank: float = 0.12
     """Share of rendered crops whose text ends, so that the other side shines through alone."""
 
     typesetting: TypesettingOptions = TypesettingOptions()
@@ -174,8 +177,11 @@ class PairSource:
     def _real(self, rng: Generator) -> Example:
         pair = self.real[int(rng.integers(0, len(self.real)))]
         dirty, clean = self._crop(pair, rng)
-        if rng.random() >= self.options.real_corrupted:
+        chance = rng.random() - self.options.real_corrupted
+        if chance >= self.options.real_laid_over:
             return _shown(Pair(dirty, clean), pair.scale)
+        if chance >= 0:
+            return _shown(lay_over(clean, rng, self.options.corruption), pair.scale)
         sheet = Sheet(1 - clean, np.ones_like(clean), None, 20 / pair.scale)
         verso = self._sheet(rng, pair.scale)
         return _shown(corrupt(sheet, verso, rng, self.options.corruption), pair.scale)
