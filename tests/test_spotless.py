@@ -65,49 +65,15 @@ def test_inside_a_picture_the_paper_of_the_page_decides(paper, stay):
     assert (what_stays(page, cleaned)[100:800, 100:800] == stay).all()
 
 
-PICTURE = np.s_[104:304, 96:400]
-
-
-def with_picture(paper: int = 255) -> np.ndarray:
-    """400 x 496 pixels of paper with a picture from light grey, on the left, to black."""
-    page = np.full((400, 496), paper, np.uint8)
-    page[PICTURE] = np.linspace(235, 0, 304).astype(np.uint8)
-    return page
-
-
-def bleached(page: np.ndarray, lightest: int = 160) -> np.ndarray:
-    """What a network makes of a picture whose lighter tones it takes for paper."""
-    return np.where(page > lightest, 255, page).astype(np.uint8)
-
-
-def test_a_picture_on_white_paper_stays_with_its_lightest_tones():
-    page = with_picture()
-    stays = what_stays(page, bleached(page))
-    assert stays[PICTURE].all()
-
-
-def test_a_picture_on_toned_paper_is_the_networks():
-    page = with_picture(paper=240)
-    assert not what_stays(page, bleached(page)).any()
-
-
-def test_a_picture_that_ends_with_the_page_is_the_networks():
-    page = with_picture()[104:]
-    assert not what_stays(page, bleached(page))[:200, 96:400].all()
-
-
-def test_a_blot_is_no_picture():
-    page = np.full((400, 496), 255, np.uint8)
-    cv2.ellipse(page, (240, 200), (140, 90), 0, 0, 360, 235, -1)
-    cv2.ellipse(page, (240, 200), (120, 80), 0, 0, 360, 100, -1)
-    assert not what_stays(page, bleached(page))[page == 235].any()
-
-
-def test_a_grey_scan_on_a_white_ground_is_the_networks():
-    page = np.full((600, 600), 255, np.uint8)
-    page[104:504, 96:496] = lines_of_ink(paper=215)
-    cleaned = bleached(page)
-    assert not what_stays(page, cleaned)[cleaned != page].any()
+def test_light_tones_of_a_picture_are_no_dirt():
+    page = np.full((900, 900), 255, np.uint8)
+    page[100:400, 100:800] = 130
+    page[500:860, 200:560] = lines_of_ink()[20:380, 20:380]
+    cleaned = np.where(page == 130, 255, hardened(page)).astype(np.uint8)
+    box = np.s_[100:400, 100:800]
+    ink = cleaned < 200
+    assert not what_stays(page, cleaned)[500:540][ink[500:540]].all()
+    assert what_stays(page, cleaned, [box])[ink].all()
 
 
 def test_white_paper_that_the_network_paints_darker_stays_white():

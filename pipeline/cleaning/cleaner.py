@@ -2,8 +2,8 @@
 
 A page becomes a grey view at the scale that the network was trained for, the view is cut into
 tiles, tiles of one or many pages run in batches, and what the network says about the view (a gain
-and an offset for every pixel) is applied to the page's own pixels, but for ink on spotless paper,
-which stays. Knows no files and no Prefect.
+and an offset for every pixel) is applied to the page's own pixels, but for pictures, and ink on
+spotless paper, which stay. Knows no files and no Prefect.
 """
 
 import math
@@ -26,6 +26,7 @@ from pipeline.cleaning.inference import Network, clean_windows, prepare
 from pipeline.cleaning.integers import IntegerAutoencoder, can_compute
 from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
+from pipeline.cleaning.pictures import find_pictures, on_white_paper
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.scale import LARGEST, choose_scale, resample
 from pipeline.cleaning.spotless import what_stays
@@ -219,10 +220,13 @@ class Cleaner:
     def _finish(self, job: Job) -> CleanedPage:
         novelty, code = self._judge(job)
         original, cleaned = job.grey, job.cleaned
-        stays = what_stays(original, cleaned)
+        pictures = find_pictures(original, cleaned)
+        stays = what_stays(original, cleaned, pictures)
         if job.page.channels == 3 and self._color == "keep":
             original, cleaned = job.page.pixels, recolour(job.page.pixels, cleaned)
         cleaned[stays] = original[stays]
+        for box in pictures:
+            cleaned[box] = on_white_paper(original, cleaned, box)
         page = job.page.replace_pixels(cleaned)
         return CleanedPage(page, job.page, job.scale, job.seconds, novelty, code)
 

@@ -1,29 +1,23 @@
-"""Ink and pictures on spotless paper, which are left as they were scanned.
+"""Ink on spotless paper, which is left as it was scanned.
 
-A network never says exactly nothing: of a page without dirt it still hardens edges, thins the
-finest strokes, and takes the lightest tones of a photograph for paper. Where the paper all around
-is white already, nothing needs to be told from ink, and the scan stays: a clean page comes back bit
-for bit. Specks between the lines still go. Arrays only.
+A network never says exactly nothing: of a page without dirt it still hardens edges, and thins the
+finest strokes. Where the paper all around is white already, nothing needs to be told from ink, and
+the scan stays: a clean page comes back bit for bit. Specks between the lines still go. Arrays only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cleaning.pictures import LIGHT, WHITE, Box
 from pipeline.pages import Pixels
 
 Mask = NDArray[np.bool_]
 
 MARGIN = 3
 """Pixels around ink that belong to its edge, or to a JPEG's ripples at it."""
-
-LIGHT = 240
-"""What a network leaves as light as this is paper."""
-
-WHITE = 250
-"""Paper as light as this in the scan is white."""
 
 CELL = 32
 """Side in pixels of the squares in which dirt is counted."""
@@ -41,26 +35,13 @@ WHOLE_PAGE = 0.05
 is no paper."""
 
 
-PICTURE_CELL = 8
-"""Side in pixels of the squares in which pictures are looked for."""
-
-PICTURE_SIDE = 8
-"""Cells of the shorter side of a picture, at least."""
-
-PICTURE_FILLED = 0.9
-"""Share of a picture's cells, at least, that are not white; blots and blocks of lines have less."""
-
-PICTURE_KEPT = 0.5
-"""Share of a picture, at least, that a network leaves darker than paper. It tells a photograph from
-a grey scan on a white ground, which has little that stays but its text."""
-
-
-def what_stays(grey: Pixels, cleaned: Pixels) -> Mask:
-    """Find what has nothing but white paper around it: ink, pictures, and paper painted darker.
+def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Box] = ()) -> Mask:
+    """Find ink that has nothing but white paper around it, and such paper that was painted darker.
 
     Args:
         grey: (H, W) uint8, a page as scanned.
         cleaned: (H, W) uint8, what the network makes of it.
+        pictures: boxes whose light tones are not dirt.
 
     Returns:
         (H, W) bool: where the page should stay as it was scanned.
@@ -70,13 +51,10 @@ def what_stays(grey: Pixels, cleaned: Pixels) -> Mask:
     paper = cv2.erode(paper, np.ones((side, side), np.uint8), borderValue=255)
     dirt = cv2.threshold(grey, WHITE - 1, 255, cv2.THRESH_BINARY_INV)[1]
     cv2.bitwise_and(paper, dirt, dirt)
-    pictures = list(_pictures(grey, cleaned))
     for picture in pictures:
         dirt[picture] = 0
     spotless = _spotless_cells(paper, dirt)
     spotless &= (paper == 0) | (cleaned < grey)
-    for picture in pictures:
-        spotless[picture] = True
     return spotless
 
 
@@ -91,28 +69,6 @@ def _spotless_cells(paper: np.ndarray, dirt: np.ndarray) -> Mask:
     height, width = paper.shape
     spotless: Mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
     return spotless
-
-
-def _pictures(grey: Pixels, cleaned: Pixels) -> Iterator[tuple[slice, slice]]:
-    """Find boxes of which little is white, with white paper on all sides."""
-    size = tuple(length // PICTURE_CELL for length in grey.shape[::-1])
-    if min(size) < PICTURE_SIDE + 2:
-        return
-    whole = grey[: size[1] * PICTURE_CELL, : size[0] * PICTURE_CELL]
-    cells = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
-    tinted = cv2.threshold(cells, WHITE - 1, 1, cv2.THRESH_BINARY_INV)[1]
-    stats = cv2.connectedComponentsWithStats(tinted)[2]
-    for left, top, width, height, area in stats[1:].tolist():
-        if min(width, height) < PICTURE_SIDE or area < PICTURE_FILLED * width * height:
-            continue
-        if min(left, top) < 1 or left + width >= size[0] or top + height >= size[1]:
-            continue  # it may go on beyond the page
-        box = (
-            slice(top * PICTURE_CELL, (top + height) * PICTURE_CELL),
-            slice(left * PICTURE_CELL, (left + width) * PICTURE_CELL),
-        )
-        if np.count_nonzero(cleaned[box] < LIGHT) >= PICTURE_KEPT * cleaned[box].size:
-            yield box
 
 
 def _share_around(mask: np.ndarray) -> np.ndarray:

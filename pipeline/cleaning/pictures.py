@@ -1,0 +1,172 @@
+"""Pictures keep their tones, on paper of any colour.
+
+A network sees too little of a large picture to tell its lightest tones from paper. Here a picture
+is a box of which hardly anything is as light as the page's paper, with paper on all sides, and of
+which the network too leaves the better part dark: stains, shadows and blocks of text do not.
+Arrays only.
+"""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.pages import Pixels
+
+Box = tuple[slice, slice]
+"""Rows and columns."""
+
+LIGHT = 240
+"""What a network leaves as light as this is paper."""
+
+WHITE = 250
+"""Paper as light as this in the scan is white."""
+
+CELL = 8
+"""Side in pixels of the squares in which pictures are looked for."""
+
+SIDE = 8
+"""Cells of the shorter side of a picture, at least."""
+
+FILLED = 0.9
+"""Share of a picture's cells, at least, that are darker than the page's paper; blots and blocks of
+lines have less."""
+
+KEPT = 0.5
+"""Share of a picture, at least, that a network leaves darker than paper. It tells a photograph from
+a darker sheet on the page, which has little that stays but its text."""
+
+STEP = 10
+"""Grey levels by which paper changes, at most, from one cell to the next but one."""
+
+AROUND = 6
+"""Cells around a picture that tell the colour of its paper."""
+
+
+def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
+    """Find boxes darker than the paper of the page, with paper on all sides.
+
+    Args:
+        grey: (H, W) uint8, a page as scanned.
+        cleaned: (H, W) uint8, what the network makes of it.
+    """
+    size = tuple(length // CELL for length in grey.shape[::-1])
+    if min(size) < SIDE + 2:
+        return []
+    whole = np.s_[: size[1] * CELL, : size[0] * CELL]
+    cells, answers = (
+        np.asarray(cv2.resize(page[whole], size, interpolation=cv2.INTER_AREA), np.uint8)
+        for page in (grey, cleaned)
+    )
+    darkest_paper = _darkest_paper(cells, answers >= WHITE)
+    if darkest_paper is None:
+        return []
+    tinted = (cells < darkest_paper).astype(np.uint8)
+    return [box for box in _filled_boxes(tinted) if _stays_dark(cleaned[box])]
+
+
+def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
+    """Return a picture as it would be on white paper: divided by the colour of the paper around it.
+
+    Args:
+        page: (H, W) uint8 or (H, W, 3) uint8 RGB, as scanned.
+        cleaned: the same page cleaned, of the same shape.
+        box: where the picture is.
+
+    Returns:
+        The pixels of the box, as scanned where the paper around is white already.
+    """
+    around = tuple(slice(max(s.start - AROUND * CELL, 0), s.stop + AROUND * CELL) for s in box)
+    inner = tuple(
+        slice(s.start - a.start, s.stop - a.start) for s, a in zip(box, around, strict=True)
+    )
+    paper = _is_paper(cleaned[around])
+    paper[inner] = False
+    if not paper.any():
+        return cleaned[box]
+    colour = np.atleast_1d(np.median(page[around][paper], axis=0))
+    if (colour >= WHITE).all():
+        return page[box]
+    steps = np.arange(256)[None, :, None] * (255 / np.maximum(colour, 1))
+    shown = np.asarray(
+        cv2.LUT(page[box], np.clip(steps, 0, 255).round().astype(np.uint8)), np.uint8
+    )
+    # the outermost cells reach beyond the picture: what is paper there stays white
+    rim = _is_paper(cleaned[box])
+    rim[CELL:-CELL, CELL:-CELL] = False
+    shown[rim] = cleaned[box][rim]
+    return shown
+
+
+def _is_paper(cleaned: Pixels) -> NDArray[np.bool_]:
+    darkest = cleaned if cleaned.ndim == 2 else cleaned.min(axis=2)
+    light: NDArray[np.bool_] = darkest >= LIGHT
+    return light
+
+
+def _darkest_paper(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """Say how dark paper may be in each cell: below the tone of the page there, and its spread.
+
+    The tone is a surface of the second degree, as uneven light is, through paper.
+
+    Args:
+        cells: (h, w) uint8, the scan.
+        paper: (h, w) bool, what the network calls paper, also the bleached parts of pictures.
+
+    Returns:
+        (h, w); None where there is too little paper.
+    """
+    whole = _largest_even_part(cells, paper)
+    rows, columns = np.nonzero(whole)
+    if rows.size < max(0.02 * paper.size, 12):
+        return None
+    every = max(rows.size // 5000, 1)
+    rows, columns = rows[::every], columns[::every]
+    levels = cells[rows, columns].astype(np.float64)
+    terms = _second_degree(rows, columns, cells.shape)
+    near = np.ones(levels.shape, np.bool_)
+    for _ in range(2):
+        weights = np.linalg.lstsq(terms[near], levels[near], rcond=None)[0]
+        away = np.abs(levels - terms @ weights)
+        spread = 1.5 * float(np.median(away))
+        near = away <= max(3 * spread, 1)
+    every_row, every_column = np.indices(cells.shape).reshape(2, -1)
+    tone = np.minimum(_second_degree(every_row, every_column, cells.shape) @ weights, 255)
+    darkest: NDArray[np.float32] = (tone - max(255 - WHITE, 4 * spread)).astype(np.float32)
+    return darkest.reshape(cells.shape)
+
+
+def _largest_even_part(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the largest stretch of paper without a sudden change, as at a picture's edge."""
+    square = np.ones((3, 3), np.uint8)
+    even = paper & (cv2.subtract(cv2.dilate(cells, square), cv2.erode(cells, square)) <= STEP)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(even.astype(np.uint8), connectivity=4)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    largest: NDArray[np.bool_] = labels == (1 + int(areas.argmax()) if areas.size else -1)
+    return largest
+
+
+def _second_degree(
+    rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    y, x = rows / shape[0] - 0.5, columns / shape[1] - 0.5
+    return np.stack([np.ones_like(y), y, x, y * y, x * y, x * x], axis=1)
+
+
+def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Box]:
+    """Boxes of connected cells that fill them, none at the edge of the page."""
+    stats = cv2.connectedComponentsWithStats(tinted)[2]
+    for left, top, width, height, area in stats[1:].tolist():
+        if min(width, height) < SIDE or area < FILLED * width * height:
+            continue
+        if min(left, top) < 1 or left + width >= tinted.shape[1] or top + height >= tinted.shape[0]:
+            continue  # it may go on beyond the page
+        yield (
+            slice(top * CELL, (top + height) * CELL),
+            slice(left * CELL, (left + width) * CELL),
+        )
+
+
+def _stays_dark(cleaned: Pixels) -> bool:
+    return int(np.count_nonzero(cleaned < LIGHT)) >= KEPT * cleaned.size
