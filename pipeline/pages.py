@@ -83,6 +83,11 @@ class Page:
         """1 for grey, 3 for RGB."""
         return 1 if self.pixels.ndim == 2 else 3
 
+    @property
+    def area(self) -> int:
+        """Height times width, in pixels."""
+        return int(self.pixels.shape[0] * self.pixels.shape[1])
+
     def replace_pixels(self, pixels: Pixels) -> "Page":
         """This page with other pixels, and with its profile only where that still fits them.
 

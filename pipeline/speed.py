@@ -120,7 +120,7 @@ def network_alone(
 def page_through_network(cleaner: Cleaner, page: Page, seconds: float) -> Speed:
     """Measure what lies between reading and measuring: scale, tiles, network, colour."""
     spent = fastest(lambda: list(cleaner.clean_pages([page])), seconds)
-    return Speed("network", spent, _area(page))
+    return Speed("network", spent, page.area)
 
 
 def stages(cleaner: Cleaner, scan: Path, seconds: float) -> list[Speed]:
@@ -144,10 +144,10 @@ def stages(cleaner: Cleaner, scan: Path, seconds: float) -> list[Speed]:
                 writer.add(cleaned.page)
 
     return [
-        Speed("read", fastest(lambda: first_page(scan), seconds), _area(page)),
+        Speed("read", fastest(lambda: first_page(scan), seconds), page.area),
         page_through_network(cleaner, page, seconds),
-        Speed("measure", fastest(lambda: measure(page.pixels, after), seconds), _area(page)),
-        Speed("write", fastest(write, seconds), _area(page)),
+        Speed("measure", fastest(lambda: measure(page.pixels, after), seconds), page.area),
+        Speed("write", fastest(write, seconds), page.area),
     ]
 
 
@@ -184,7 +184,7 @@ def whole_pipeline(
             report = clean(source, destination, options)
             for failure in report.failures:
                 raise RuntimeError(failure.message)
-    return Speed("whole pipeline", report.seconds / pages, _area(page))
+    return Speed("whole pipeline", report.seconds / pages, page.area)
 
 
 def first_page(scan: Path) -> Page:
@@ -243,10 +243,6 @@ def peak_memory() -> float | None:
 
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return None
-
-
-def _area(page: Page) -> int:
-    return int(page.pixels.shape[0] * page.pixels.shape[1])
 
 
 def _wait_for(device: torch.device) -> None:
