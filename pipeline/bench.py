@@ -5,7 +5,7 @@ how to choose what to measure and what to compare, not how to print it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.inference import prepare
 from pipeline.cleaning.integers import can_compute
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
-from pipeline.cleaning.tiles import TilePlan
+from pipeline.cleaning.tile_choice import keep_tile
+from pipeline.cleaning.tiles import TileOptions, TilePlan
 from pipeline.errors import OptionError
 from pipeline.options import RunOptions, available_processors
 from pipeline.speed import (
@@ -93,7 +94,7 @@ def bench(
     scan: Path | None = None,
     tell: Tell = lambda what: None,
 ) -> BenchReport:
-    """Measure pagewash on this machine.
+    """Measure pagewash on this machine; with the drawn page, later runs take the fastest tiles.
 
     Args:
         options: what, and for how long.
@@ -104,6 +105,7 @@ def bench(
         MissingError: there is no such model or device.
         InputError: the scan or the checkpoint is damaged.
         OptionError: an option that cannot work.
+        AccessError: the fastest size of tiles cannot be kept for later runs.
     """
     until = time.monotonic() + options.seconds
     cleaner = Cleaner.from_pretrained(options.model, _clean_options(options))
@@ -117,9 +119,12 @@ def bench(
         whole = _whole(options, path, parts)
         tell("sizes of tiles")
         tiles = tile_speeds(options, path, until)
+    fastest = fastest_tile(tiles) if scan is None and len(tiles) == len(TILES) else None
+    if fastest is not None:
+        keep_tile(cleaner.setting, fastest)
     return BenchReport(
-        choices=_choices(options, cleaner, plan, tiles),
-        speeds=(*network, *_shares(parts), whole, *tiles),
+        choices=_choices(options, cleaner, plan, fastest),
+        speeds=(*network, *_shares(parts), whole, *tiles.values()),
         peak_memory=peak_memory(),
     )
 
@@ -157,16 +162,19 @@ def network_speeds(
     )
 
 
-def tile_speeds(options: BenchOptions, scan: Path, until: float) -> tuple[Speed, ...]:
+def tile_speeds(options: BenchOptions, scan: Path, until: float) -> dict[int, Speed]:
     """Measure a page through the network in tiles of several sizes.
 
     Args:
         options: which network, where, in which precision, and for how long.
         scan: a document; its first page is taken.
         until: time of the monotonic clock after which no more sizes are tried.
+
+    Returns:
+        By size in pixels, those of `TILES` that were tried.
     """
     page = first_page(scan)
-    speeds = []
+    speeds = {}
     for size in TILES:
         if time.monotonic() > until:
             break
@@ -178,8 +186,18 @@ def tile_speeds(options: BenchOptions, scan: Path, until: float) -> tuple[Speed,
         height, width = plan.tiles[0].window.shape
         note = f"{len(plan.tiles)} of {height}x{width} px, {overhead(plan):.2f} px for each px"
         speed = page_through_network(cleaner, page, options.share)
-        speeds.append(replace(speed, what=f"page in tiles of {size} px", note=note))
-    return tuple(speeds)
+        speeds[size] = replace(speed, what=f"page in tiles of {size} px", note=note)
+    return speeds
+
+
+def fastest_tile(tiles: Mapping[int, Speed]) -> int:
+    """Choose a size of tiles: the usual one, unless another gains 5 % over it.
+
+    Larger tiles cost memory, and two measurements of one size differ by as much.
+    """
+    usual = tiles[TileOptions.size].seconds
+    fastest = min(tiles, key=lambda size: tiles[size].seconds)
+    return fastest if tiles[fastest].seconds < 0.95 * usual else TileOptions.size
 
 
 def overhead(plan: TilePlan) -> float:
@@ -206,18 +224,17 @@ def _shares(parts: Sequence[Speed]) -> list[Speed]:
 
 
 def _choices(
-    options: BenchOptions, cleaner: Cleaner, plan: TilePlan, tiles: Sequence[Speed]
+    options: BenchOptions, cleaner: Cleaner, plan: TilePlan, fastest: int | None
 ) -> tuple[Choice, ...]:
     auto = "the first that is there of a CUDA device, an Apple GPU, the processor"
     asked = "it was asked for"
     height, width = plan.tiles[0].window.shape
-    quickest = min(tiles, key=lambda speed: speed.seconds, default=None)
     tile = (
         f"cuts this page into {len(plan.tiles)} of {height}x{width} px; the halos make it "
         f"{overhead(plan):.2f} px for each px"
     )
-    if quickest is not None:
-        tile += f"; quickest just now: {quickest.what.removeprefix('page in ')}"
+    if fastest is not None:
+        tile += f"; from now on tiles of {fastest} px, as these sizes were measured"
     processors = available_processors()
     return (
         Choice("device", cleaner.device, auto if options.device == "auto" else asked),

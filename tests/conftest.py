@@ -12,6 +12,7 @@ _prefect_home = tempfile.TemporaryDirectory(prefix="pagewash-prefect-", ignore_c
 
 # before anyone imports prefect, which reads them once
 os.environ |= {
+    "XDG_CACHE_HOME": str(Path(_prefect_home.name) / "cache"),  # no tiles that a bench has kept
     "DO_NOT_TRACK": "1",
     "PREFECT_HOME": _prefect_home.name,
     "PREFECT_LOGGING_LEVEL": "WARNING",

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,8 @@ from flows.bench import as_tables, speed_table
 from flows.cli import main
 from flows.console import show
 from pipeline import speed
-from pipeline.bench import TILES, BenchOptions, bench, overhead, tile_speeds
+from pipeline.bench import TILES, BenchOptions, bench, fastest_tile, overhead, tile_speeds
+from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.tiles import TileOptions, plan_tiles
 from pipeline.errors import InputError, MissingError, OptionError
 from pipeline.speed import Speed, draw_page, fastest
@@ -53,9 +55,26 @@ def test_a_bench_says_what_was_chosen_and_measures_every_part(no_time, tmp_path,
 
 def test_sizes_of_tiles_are_tried_while_there_is_time(no_time, tmp_path):
     scan = write_scan(tmp_path / "scan.png", shape=(300, 200))
-    assert tile_speeds(no_time, scan, until=0) == ()
-    tried = [speed.what for speed in tile_speeds(no_time, scan, until=math.inf)]
-    assert tried == [f"page in tiles of {size} px" for size in TILES]
+    assert tile_speeds(no_time, scan, until=0) == {}
+    tried = tile_speeds(no_time, scan, until=math.inf)
+    assert tuple(tried) == TILES
+    assert [speed.what for speed in tried.values()] == [f"page in tiles of {s} px" for s in TILES]
+
+
+@pytest.mark.parametrize(("seconds", "fastest"), [(0.96, 2560), (0.9, 1536)])
+def test_the_usual_tiles_are_taken_unless_others_gain_5_percent(seconds, fastest):
+    tiles = {1024: 1.2, 1536: seconds, 2560: 1.0, 3584: 0.97}
+    assert fastest_tile({size: Speed("x", took) for size, took in tiles.items()}) == fastest
+
+
+def test_later_runs_take_the_tiles_that_were_fastest(no_time, monkeypatch, capsys):
+    measured = {size: Speed("x", 1.0 if size == 1536 else 2.0) for size in TILES}
+    monkeypatch.setattr("pipeline.bench.tile_speeds", lambda options, scan, until: measured)
+    show(as_tables(bench(no_time)))
+    assert "from now on tiles of 1536 px" in " ".join(capsys.readouterr().out.split())
+    options = CleanOptions(device="cpu", precision="fp32")
+    assert Cleaner.from_pretrained(no_time.model, options).tile == 1536
+    assert Cleaner.from_pretrained(no_time.model, replace(options, tile=512)).tile == 512
 
 
 def test_a_document_without_a_page_image_cannot_be_measured_with(no_time, tmp_path):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from models.autoencoder import Autoencoder
@@ -32,6 +33,7 @@ from pipeline.cleaning.pictures import find_pictures, on_white_paper
 from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.scale import LARGEST, choose_scale, resample
 from pipeline.cleaning.spotless import what_stays
+from pipeline.cleaning.tile_choice import Setting, kept_tile
 from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pipeline.errors import OptionError
 from pipeline.pages import Page, Pixels
@@ -54,8 +56,8 @@ class CleanOptions:
     """What becomes of a colour page: ink, stamps and signatures keep their hue, or all is grey."""
 
     tile: int | None = None
-    """Longest side of a tile in pixels, halo included; None: 2560 on a CPU, 2048 on a GPU. The
-    output does not depend on it."""
+    """Longest side of a tile in pixels, halo included; None: what `pagewash bench` found to be
+    fastest on this machine, else 2560 on a CPU, 2048 on a GPU. The output does not depend on it."""
 
     batch: int | None = None
     """Full tiles that run at once, or as many small ones as have their pixels; None: 8 on a GPU,
@@ -146,7 +148,9 @@ class Cleaner:
         self._grid = math.lcm(network.stride, round(LARGEST))
         # one pixel more than the network sees, for the interpolation of its maps
         self.halo = round_up(network.receptive_radius + 1, self._grid)
-        tile = options.tile or (2048 if on_gpu else TileOptions.size)
+        self.setting = Setting(sha256, self.device, self.precision, torch.get_num_threads())
+        kept = kept_tile(self.setting) if sha256 and not options.tile else None
+        tile = options.tile or kept or (2048 if on_gpu else TileOptions.size)
         plan_tiles((1, 1), TileOptions(tile, self.halo), self._grid)  # an error comes at once
         usual = 8 * tile**2 if on_gpu else min(tile**2, CPU_BATCH_PIXELS)
         self._room = Room(self.device, tile, options.batch * tile**2 if options.batch else usual)
