@@ -123,18 +123,20 @@ def _darkest_paper(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.float3
         return None
     every = max(rows.size // 5000, 1)
     rows, columns = rows[::every], columns[::every]
-    levels = cells[rows, columns].astype(np.float64)
-    terms = _second_degree(rows, columns, cells.shape)
+    levels = cells[rows, columns].astype(np.float32)
+    terms = np.stack(_terms(rows, columns, cells.shape), axis=1)
     near = np.ones(levels.shape, np.bool_)
     for _ in range(2):
         weights = np.linalg.lstsq(terms[near], levels[near], rcond=None)[0]
         away = np.abs(levels - terms @ weights)
         spread = 1.5 * float(np.median(away))
         near = away <= max(3 * spread, 1)
-    every_row, every_column = np.indices(cells.shape).reshape(2, -1)
-    tone = np.minimum(_second_degree(every_row, every_column, cells.shape) @ weights, 255)
-    darkest: NDArray[np.float32] = (tone - max(255 - WHITE, 4 * spread)).astype(np.float32)
-    return darkest.reshape(cells.shape)
+    height, width = cells.shape
+    y, x = np.arange(height, dtype=np.intp)[:, None], np.arange(width, dtype=np.intp)[None]
+    tone = np.zeros(cells.shape, np.float32)
+    for term, weight in zip(_terms(y, x, cells.shape), weights, strict=True):
+        tone += term * np.float32(weight)
+    return np.minimum(tone, np.float32(255)) - np.float32(max(255 - WHITE, 4 * spread))
 
 
 def _largest_even_part(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -147,11 +149,13 @@ def _largest_even_part(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.bo
     return largest
 
 
-def _second_degree(
+def _terms(
     rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    y, x = rows / shape[0] - 0.5, columns / shape[1] - 0.5
-    return np.stack([np.ones_like(y), y, x, y * y, x * y, x * x], axis=1)
+) -> list[NDArray[np.float32]]:
+    """Terms of a surface of the second degree, at each row and column."""
+    y = (rows / shape[0] - 0.5).astype(np.float32)
+    x = (columns / shape[1] - 0.5).astype(np.float32)
+    return [np.ones_like(y), y, x, y * y, x * y, x * x]
 
 
 def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Box]:
