@@ -2,8 +2,9 @@
 
 A page becomes a grey view at the scale that the network was trained for, the view is cut into
 tiles, tiles of one or many pages run in batches, and what the network says about the view (a gain
-and an offset for every pixel) is applied to the page's own pixels, but for pictures, and ink on
-spotless paper, which stay. Knows no files and no Prefect.
+and an offset for every pixel) is applied to the page's own pixels. What only the whole page can
+tell comes after: faint strokes, pictures, and ink on spotless paper stay as they were. Knows no
+files and no Prefect.
 """
 
 import math
@@ -25,6 +26,7 @@ from pipeline.cleaning.batches import Job, Piece, pack
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
 from pipeline.cleaning.codes import page_code
 from pipeline.cleaning.colour import luminance, recolour
+from pipeline.cleaning.faint import keep_faint
 from pipeline.cleaning.inference import Network, clean_windows, prepare
 from pipeline.cleaning.integers import IntegerAutoencoder, can_compute
 from pipeline.cleaning.memory import Room
@@ -235,7 +237,7 @@ class Cleaner:
 
     def _finish(self, job: Job) -> CleanedPage:
         novelty, code = self._judge(job)
-        original, cleaned = job.grey, job.cleaned
+        original, cleaned = job.grey, keep_faint(job.grey, job.cleaned)
         pictures = find_pictures(original, cleaned)
         stays = what_stays(original, cleaned, pictures)
         if job.page.channels == 3 and self._color == "keep":
