@@ -69,6 +69,14 @@ def a4(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A piece of the same page, 540x420 pixels, a PNG that does not know its resolution."""
+    path = tmp_path_factory.mktemp("scans") / "small.png"
+    assert cv2.imwrite(str(path), draw_page()[1000:1420, 400:940])
+    return path
+
+
+@pytest.fixture(scope="session")
 def colour_a4(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same page yellowed, a colour JPEG."""
     path = tmp_path_factory.mktemp("scans") / "a4-colour.jpg"

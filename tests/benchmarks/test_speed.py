@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from subprocess import DEVNULL
 
-import cv2
 import pytest
 from PIL import Image
 
@@ -36,6 +35,8 @@ UNPAPER = shlex.split(
     "--no-mask-center --no-grayfilter --no-blackfilter --no-deskew"
 )
 """As OCRmyPDF calls it."""
+
+FLOW_PAGES = 1000
 
 
 def judged(ratio: str, aim: str, reached: bool) -> str:
@@ -123,15 +124,16 @@ def test_the_whole_pipeline_against_unpaper(results, pipeline, a4, tmp_path, sec
     results.append(replace(theirs, note=note))
 
 
-def test_a_flow_against_the_same_pages_in_process(results, pipeline, a4, pages, prefect_server):
+def test_a_flow_against_the_same_pages_in_process(results, small, prefect_server):
     from flows.clean import clean_documents
 
     process, flow = in_turn(
-        pipeline, lambda: whole_pipeline(a4, pages, RunOptions(), clean_documents)
+        lambda: whole_pipeline(small, FLOW_PAGES, RunOptions()),
+        lambda: whole_pipeline(small, FLOW_PAGES, RunOptions(), clean_documents),
     )
     share = flow.seconds / process.seconds
     note = judged(f"{share:.2f} times in process", "at most 1.1", share <= 1.1)
-    results.append(replace(flow, what="flow", note=note))
+    results.append(replace(flow, what=f"flow, {FLOW_PAGES} pages of 540x420", note=note))
 
 
 def test_a_page_at_600_dpi_against_one_at_300_dpi(results, cleaner, network, tmp_path, seconds):
@@ -143,14 +145,12 @@ def test_a_page_at_600_dpi_against_one_at_300_dpi(results, cleaner, network, tmp
     assert cleaner.plan(page).pixels == cleaner.plan(Page(draw_page(), (300, 300))).pixels
 
 
-def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, tmp_path, pages):
-    scan = tmp_path / "small.png"
-    assert cv2.imwrite(str(scan), draw_page()[1000:1420, 400:940])
+def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, small, pages):
     count = pages * draw_page().size // (420 * 540)
-    a4, small = in_turn(pipeline, lambda: whole_pipeline(scan, count, RunOptions()))
-    ratio = a4.megapixels / small.megapixels
+    large, little = in_turn(pipeline, lambda: whole_pipeline(small, count, RunOptions()))
+    ratio = large.megapixels / little.megapixels
     note = judged(f"{ratio:.2f} times A4 per Mpx", "at most 1.5", ratio <= 1.5)
-    results.append(replace(small, what="whole pipeline, 540x420", note=note))
+    results.append(replace(little, what="whole pipeline, 540x420", note=note))
 
 
 RUN = """
@@ -178,10 +178,8 @@ def test_memory_does_not_grow_with_the_number_of_pages(results, a4, pages):
 @pytest.mark.parametrize(
     ("what", "arguments", "aim"), [("--help", ["--help"], 0.5), ("one small page", [], 4.0)]
 )
-def test_a_cold_start(results, tmp_path, seconds, what, arguments, aim):
-    scan = tmp_path / "small.png"
-    assert cv2.imwrite(str(scan), draw_page()[1000:1420, 400:940])
-    clean = ["clean", str(scan), str(tmp_path / "clean.png"), "--force", "--quiet"]
+def test_a_cold_start(results, small, tmp_path, seconds, what, arguments, aim):
+    clean = ["clean", str(small), str(tmp_path / "clean.png"), "--force", "--quiet"]
     command = [sys.executable, "-m", "flows.cli", *(arguments or clean)]
     spent = fastest(
         lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True), seconds
