@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
 from flows import console
 from pipeline.errors import OptionError
 from pipeline.failures import DONE, INTERRUPTED, exit_code
-from pipeline.options import RunOptions
+from pipeline.options import PrecisionName, RunOptions
 from pipeline.versions import version_of
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def evaluate(
     truth: Path | None = None,
     model: str = DEFAULTS.model,
     device: str = DEFAULTS.device,
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = DEFAULTS.precision,
+    precision: PrecisionName = DEFAULTS.precision,
     baselines: bool = False,
     group: str | None = None,
     language: str | None = None,

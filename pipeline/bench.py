@@ -13,15 +13,13 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from pipeline.cleaning.checkpoint import load_checkpoint, read_ranges
+from pipeline.cleaning.checkpoint import load_checkpoint
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.inference import prepare
-from pipeline.cleaning.integers import can_compute
-from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.tile_choice import keep_tile
 from pipeline.cleaning.tiles import TileOptions, TilePlan
 from pipeline.errors import OptionError
-from pipeline.options import RunOptions, available_processors
+from pipeline.options import PrecisionName, RunOptions, available_processors
 from pipeline.speed import (
     Speed,
     convolutions,
@@ -139,18 +137,15 @@ def network_speeds(
         window: height and width of the tile, multiples of the network's stride.
         seconds: for each measurement.
     """
-    device = choose_device(options.device)
     checkpoint = load_checkpoint(options.model)
-    ranges = read_ranges(checkpoint.card)
-    integers = can_compute(checkpoint.network, ranges)
-    precision = choose_precision(options.precision, device, integers=integers)
+    ready = prepare(checkpoint.network, checkpoint.card, options.device, options.precision)
+    device, precision = ready.device, ready.precision
     dtypes = {"fp32": torch.float32, precision.name: precision.dtype}
     if device.type == "cpu":
         dtypes["bf16"] = torch.bfloat16  # where it was not chosen, this shows why
     ceilings = {name: convolutions(device, dtype, seconds) for name, dtype in dtypes.items()}
     macs = checkpoint.network.macs_per_pixel
-    network = prepare(checkpoint.network, device, precision.dtype, ranges)
-    alone = network_alone(network, macs, device, precision.dtype, window, seconds)
+    alone = network_alone(ready.network, macs, device, precision.dtype, window, seconds)
     share = alone.gflops / ceilings[precision.name].gflops
     return (
         *(replace(speed, what=f"convolutions, {name}") for name, speed in ceilings.items()),

@@ -12,6 +12,9 @@ from typing import ClassVar, Literal
 
 from pipeline.errors import OptionError
 
+PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
+"""What the network computes in; auto is the fastest that the machine does well."""
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -32,7 +35,7 @@ class RunOptions:
     model: str = "fast"
     """A shipped model's name, or the path of a .safetensors checkpoint."""
 
-    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    precision: PrecisionName = "auto"
     """Arithmetic of the network; auto takes what is quick and safe here."""
 
     device: str = "auto"

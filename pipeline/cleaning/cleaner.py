@@ -23,21 +23,21 @@ from numpy.typing import NDArray
 
 from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Job, Piece, pack
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.cleaning.codes import page_code
 from pipeline.cleaning.colour import luminance, recolour
 from pipeline.cleaning.faint import keep_faint
 from pipeline.cleaning.inference import Network, clean_windows, prepare
-from pipeline.cleaning.integers import IntegerAutoencoder, can_compute
+from pipeline.cleaning.integers import IntegerAutoencoder
 from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
 from pipeline.cleaning.pictures import find_pictures, on_white_paper
-from pipeline.cleaning.precision import PrecisionName, choose_device, choose_precision
 from pipeline.cleaning.scale import LARGEST, choose_scale, resample
 from pipeline.cleaning.spotless import what_stays
 from pipeline.cleaning.tile_choice import Setting, kept_tile
 from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pipeline.errors import OptionError
+from pipeline.options import PrecisionName
 from pipeline.pages import Page, Pixels
 
 CPU_BATCH_PIXELS = 1536**2
@@ -122,15 +122,10 @@ class Cleaner:
             OptionError: an option that cannot work with this network or on this machine.
             MissingError: the device is not there.
         """
-        self._device = choose_device(options.device)
         card = card or ModelCard(type(network).__name__)
-        ranges = read_ranges(card)
-        integers = can_compute(network, ranges)
-        precision = choose_precision(options.precision, self._device, integers=integers)
-        self._dtype = precision.dtype
-        on_gpu = self._device.type != "cpu"
+        self._ready = prepare(network, card, options.device, options.precision)
+        on_gpu = self._ready.device.type != "cpu"
         self._network = network
-        self._running = prepare(network, self._device, self._dtype, ranges)
         self._color = options.color
         self._codes = options.codes
         self._text_heights = card.text_heights
@@ -143,9 +138,9 @@ class Cleaner:
 
         self.model_id = card.name
         self.model_sha256 = sha256
-        self.device = str(self._device)
-        self.precision = precision.name
-        self.precision_reason = precision.reason
+        self.device = str(self._ready.device)
+        self.precision = self._ready.precision.name
+        self.precision_reason = self._ready.precision.reason
         # tiles of a resampled page must fall on its own pixels too
         self._grid = math.lcm(network.stride, round(LARGEST))
         # one pixel more than the network sees, for the interpolation of its maps
@@ -259,16 +254,16 @@ class Cleaner:
 
     def _watched(self) -> Watched | None:
         """The network, watched for one batch; None where there is nothing to compare with."""
-        if self.calibration and isinstance(self._running, Autoencoder | IntegerAutoencoder):
-            return Watched(self._running)
+        if self.calibration and isinstance(self._ready.network, Autoencoder | IntegerAutoencoder):
+            return Watched(self._ready.network)
         return None
 
     def _run(self, batch: Sequence[Piece]) -> None:
         """Clean the tiles of a batch, and put them in their places."""
         start = time.perf_counter()
         watched = self._watched()
-        network = watched or self._running
-        windows = clean_windows(network, batch, self._device, self._dtype)
+        network = watched or self._ready.network
+        windows = clean_windows(network, batch, self._ready.device, self._ready.precision.dtype)
         traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
         for piece, window, seen in zip(batch, windows, traits, strict=True):

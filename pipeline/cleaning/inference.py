@@ -5,7 +5,7 @@ pages and no memory limits.
 """
 
 from collections.abc import Sequence
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
@@ -16,8 +16,11 @@ from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Piece
+from pipeline.cleaning.checkpoint import ModelCard, read_ranges
 from pipeline.cleaning.heap import keep_freed_memory
-from pipeline.cleaning.integers import IntegerAutoencoder, Ranges
+from pipeline.cleaning.integers import IntegerAutoencoder, Ranges, can_compute
+from pipeline.cleaning.precision import Precision, choose_device, choose_precision
+from pipeline.options import PrecisionName
 from pipeline.pages import Pixels
 
 BAND = 64
@@ -40,22 +43,43 @@ class Network(Protocol):
         """Gain and offset for every pixel of (N, 1, H, W) in 0..1, where 1 is white."""
 
 
-def prepare(
-    network: Network,
-    device: torch.device,
-    dtype: torch.dtype,
-    ranges: Ranges = MappingProxyType({}),
-) -> Network:
-    """Bring a network to a device, ready for inference; returns what to run there.
+@dataclass(frozen=True)
+class Ready:
+    """A network that is ready for inference."""
+
+    network: Network
+    """What to run."""
+
+    device: torch.device
+    """Where."""
+
+    precision: Precision
+    """What its convolutions compute in, and why."""
+
+
+def prepare(network: Network, card: ModelCard, device: str, precision: PrecisionName) -> Ready:
+    """Choose device and precision, and bring a network there.
 
     On a CPU, this process keeps the memory that it frees from here on (see `heap`).
 
     Args:
         network: a module is moved and switched to eval mode.
-        device: where it will run.
-        dtype: what convolutions will compute in; uint8 for integers.
-        ranges: for integers.
+        card: has the ranges for integers.
+        device: auto, cpu, cuda, cuda:N or mps.
+        precision: what it computes in; auto is the fastest that the device does well.
+
+    Raises:
+        OptionError: a device or a precision that cannot work here, or with this network.
+        MissingError: the device is not there.
     """
+    where = choose_device(device)
+    ranges = read_ranges(card)
+    chosen = choose_precision(precision, where, integers=can_compute(network, ranges))
+    return Ready(_bring(network, where, chosen.dtype, ranges), where, chosen)
+
+
+def _bring(network: Network, device: torch.device, dtype: torch.dtype, ranges: Ranges) -> Network:
+    """Move a network to a device; returns what to run there."""
     if device.type == "cpu":
         keep_freed_memory()
     if isinstance(network, torch.nn.Module):
@@ -76,7 +100,7 @@ def clean_windows(
         network: on the device.
         batch: pieces with windows of one size, seen at one scale.
         device: where to compute.
-        dtype: what convolutions compute in, as for `prepare`; the page's own pixels stay in
+        dtype: what convolutions compute in, uint8 for integers; the page's own pixels stay in
             float32.
 
     Returns:

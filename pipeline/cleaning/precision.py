@@ -9,16 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from pipeline.cleaning.integers import Bytes, IntegerConvolution
 from pipeline.errors import MissingError, OptionError
+from pipeline.options import PrecisionName
 
 log = logging.getLogger(__name__)
-
-PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 
 _DTYPES = {
     "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.uint8,
