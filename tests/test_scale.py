@@ -62,6 +62,14 @@ def test_small_print_at_600_dpi_is_halved_as_long_as_the_network_knows_its_size(
     assert choose_scale(text_page(28), None, KNOWN) == 1
 
 
+@pytest.mark.parametrize(("x_height", "scale"), [(13, 2), (16, 2), (20, 1)])
+def test_a_small_page_of_unknown_resolution_is_enlarged_a_little_sooner(x_height, scale):
+    page = text_page(x_height)
+    assert choose_scale(page, None, KNOWN) == scale
+    large = np.pad(page, ((0, 1200), (0, 1200)), constant_values=255)
+    assert choose_scale(large, None, KNOWN) == (1 if x_height == 16 else scale)
+
+
 def test_tall_letters_of_a_small_page_are_not_reduced_to_save_work():
     small = text_page(38)
     assert choose_scale(small, None, KNOWN) == 1

@@ -26,6 +26,10 @@ LARGE = 12_000_000
 """Pixels from which on a page of unknown resolution is reduced just to save work, as one of 600 dpi
 is. A smaller one costs little, and thin strokes of tall letters, as on receipts, would suffer."""
 
+SMALL = 1_000_000
+"""Pixels up to which a page of unknown resolution is enlarged to twice its size a little sooner: it
+costs little. On NoisyOffice's training pages with letters of 16 px, errors are halved by it."""
+
 SHORTEST = 8
 """Rows and columns, at the least, of a page that letters are looked for on."""
 
@@ -60,6 +64,8 @@ def choose_scale(
             height = stated  # so that all pages of a document are treated alike
     if height is None:
         return 1.0
+    if stated is None and grey.size <= SMALL and aim[0] <= height < 1.2 * aim[0]:
+        return 2.0
     return min(_scale_for(height, aim), _largest_scale(grey.size))
 
 
