@@ -233,7 +233,7 @@ def test_help_costs_little_more_than_the_parser_of_the_command_line():
 
 
 def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
-    count = 40  # more than the network takes together, ahead and behind
+    count = 20
     for number in range(count):
         write_scan(tmp_path / "scans" / f"{number:02}.png", seed=number, shape=(600, 450))
     arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, "--jobs", "1"]

@@ -11,9 +11,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,30 +195,20 @@ class Cleaner:
     def clean_pages(self, pages: Iterable[Page]) -> Iterator[CleanedPage]:
         """Clean pages one after the other, as they are asked for, and in their order.
 
-        While a batch is in the network, threads prepare the pages of the next one and finish those
-        of the one before, so a few are read ahead: as many as fill two batches. An error ends the
-        iteration, whichever page it came from.
+        Small pages share batches, so a few are read ahead: as many as fill one batch. An error
+        ends the iteration, whichever page it came from.
         """
         jobs: deque[Job] = deque()
-        finishing: list[Future[CleanedPage]] = []
-        with ThreadPoolExecutor(2, "page") as pool:
-            started = self._started(pages, pool)
-            for batch in pack(_pieces(started, jobs), lambda: self._room.batch_pixels):
-                self._room.run(batch, self._run)
-                before, finishing = finishing, []
-                while jobs and not jobs[0].waiting:
-                    finishing.append(pool.submit(self._finish, jobs.popleft()))
-                yield from (page.result() for page in before)
-            yield from (page.result() for page in finishing)
+        for batch in pack(self._pieces(pages, jobs), lambda: self._room.batch_pixels):
+            self._room.run(batch, self._run)
+            while jobs and not jobs[0].waiting:
+                yield self._finish(jobs.popleft())
 
-    def _started(self, pages: Iterable[Page], pool: ThreadPoolExecutor) -> Iterator[Job]:
-        """Start pages in a pool, a batch ahead of those that are asked for, but one at least."""
-        ahead: deque[tuple[Future[Job], int]] = deque()
+    def _pieces(self, pages: Iterable[Page], jobs: deque[Job]) -> Iterator[Piece]:
         for page in pages:
-            ahead.append((pool.submit(self._start, page), page.area))
-            while sum(area for _, area in islice(ahead, 1, None)) >= self._room.batch_pixels:
-                yield ahead.popleft()[0].result()
-        yield from (job.result() for job, _ in ahead)
+            job = self._start(page)
+            jobs.append(job)
+            yield from (Piece(job, tile) for tile in job.plan.tiles)
 
     def _start(self, page: Page) -> Job:
         """Do all that depends on the whole page, once."""
@@ -269,13 +257,6 @@ class Cleaner:
         for piece, window, seen in zip(batch, windows, traits, strict=True):
             piece.fill_in(window, seen)
             piece.job.seconds += seconds
-
-
-def _pieces(started: Iterable[Job], jobs: deque[Job]) -> Iterator[Piece]:
-    """Cut pages into tiles, and note whose tiles are under way."""
-    for job in started:
-        jobs.append(job)
-        yield from (Piece(job, tile) for tile in job.plan.tiles)
 
 
 def _as_page_pixels(pixels: NDArray[Any]) -> Pixels:
