@@ -76,6 +76,11 @@ def test_a_page_of_few_letters_is_the_networks():
     assert keep_faint(page, answer) is answer
 
 
+def test_strokes_that_the_scan_has_not_are_the_networks():
+    answer = blackened(scanned(dict.fromkeys(RECTO, 0.8)))
+    assert keep_faint(np.full_like(answer, PAPER), answer) is answer
+
+
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 3))
 @settings(max_examples=25)
 def test_a_page_of_any_size_is_answered_and_never_darker(height, width, seed):

@@ -34,6 +34,9 @@ INK = 0.9
 """Share of the letters, by area, that are no darker than what counts as the page's ink: more than
 half of them may be of the other side."""
 
+FAINTEST_INK = 0.05
+"""Contrast below which strokes that a network made are no ink of the scan's, as on a negative."""
+
 GAP = 0.16
 """Width of the gap between two strengths, as a share of the ink's contrast."""
 
@@ -89,6 +92,8 @@ def keep_faint(grey: Pixels, cleaned: Pixels) -> Pixels:
     if np.count_nonzero(strokes.letters) < LETTERS:
         return cleaned
     ink = _usual_ink(strokes)
+    if ink < FAINTEST_INK:
+        return cleaned
     faint = _fainter_than_a_gap(strokes, ink)
     if faint is None:
         return cleaned
@@ -154,7 +159,7 @@ def _usual_ink(strokes: _Strokes) -> float:
 
 def _fainter_than_a_gap(strokes: _Strokes, ink: float) -> NDArray[np.bool_] | None:
     """Say which strokes are fainter than the widest gap between strengths; None without one."""
-    strength = strokes.contrast / max(ink, 1e-3)
+    strength = strokes.contrast / ink
     shares = np.histogram(strength, STEPS, (0, 1.2), weights=strokes.area)[0] / strokes.area.sum()
     step = 1.2 / STEPS
     half = round(GAP / step / 2)
