@@ -4,10 +4,12 @@ Convolutions only, so that a page cleaned in tiles equals the page cleaned whole
 nothing here looks at more than `receptive_radius` pixels around a pixel.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -36,6 +38,9 @@ class AutoencoderOptions:
 
     activation: Activation = "relu"
     """What follows every normalised convolution."""
+
+    sharpening: bool = True
+    """Have a third map say how much of its fine detail each pixel gets back."""
 
     def __post_init__(self) -> None:
         if self.patch < 1 or not self.channels or min(self.channels) < 1 or self.code < 0:
@@ -79,6 +84,11 @@ class Autoencoder(nn.Module):
     page is `gain * page + offset`: gain 0 paints paper over a stain, gain 1
     leaves a picture alone. Both maps are smooth enough to be computed at a
     smaller scale and applied to the full one, where strokes stay sharp.
+
+    What blur and the spread of ink took from edges comes back by unsharp
+    masking, as much of it as the network says pixel by pixel: the offset
+    holds that much of the page's `detail`. Exact edges are a matter of a few
+    neighbouring pixels, which so coarse a network has no channels for.
     """
 
     def __init__(self, options: AutoencoderOptions | None = None):
@@ -97,7 +107,8 @@ class Autoencoder(nn.Module):
         self.decoder = nn.ModuleList(
             _stack(c, n, act) for c, n in zip(channels[:-1], layers[:-1], strict=True)
         )
-        self.head = nn.Conv2d(channels[0], 2 * options.patch**2, 3, padding=1)
+        maps = 3 if options.sharpening else 2
+        self.head = nn.Conv2d(channels[0], maps * options.patch**2, 3, padding=1)
 
     @property
     def stride(self) -> int:
@@ -154,7 +165,7 @@ class Autoencoder(nn.Module):
 
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gain, in 0..1, and the offset of every pixel, each shaped as `x`."""
-        return self.decode(*self.encode_levels(x))
+        return self.decode(*self.encode_levels(x), x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Clean a batch of pages or tiles.
@@ -182,8 +193,8 @@ class Autoencoder(nn.Module):
                 x = self.down[level](x)
         return (self.squeeze(x) if self.squeeze is not None else x), levels
 
-    def decode(self, x: Tensor, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return gain and offset from what `encode_levels` returned."""
+    def decode(self, x: Tensor, levels: list[Tensor], page: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gain and offset from what `encode_levels` returned, and the page it was given."""
         if self.expand is not None:
             x = self.expand(x)
         for level in reversed(range(len(self.decoder))):
@@ -191,8 +202,8 @@ class Autoencoder(nn.Module):
             if self.options.skips:
                 x += levels[level]  # in place, which on a page saves 100 MiB
             x = self.decoder[level](x)
-        gain, offset = F.pixel_shuffle(self.head(x).float(), self.options.patch).chunk(2, dim=1)
-        return gain.sigmoid(), offset
+        maps = F.pixel_shuffle(self.head(x).float(), self.options.patch).split(1, dim=1)
+        return combine(maps, page)
 
     def fold(self) -> "Autoencoder":
         """Fold every batch normalisation into its convolution; switches to eval mode."""
@@ -201,6 +212,28 @@ class Autoencoder(nn.Module):
             if isinstance(module, ConvUnit):
                 module.fold()
         return self
+
+
+def combine(maps: Sequence[Tensor], page: Tensor) -> tuple[Tensor, Tensor]:
+    """Return gain and offset, each (N, 1, H, W), from the maps that the head ends in.
+
+    Args:
+        maps: two or three of (N, 1, H, W): the gain's logit, the offset, the sharpening.
+        page: (N, 1, H, W) in 0..1.
+    """
+    gain, offset, *sharpening = maps
+    for much in sharpening:
+        offset = torch.addcmul(offset, much, detail(page))
+    return gain.sigmoid(), offset
+
+
+def detail(page: Tensor) -> Tensor:
+    """Return by how much each pixel of (N, 1, H, W) exceeds the mean of its four neighbours."""
+    padded = F.pad(page, (1, 1, 1, 1), mode="replicate")
+    around = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    around += padded[..., :-2, 1:-1]
+    around += padded[..., 2:, 1:-1]
+    return torch.sub(page, around, alpha=0.25)
 
 
 def _stack(channels: int, layers: int, activation: str) -> nn.Sequential:

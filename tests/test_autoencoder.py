@@ -3,11 +3,13 @@
 from dataclasses import replace
 from itertools import product
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
+from models.autoencoder import Autoencoder, AutoencoderOptions, combine, detail
 
 # a rectifier could be at rest all over so small a network
 SHAPES = [
@@ -21,6 +23,7 @@ SHAPES = [
         (4, (3, 4, 5), (1, 1, 2), 3, False),
     ]
 ]
+SHAPES.append(replace(SHAPES[3], sharpening=False))
 
 
 def network(options: AutoencoderOptions, *, history: bool = True) -> Autoencoder:
@@ -160,6 +163,30 @@ def test_gain_and_offset_are_the_whole_of_the_output():
         assert gain.min() >= 0
         assert gain.max() <= 1
         assert torch.equal(made(page), gain * page + offset)
+
+
+def test_detail_is_what_a_pixel_has_beyond_its_four_neighbours():
+    page = torch.rand(2, 1, 9, 12)
+    kernel = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32) / 4
+    for one, found in zip(page[:, 0], detail(page)[:, 0], strict=True):
+        expected = cv2.filter2D(one.numpy(), -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        assert found.numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_sharpening_gives_a_blurred_stroke_its_edges_back():
+    page = torch.ones(1, 1, 8, 8)
+    page[..., 3:5] = 0
+    side = 0.07  # of the ink runs into each of four neighbours
+    blurred = page - 4 * side * detail(page)
+    passed, nothing = torch.full_like(page, 50.0), torch.zeros_like(page)
+    before, after = (
+        (gain * blurred + offset - page).square().mean()
+        for gain, offset in (
+            combine([passed, nothing, torch.full_like(page, much)], blurred)
+            for much in (0, 4 * side)
+        )
+    )
+    assert after < before / 4
 
 
 def test_gain_and_offset_stay_in_float32_under_autocast():

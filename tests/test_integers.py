@@ -123,6 +123,7 @@ def test_another_activation_can_be_added_to_a_convolution():
         SMALL,
         replace(SMALL, skips=False),
         replace(SMALL, code=8),
+        replace(SMALL, sharpening=False),
         AutoencoderOptions(patch=4, channels=(16,), layers=(2,)),
     ],
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.autoencoder import Autoencoder, ConvUnit
+from models.autoencoder import Autoencoder, ConvUnit, combine
 from pipeline.cleaning.openmp import ask_for_certain_threads
 
 Ranges = Mapping[str, Tensor]
@@ -163,7 +163,7 @@ class IntegerAutoencoder:
 
     def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and offset, as the network's own."""
-        return self.decode(*self.encode_levels(x))
+        return self.decode(*self.encode_levels(x), x)
 
     def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What the decoder wants, and the encoder's levels that skip it, outermost first: bytes."""
@@ -177,8 +177,8 @@ class IntegerAutoencoder:
             x = down(x)
         return _through(self._inner, x), levels
 
-    def decode(self, x: Tensor, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Return gain and offset from what `encode_levels` returned."""
+    def decode(self, x: Tensor, levels: list[Tensor], page: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gain and offset from what `encode_levels` returned, and the page it was given."""
         steps = zip(self._up, self._decoder, reversed(range(len(levels))), strict=True)
         for up, stack, level in steps:
             if self._skips:
@@ -186,8 +186,8 @@ class IntegerAutoencoder:
             else:
                 x = up(x)
             x = _through(stack, _channels_to_blocks(x, 2))
-        gain, offset = self._head(x).chunk(2, dim=1)
-        return self._map(gain.sigmoid()), self._map(offset)
+        maps = self._head(x).split(self._patch**2, dim=1)
+        return combine([self._map(values) for values in maps], page)
 
     def _map(self, values: Tensor) -> Tensor:
         """Lay out a map of one channel as such; torch pools and enlarges others far slower."""

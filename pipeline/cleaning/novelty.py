@@ -50,7 +50,7 @@ class Watched:
         outermost = _averaged(levels[0] if levels else code, size)
         if isinstance(self._network, IntegerAutoencoder):
             outermost *= self._network.level_steps
-        gain, offset = self._network.decode(code, levels)
+        gain, offset = self._network.decode(code, levels, x)
         step = max(self.stride // ROWS, 1)
         some_gain, some_offset, some_x = (each[..., ::step, :] for each in (gain, offset, x))
         ink = 1 - torch.addcmul(some_offset, some_gain, some_x).clamp_(0, 1)

@@ -210,8 +210,9 @@ class Run:
         return float(loss.detach())
 
     def _loss(self, batch: Tensors) -> Tensor:
-        code, levels = self.network.encode_levels(_floats(batch.seen))
-        gain, offset = self.network.decode(code, levels)
+        seen = _floats(batch.seen)
+        code, levels = self.network.encode_levels(seen)
+        gain, offset = self.network.decode(code, levels, seen)
         y = _floats(batch.clean)
         error = _over_blocks(gain * _floats(batch.page) + offset, batch.scale) - y
         # what is whiter than white, or blacker than black, will be cut off
