@@ -18,7 +18,7 @@ from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.inference import prepare
 from pipeline.cleaning.tile_choice import keep_tile
 from pipeline.cleaning.tiles import TileOptions, TilePlan
-from pipeline.errors import OptionError
+from pipeline.errors import AccessError, OptionError
 from pipeline.options import PrecisionName, RunOptions, available_processors
 from pipeline.speed import (
     Speed,
@@ -103,7 +103,6 @@ def bench(
         MissingError: there is no such model or device.
         InputError: the scan or the checkpoint is damaged.
         OptionError: an option that cannot work.
-        AccessError: the fastest size of tiles cannot be kept for later runs.
     """
     until = time.monotonic() + options.seconds
     cleaner = Cleaner.from_pretrained(options.model, _clean_options(options))
@@ -117,11 +116,10 @@ def bench(
         whole = _whole(options, path, parts)
         tell("sizes of tiles")
         tiles = tile_speeds(options, path, until)
-    fastest = fastest_tile(tiles) if scan is None and len(tiles) == len(TILES) else None
-    if fastest is not None:
-        keep_tile(cleaner.setting, fastest)
+    complete = scan is None and len(tiles) == len(TILES)
+    later = _keep(cleaner, fastest_tile(tiles)) if complete else ""
     return BenchReport(
-        choices=_choices(options, cleaner, plan, fastest),
+        choices=_choices(options, cleaner, plan, later),
         speeds=(*network, *_shares(parts), whole, *tiles.values()),
         peak_memory=peak_memory(),
     )
@@ -218,18 +216,25 @@ def _shares(parts: Sequence[Speed]) -> list[Speed]:
     return [replace(part, note=f"{part.seconds / total:.0%} of the four") for part in parts]
 
 
+def _keep(cleaner: Cleaner, fastest: int) -> str:
+    """Keep the fastest size of tiles, and say what later runs will do."""
+    try:
+        keep_tile(cleaner.setting, fastest)
+    except AccessError as error:  # no reason to withhold what was measured
+        return f"; tiles of {fastest} px were measured to be fastest, but {error}"
+    return f"; from now on tiles of {fastest} px, as these sizes were measured"
+
+
 def _choices(
-    options: BenchOptions, cleaner: Cleaner, plan: TilePlan, fastest: int | None
+    options: BenchOptions, cleaner: Cleaner, plan: TilePlan, later: str
 ) -> tuple[Choice, ...]:
     auto = "the first that is there of a CUDA device, an Apple GPU, the processor"
     asked = "it was asked for"
     height, width = plan.tiles[0].window.shape
     tile = (
         f"cuts this page into {len(plan.tiles)} of {height}x{width} px; the halos make it "
-        f"{overhead(plan):.2f} px for each px"
+        f"{overhead(plan):.2f} px for each px{later}"
     )
-    if fastest is not None:
-        tile += f"; from now on tiles of {fastest} px, as these sizes were measured"
     processors = available_processors()
     return (
         Choice("device", cleaner.device, auto if options.device == "auto" else asked),

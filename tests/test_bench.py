@@ -77,6 +77,17 @@ def test_later_runs_take_the_tiles_that_were_fastest(no_time, monkeypatch, capsy
     assert Cleaner.from_pretrained(no_time.model, replace(options, tile=512)).tile == 512
 
 
+def test_a_cache_that_cannot_be_written_costs_no_report(no_time, monkeypatch, capsys, tmp_path):
+    (tmp_path / "in the way").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "in the way"))
+    measured = {size: Speed("x", 1.0) for size in TILES}
+    monkeypatch.setattr("pipeline.bench.tile_speeds", lambda options, scan, until: measured)
+    show(as_tables(bench(no_time)))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "tiles of 2560 px were measured to be fastest, but" in printed
+    assert "cannot be written" in printed
+
+
 def test_a_document_without_a_page_image_cannot_be_measured_with(no_time, tmp_path):
     with pikepdf.new() as pdf:
         pdf.add_blank_page()

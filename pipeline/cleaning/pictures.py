@@ -121,7 +121,7 @@ def _darkest_paper(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.float3
     rows, columns = np.nonzero(whole)
     if rows.size < max(0.02 * paper.size, 12):
         return None
-    every = max(rows.size // 5000, 1)
+    every = max(rows.size // 1000, 1)
     rows, columns = rows[::every], columns[::every]
     levels = cells[rows, columns].astype(np.float32)
     terms = np.stack(_terms(rows, columns, cells.shape), axis=1)
