@@ -46,7 +46,7 @@ def processor(monkeypatch):
         times = {torch.float32: fp32, torch.bfloat16: bf16, torch.uint8: int8}
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
         monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
-        monkeypatch.setattr(precision, "_seconds", times.__getitem__)
+        monkeypatch.setattr(precision, "_seconds", lambda asked: {of: times[of] for of in asked})
 
     return pretend
 
@@ -154,20 +154,31 @@ def test_the_processor_is_measured_once(processor, monkeypatch):
     assert choose_precision("auto", CPU) == first
 
 
-def test_a_convolution_can_be_measured():
-    assert precision._seconds(torch.float32) > 0
+def test_convolutions_can_be_measured():
+    measured = precision._seconds([torch.float32, torch.bfloat16])
+    assert measured.keys() == {torch.float32, torch.bfloat16}
+    assert min(measured.values()) > 0
+
+
+def test_precisions_are_measured_in_turn_so_that_a_busy_moment_meets_all(monkeypatch):
+    ran = []
+    monkeypatch.setattr(
+        precision, "convolution", lambda device, dtype, side: lambda: ran.append(dtype)
+    )
+    precision._seconds([torch.float32, torch.uint8])
+    assert ran == [torch.float32, torch.uint8] * (1 + precision.TURNS)
 
 
 def test_measuring_takes_no_random_numbers_from_its_caller():
     before = torch.get_rng_state()
-    precision._seconds(torch.float32)
+    precision._seconds([torch.float32])
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_measuring_the_processor_leaves_cards_alone(cards, monkeypatch):
     cards((8, 0))
     monkeypatch.delattr(torch.cuda, "get_rng_state")
-    assert precision._seconds(torch.float32) > 0
+    assert precision._seconds([torch.float32])[torch.float32] > 0
 
 
 def test_choosing_a_precision_imports_no_algebra_at_every_start():

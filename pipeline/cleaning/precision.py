@@ -6,7 +6,7 @@ more than whether it could run on integers.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import get_args
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _DTYPES = {
     "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.uint8,
 }  # fmt: skip
+
+TURNS = 5
+"""In which precisions are timed against each other, after one to warm up."""
 
 _NO_INTEGERS = "no integer convolutions, or the model's card no ranges for them"
 
@@ -130,8 +133,8 @@ def _best_on_cpu(integers: bool) -> Precision:
     why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
     if not others:
         return Precision(torch.float32, f"{why_no_bf16}, and there are {_NO_INTEGERS}")
-    exact = _seconds(torch.float32)
-    ratios = {dtype: exact / _seconds(dtype) for dtype in others}
+    seconds = _seconds([torch.float32, *others])
+    ratios = {dtype: seconds[torch.float32] / seconds[dtype] for dtype in others}
     best = max(ratios, key=lambda dtype: ratios[dtype])
     name = next(name for name, dtype in _DTYPES.items() if dtype == best)
     measured = f"{name} runs at {ratios[best]:.1f} times the speed of fp32, as measured"
@@ -142,16 +145,20 @@ def _best_on_cpu(integers: bool) -> Precision:
     return Precision(best, measured if has_bf16 else f"{measured}; {why_no_bf16}")
 
 
-def _seconds(dtype: torch.dtype) -> float:
-    """Shortest time of a few convolutions like those of the network, after one to warm up."""
-    convolve = convolution(torch.device("cpu"), dtype, side=96)
-    times = []
+def _seconds(dtypes: Sequence[torch.dtype]) -> dict[torch.dtype, float]:
+    """Shortest time of a few convolutions like those of the network in each precision.
+
+    They run in turn: on a machine that does other things too, one after the other would be unlike.
+    """
+    convolve = {dtype: convolution(torch.device("cpu"), dtype, side=96) for dtype in dtypes}
+    times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in dtypes}
     with torch.inference_mode():
-        for _ in range(4):
-            start = time.perf_counter()
-            convolve()
-            times.append(time.perf_counter() - start)
-    return min(times[1:])
+        for _ in range(1 + TURNS):
+            for dtype in dtypes:
+                start = time.perf_counter()
+                convolve[dtype]()
+                times[dtype].append(time.perf_counter() - start)
+    return {dtype: min(spent[1:]) for dtype, spent in times.items()}  # the first warms up
 
 
 def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable[[], object]:
