@@ -74,8 +74,15 @@ def as_grey(page: np.ndarray) -> np.ndarray:
 
 
 def histogram(image: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    """(256,) float32: how often each level of a uint8 image occurs, where ``where`` is not 0."""
-    return cv2.calcHist([image], [0], where, [256], [0, 256]).ravel()
+    """(256,) float32: how often each level of a uint8 image occurs, where ``where`` is 255, not 0.
+
+    Counting all pixels, those left out as black, takes a third of the time of OpenCV's own mask.
+    """
+    if where is None:
+        return cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
+    counts = histogram(cv2.bitwise_and(image, where))
+    counts[0] -= where.size - cv2.countNonZero(where)
+    return counts
 
 
 def quantile(counts: np.ndarray, share: float) -> float:
