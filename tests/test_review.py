@@ -22,7 +22,7 @@ def test_every_reason_is_said():
     harmed = dataclasses.replace(QUIET, ink_lost=0.071, ink_added=0.3, picture_lost=1.0)
     assert reason_to_look(harmed) == (
         "7 % of the ink is gone; 30 % of the ink came from nowhere; "
-        "100 % of the pictures and dark areas is gone"
+        "100 % of the pictures and dark areas are gone"
     )
 
 

@@ -40,7 +40,7 @@ def reason_to_look(metrics: PageMetrics, limits: ReviewLimits = ReviewLimits()) 
         for value, limit, what in (
             (metrics.ink_lost, limits.ink_lost, "the ink is gone"),
             (metrics.ink_added, limits.ink_added, "the ink came from nowhere"),
-            (metrics.picture_lost, limits.picture_lost, "the pictures and dark areas is gone"),
+            (metrics.picture_lost, limits.picture_lost, "the pictures and dark areas are gone"),
         )
         if value > limit
     ]
