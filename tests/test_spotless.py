@@ -57,6 +57,21 @@ def test_a_stain_on_white_paper_gives_its_surroundings_to_the_network_and_no_mor
     assert stays[440:][ink[440:]].all()
 
 
+@pytest.mark.parametrize(("specks", "stay"), [(0.006, True), (0.03, False)])
+def test_a_page_mostly_spotless_keeps_the_ink_beside_a_little_dirt_too(specks, stay):
+    page = np.full((800, 800), 255, np.uint8)
+    page[:400, :400] = page[400:, 400:] = page[400:, :400] = lines_of_ink()
+    cleaned = hardened(page)
+    ink = cleaned < 200
+    paper = cv2.erode((cleaned == 255).astype(np.uint8), np.ones((9, 9))) > 0
+    paper &= np.random.default_rng(0).random(page.shape) < specks
+    paper[300:] = False
+    page[paper] = 200
+    stays = what_stays(page, cleaned)
+    assert stays[440:][ink[440:]].all()
+    assert (stays[60:200][ink[60:200]] == stay).all()
+
+
 @pytest.mark.parametrize(("paper", "stay"), [(255, True), (225, False)])
 def test_inside_a_picture_the_paper_of_the_page_decides(paper, stay):
     page = np.full((900, 900), paper, np.uint8)

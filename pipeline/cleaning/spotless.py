@@ -30,6 +30,10 @@ SPOTLESS = 0.003
 most with less dirt than this are nearer to the clean page as scanned than as the network answers.
 """
 
+MOSTLY = 4
+"""How much more dirt is let pass on a page of whose ink more than half stands on spotless paper: a
+limit that the dirt of a page straddles would leave its words of two weights."""
+
 WHOLE_PAGE = 0.05
 """Weight of the whole page beside what is around a cell: it decides inside a picture, where there
 is no paper."""
@@ -63,20 +67,28 @@ def _spotless_cells(paper: np.ndarray, dirt: np.ndarray) -> Mask:
     page_paper, page_dirt = (cv2.countNonZero(mask) / mask.size for mask in (paper, dirt))
     if not page_paper or WHOLE_PAGE * page_dirt > SPOTLESS * (1 + WHOLE_PAGE):
         return np.zeros(paper.shape, np.bool_)  # no cell could be
-    dirt_around = _share_around(dirt) + WHOLE_PAGE * page_dirt
-    paper_around = _share_around(paper) + WHOLE_PAGE * page_paper
-    cells = dirt_around <= SPOTLESS * paper_around
+    dirt_around = _around(_cells(dirt)) + WHOLE_PAGE * page_dirt
+    limit = SPOTLESS * (_around(_cells(paper)) + WHOLE_PAGE * page_paper)
+    cells = dirt_around <= limit
+    ink = _cells(cv2.bitwise_not(paper))
+    if ink[cells].sum() > ink.sum() / 2:
+        cells = dirt_around <= MOSTLY * limit
     height, width = paper.shape
     spotless: Mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
     return spotless
 
 
-def _share_around(mask: np.ndarray) -> np.ndarray:
-    """Return (rows, columns) float32 of cells: the share of pixels around each that are set."""
+def _cells(mask: np.ndarray) -> np.ndarray:
+    """Return (rows, columns) float32 of cells: the share of their pixels that are set."""
     height, width = mask.shape
     bottom, right = -height % CELL, -width % CELL
     whole = cv2.copyMakeBorder(mask, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=[0])
     size = whole.shape[1] // CELL, whole.shape[0] // CELL
     # a cell's mean in 255ths: one or two pixels of a cell are too few to be seen
-    cells = cv2.resize(whole, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    means = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float32) / 255
+
+
+def _around(cells: np.ndarray) -> np.ndarray:
+    """Return the mean of the cells around each, itself included."""
     return np.asarray(cv2.blur(cells, (AROUND, AROUND), borderType=cv2.BORDER_CONSTANT))
