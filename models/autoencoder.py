@@ -229,11 +229,16 @@ def combine(maps: Sequence[Tensor], page: Tensor) -> tuple[Tensor, Tensor]:
 
 def detail(page: Tensor) -> Tensor:
     """Return by how much each pixel of (N, 1, H, W) exceeds the mean of its four neighbours."""
-    padded = F.pad(page, (1, 1, 1, 1), mode="replicate")
-    around = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
-    around += padded[..., :-2, 1:-1]
-    around += padded[..., 2:, 1:-1]
-    return torch.sub(page, around, alpha=0.25)
+    found = page.clone()
+    for side in (-1, -2):
+        least, most = page.narrow(side, 0, 1), page.narrow(side, -1, 1)
+        inner = page.size(side) - 1
+        # in place, for a tile has many pixels; beyond an edge, a page goes on as it is there
+        found.narrow(side, 1, inner).sub_(page.narrow(side, 0, inner), alpha=0.25)
+        found.narrow(side, 0, 1).sub_(least, alpha=0.25)
+        found.narrow(side, 0, inner).sub_(page.narrow(side, 1, inner), alpha=0.25)
+        found.narrow(side, -1, 1).sub_(most, alpha=0.25)
+    return found
 
 
 def _stack(channels: int, layers: int, activation: str) -> nn.Sequential:

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scans import scan
 from torch import nn
+from torch.nn import functional as F
 
 from models.autoencoder import Autoencoder, AutoencoderOptions
+from pipeline.cleaning import integers
 from pipeline.cleaning.checkpoint import (
     ModelCard,
     load_checkpoint,
@@ -64,6 +66,24 @@ def numbers(values: torch.Tensor, scale: Bytes) -> torch.Tensor:
 def to_bytes(values: torch.Tensor, scale: Bytes) -> torch.Tensor:
     rounded = (values / scale.unit.view(-1, 1, 1) / scale.step).round() + scale.zero
     return rounded.clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
+
+
+@given(
+    count=st.integers(1, 3), side=st.integers(1, 8), height=st.integers(1, 5),
+    width=st.integers(1, 5), dtype=st.sampled_from([torch.uint8, torch.float32]),
+)  # fmt: skip
+@settings(deadline=None)
+def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, height, width, dtype):
+    page = torch.randint(0, 256, (2, count, side * height, side * width)).to(dtype)
+    channels = F.pixel_unshuffle(page, side).contiguous(memory_format=torch.channels_last)
+
+    assert torch.equal(torch.cat(integers._maps(channels, side), 1), page)
+
+    # here they go place by place, there channel by channel
+    places = channels.unflatten(1, (count, -1)).transpose(1, 2).flatten(1, 2)
+    nearby = page.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(integers._blocks_to_channels(nearby, side), places)
+    assert torch.equal(integers._channels_to_blocks(places, side), page)
 
 
 @given(

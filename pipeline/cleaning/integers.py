@@ -168,7 +168,8 @@ class IntegerAutoencoder:
     def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What the decoder wants, and the encoder's levels that skip it, outermost first: bytes."""
         ask_for_certain_threads()
-        page = (255 - 255 * x).round_().to(torch.uint8)  # as in the network, ink is 1 inside
+        # as in the network, ink is 1 inside; half a step more, since the rest is cut off
+        page = torch.rsub(x, 255.5 / 255).mul_(255).to(torch.uint8)
         x = self._stem(_blocks_to_channels(page, self._patch))
         levels = []
         for stack, down in zip(self._encoder, self._down, strict=True):
@@ -186,13 +187,7 @@ class IntegerAutoencoder:
             else:
                 x = up(x)
             x = _through(stack, _channels_to_blocks(x, 2))
-        maps = self._head(x).split(self._patch**2, dim=1)
-        return combine([self._map(values) for values in maps], page)
-
-    def _map(self, values: Tensor) -> Tensor:
-        """Lay out a map of one channel as such; torch pools and enlarges others far slower."""
-        blocks = _channels_to_blocks(values, self._patch)
-        return blocks.flatten(1).view(blocks.shape)
+        return combine(_maps(self._head(x), self._patch), page)
 
 
 class _Path:
@@ -253,15 +248,32 @@ def _blocks_to_channels(x: Tensor, side: int) -> Tensor:
     """
     n, c, height, width = x.shape
     rows, columns = height // side, width // side
-    blocks = x.permute(0, 2, 3, 1).reshape(n, rows, side, columns, side, c).transpose(2, 3)
-    return blocks.reshape(n, rows, columns, side * side * c).permute(0, 3, 1, 2)
+    runs = _in_runs(x.permute(0, 2, 3, 1).contiguous().view(n, rows, side, columns, side * c))
+    blocks = runs.transpose(2, 3).contiguous().view(x.dtype)
+    return blocks.view(n, rows, columns, side * side * c).permute(0, 3, 1, 2)
 
 
 def _channels_to_blocks(x: Tensor, side: int) -> Tensor:
     """Undo `_blocks_to_channels`."""
     n, c, rows, columns = x.shape
-    blocks = x.permute(0, 2, 3, 1).reshape(n, rows, columns, side, side, -1).transpose(2, 3)
-    return blocks.reshape(n, rows * side, columns * side, c // side**2).permute(0, 3, 1, 2)
+    runs = _in_runs(x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, side, c // side))
+    blocks = runs.transpose(2, 3).contiguous().view(x.dtype)
+    return blocks.view(n, rows * side, columns * side, c // side**2).permute(0, 3, 1, 2)
+
+
+def _maps(x: Tensor, side: int) -> list[Tensor]:
+    """(N, M * side * side, H, W) to M maps of (N, 1, side * H, side * W), as `pixel_shuffle`."""
+    n, _, rows, columns = x.shape
+    runs = _in_runs(x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, -1, side, side))
+    maps = (values.transpose(2, 3).contiguous().view(x.dtype) for values in runs.unbind(3))
+    return [values.view(n, 1, rows * side, columns * side) for values in maps]
+
+
+def _in_runs(x: Tensor) -> Tensor:
+    """See the last dimension, contiguous, as few large elements: torch moves them one by one."""
+    size = x.shape[-1] * x.element_size()
+    larger = (torch.complex128, torch.int64, torch.int32, torch.int16)
+    return x.view(next((dtype for dtype in larger if size % dtype.itemsize == 0), x.dtype))
 
 
 @torch.no_grad()
