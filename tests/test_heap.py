@@ -13,28 +13,34 @@ ROOT = Path(__file__).parents[1]
 
 FAULTS = """
 import resource, sys
+from concurrent.futures import ThreadPoolExecutor
 from pipeline.cleaning.heap import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
-for _ in range(2):
+
+def take():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    b"x" * 2**26
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    b"x" * 2**25
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+take()
+with ThreadPoolExecutor(1) as threads:
+    print(threads.submit(take).result() if sys.argv[2] == "another" else take())
 """
 
 
-def faults(how: str) -> int:
-    """How many pages of memory the system hands out for a second block of 64 MiB."""
-    child = subprocess.run(
-        [sys.executable, "-c", FAULTS, how], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+def faults(how: str, thread: str) -> int:
+    """How many pages of memory the system hands out for a second block of 32 MiB."""
+    code = [sys.executable, "-c", FAULTS, how, thread]
+    child = subprocess.run(code, cwd=ROOT, check=True, capture_output=True, text=True)
     return int(child.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
-def test_a_block_that_was_freed_is_not_asked_for_again():
-    assert faults("kept") < 100
-    assert faults("as usual") > 1000
+@pytest.mark.parametrize("thread", ["the same", "another"])
+def test_a_block_that_a_thread_freed_is_not_asked_for_again(thread):
+    assert faults("kept", thread) < 100
+    assert faults("as usual", thread) > 1000
 
 
 def test_other_allocators_are_left_alone(monkeypatch):

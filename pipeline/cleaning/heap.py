@@ -2,14 +2,15 @@
 
 By default glibc asks the system for every block of more than some megabytes, and gives it back when
 it is free. The system hands it out cleared, 4 KiB at a time: for the layers of a network on an A4
-page that took a quarter of the time. Knows no network.
+page that took a quarter of the time. And what one thread has freed, others cannot have, unless all
+share one heap. Knows no network.
 """
 
 import ctypes
 import platform
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # of mallopt(3), in malloc.h
-_NEVER, _NONE = -1, 0
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of mallopt(3), in malloc.h
+_NEVER, _NONE, _ONE = -1, 0, 1
 
 
 def keep_freed_memory() -> bool:
@@ -23,4 +24,5 @@ def keep_freed_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MMAP_MAX, _NONE) and mallopt(_TRIM_THRESHOLD, _NEVER))
+    settings = (_MMAP_MAX, _NONE), (_TRIM_THRESHOLD, _NEVER), (_ARENA_MAX, _ONE)
+    return all(mallopt(what, value) for what, value in settings)
