@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.errors import OptionError
 from pipeline.measuring.metrics import PageMetrics, measure, noise_sigma
 from pipeline.measuring.review import reason_to_look
+from pipeline.measuring.strokes import COUNTED_ROWS, histogram, quantile
 
 NOISYOFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
 
@@ -225,3 +226,24 @@ def test_a_real_page_with_words_wiped_out_needs_a_look():
     assert reason_to_look(measure(dirty, clean)) is None
     clean[150:220] = 255
     assert "of the ink is gone" in (reason_to_look(measure(dirty, clean)) or "")
+
+
+@given(rows=st.integers(1, COUNTED_ROWS), columns=st.integers(1, 20), seed=st.integers(0, 99))
+@settings(deadline=None)
+def test_levels_are_counted_where_they_are_asked_for(rows, columns, seed):
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (rows, columns), np.uint8)
+    where = rng.choice(np.array([0, 255], np.uint8), (rows, columns))
+    assert histogram(image).tolist() == np.bincount(image.ravel(), minlength=256).tolist()
+    asked = image[where == 255]
+    assert histogram(image, where).tolist() == np.bincount(asked, minlength=256).tolist()
+
+
+@pytest.mark.parametrize("rows", [2 * COUNTED_ROWS - 1, 2 * COUNTED_ROWS, 3000])
+def test_the_levels_of_a_tall_page_are_those_of_all_its_rows(rows):
+    light = np.linspace(60, 240, rows)[:, None] + grain(5, (rows, 300))
+    page = light.clip(0, 255).astype(np.uint8)
+    where = np.where(page % 3 == 0, 255, 0).astype(np.uint8)
+    for share in (0.1, 0.5, 0.9):
+        found = quantile(histogram(page, where), share)
+        assert found == pytest.approx(np.quantile(page[where == 255], share), abs=2)

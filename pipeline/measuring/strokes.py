@@ -24,6 +24,10 @@ PICTURE = 0.3
 DARKEST_PAPER = 64
 """Grey level below which nothing is paper, so that black areas have no strokes."""
 
+COUNTED_ROWS = 200
+"""Rows of a page, at least, whose levels are counted where levels are asked for. OpenCV takes six
+times as long where most pixels are alike, as on a clean page."""
+
 SQUARE = np.ones((3, 3), np.uint8)
 
 
@@ -76,13 +80,22 @@ def as_grey(page: np.ndarray) -> np.ndarray:
 def histogram(image: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
     """(256,) float32: how often each level of a uint8 image occurs, where ``where`` is 255, not 0.
 
-    Counting all pixels, those left out as black, takes a third of the time of OpenCV's own mask.
+    Of a tall image, rows are counted that lie evenly over it, `COUNTED_ROWS` at least: levels are
+    what is asked for, not how many pixels have them.
     """
+    step = max(len(image) // COUNTED_ROWS, 1)
+    rows = np.ascontiguousarray(image[::step])  # OpenCV is slower where rows lie apart
     if where is None:
-        return cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
-    counts = histogram(cv2.bitwise_and(image, where))
-    counts[0] -= where.size - cv2.countNonZero(where)
+        return _count(rows)
+    # those left out are counted as black: OpenCV's own mask takes three times as long
+    counted = np.ascontiguousarray(where[::step])
+    counts = _count(cv2.bitwise_and(rows, counted))
+    counts[0] -= counted.size - cv2.countNonZero(counted)
     return counts
+
+
+def _count(image: np.ndarray) -> np.ndarray:
+    return cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
 
 
 def quantile(counts: np.ndarray, share: float) -> float:
