@@ -138,11 +138,11 @@ def _rescale_rows(values: Tensor, start: int, stop: int, factor: float) -> Tenso
     """Bring rows of a map to another size, aligned by the edges of its pixels.
 
     Returns:
-        A copy, equal to the same rows of the whole map at that size.
+        Equal to the same rows of the whole map at that size; a view of them where it has that size.
     """
     if factor <= 1:
         rows = values[..., start:stop, :].float()
-        return F.avg_pool2d(rows, round(1 / factor)) if factor < 1 else rows.clone()
+        return F.avg_pool2d(rows, round(1 / factor)) if factor < 1 else rows
     # one row more on either side to interpolate with, where there is one
     first, last = max(start - 1, 0), min(stop + 1, values.shape[-2])
     enlarged = _enlarge(values[..., first:last, :].float(), round(factor))

@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 LEAST_INK, LEAST_CONTRAST = 0.003, 0.001
 """What counts as none, as shares: below it, the logarithm would tell specks from fewer specks."""
 
-ROWS = 8
+ROWS = 4
 """Rows that are looked at of every place's: their averages say as much as those of all."""
 
 LAYOUT_DIRECTIONS = 4
@@ -51,8 +51,7 @@ class Watched:
         if isinstance(self._network, IntegerAutoencoder):
             outermost *= self._network.level_steps
         gain, offset = self._network.decode(code, levels, x)
-        step = max(self.stride // ROWS, 1)
-        some_gain, some_offset, some_x = (each[..., ::step, :] for each in (gain, offset, x))
+        some_gain, some_offset, some_x = (_some_rows(each, height) for each in (gain, offset, x))
         ink = 1 - torch.addcmul(some_offset, some_gain, some_x).clamp_(0, 1)
         maps = some_gain, ink, ink.square()
         self._seen = [outermost, *(_averaged(each, size) for each in maps)]
@@ -137,4 +136,9 @@ def summary(traits: Floats) -> Floats:
 
 
 def _averaged(values: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.adaptive_avg_pool2d(values.float(), size)
+    """Average (N, C, H, W) over (h, w) places."""
+    return F.adaptive_avg_pool2d(_some_rows(values, size[0]).float(), size)
+
+
+def _some_rows(values: Tensor, places: int) -> Tensor:
+    return values[..., :: max(values.shape[-2] // places // ROWS, 1), :]
