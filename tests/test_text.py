@@ -1,6 +1,7 @@
 """Character and word error rates, and the call of Tesseract."""
 
 import shutil
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.errors import MissingError
 from pipeline.evaluation import text
 from pipeline.evaluation.text import (
+    bag_of_words_error_rate,
     character_error_rate,
     edit_distance,
     fold,
@@ -84,10 +86,29 @@ def test_words_count_once_however_wrong():
     assert character_error_rate("a quick brwnn fx", "a quick brown fox") == 3 / 17
 
 
+def test_columns_read_in_another_order_are_no_errors_in_a_bag_of_words():
+    assert bag_of_words_error_rate("three four\none two", "One two\nthree four") == 0
+    assert bag_of_words_error_rate("to be or not", "to be or not to be") == 2 / 6
+    assert bag_of_words_error_rate("a b c d", "a b") == 1
+
+
+@given(st.lists(st.sampled_from("abcd")), st.lists(st.sampled_from("abcd"), min_size=1))
+def test_the_error_rate_of_a_bag_of_words_is_that_of_the_best_order(found, truth):
+    bag = bag_of_words_error_rate(" ".join(found), " ".join(truth))
+    assert bag <= word_error_rate(" ".join(found), " ".join(truth))
+    # the best order: what is right stands where it should, then nothing but replacements
+    left, right = Counter(found) - Counter(truth), Counter(truth) - Counter(found)
+    common = sorted((Counter(found) & Counter(truth)).elements())
+    best = (" ".join([*common, *side.elements()]) for side in (left, right))
+    assert bag == word_error_rate(*best)
+
+
 def test_an_empty_page_is_right_only_if_nothing_is_found():
     assert character_error_rate(" \n", "") == 0
     assert character_error_rate("x", "") == 1
     assert word_error_rate("", "a b") == 1
+    assert bag_of_words_error_rate("", "a b") == 1
+    assert bag_of_words_error_rate("x", " ") == 1
 
 
 @needs_tesseract

@@ -120,6 +120,7 @@ def _figures(
         found = _recognise(page, case.language, dpi, options.cache)
         figures["cer"] = text.character_error_rate(found, known)
         figures["wer"] = text.word_error_rate(found, known)
+        figures["bwer"] = text.bag_of_words_error_rate(found, known)
     return Figures(**figures)
 
 

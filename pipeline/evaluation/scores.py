@@ -35,6 +35,7 @@ class Figures:
     drd: float | None = None
     cer: float | None = None
     wer: float | None = None
+    bwer: float | None = None
     seconds: float | None = None
 
 
@@ -138,6 +139,7 @@ SCORE_SCHEMA = pa.schema(
         _column("drd", pa.float64(), "Distance reciprocal distortion of the ink's mask"),
         _column("cer", pa.float64(), "Character error rate of Tesseract"),
         _column("wer", pa.float64(), "Word error rate of Tesseract"),
+        _column("bwer", pa.float64(), "The same of the words in any order (bag of words)"),
         _column("seconds", pa.float64(), "Time to clean the page"),
     ]
 )
