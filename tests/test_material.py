@@ -9,7 +9,7 @@ import pytest
 
 from models.autoencoder import AutoencoderOptions
 from pipeline.cleaning.checkpoint import load_checkpoint
-from pipeline.errors import InputError, MissingError, OptionError
+from pipeline.errors import AccessError, InputError, MissingError, OptionError
 from pipeline.learning.material import Material, learn
 from pipeline.learning.pairs import PairOptions
 from pipeline.learning.training import TrainingOptions
@@ -61,3 +61,13 @@ def test_an_empty_folder_is_reported(scans):
     (scans / "empty").mkdir()
     with pytest.raises(InputError, match="no image"):
         learn(scans / "run", REAL, Material(clean=scans / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("dirty", "clean"), [(None, "gone"), ("dirty", "gone"), ("gone", "clean"), (None, "page.png")]
+)
+def test_what_is_no_folder_is_reported_by_its_name(scans, dirty, clean):
+    (scans / "page.png").touch()
+    material = Material(scans / dirty if dirty else None, scans / clean)
+    with pytest.raises(AccessError, match=r"(gone|page\.png) is not a folder; name one"):
+        learn(scans / "run", REAL, material)

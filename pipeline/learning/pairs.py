@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.cleaning.checkpoint import ModelCard
 from pipeline.cleaning.scale import choose_scale, resample
-from pipeline.errors import InputError
+from pipeline.errors import AccessError, InputError
 from pipeline.learning.corruption import CorruptionOptions, Pair, corrupt, lay_over
 from pipeline.learning.fonts import Typeface
 from pipeline.learning.noise import Image, from_bytes, to_bytes
@@ -94,10 +94,11 @@ def read_pairs(dirty: Path, clean: Path) -> list[RealPair]:
 
     Raises:
         InputError: there is no pair, or two images of a pair differ in size.
+        AccessError: there is no such folder.
     """
-    truths = {path.stem: path for path in sorted(clean.iterdir())}
+    truths = {path.stem: path for path in _files(clean)}
     pairs = []
-    for path in sorted(dirty.iterdir()):
+    for path in _files(dirty):
         if path.stem not in truths:
             continue
         dirty_page, clean_page = _read_grey(path), _read_grey(truths[path.stem])
@@ -117,8 +118,9 @@ def read_clean(folder: Path) -> list[RealPair]:
 
     Raises:
         InputError: there is none, or one cannot be read.
+        AccessError: there is no such folder.
     """
-    pages = [_read_grey(path) for path in sorted(folder.iterdir()) if path.is_file()]
+    pages = [_read_grey(path) for path in _files(folder)]
     if not pages:
         raise InputError(f"there is no image in {folder}; name a folder of clean pages")
     return [_as_seen(page, page) for page in pages]
@@ -220,6 +222,12 @@ def _filled(page: Grey, side: int) -> Image:
     """Reflect a page that is smaller than a crop, as the cleaner does at its edges."""
     below, right = side - page.shape[0], side - page.shape[1]
     return from_bytes(np.pad(page, ((0, below), (0, right)), mode="reflect"))
+
+
+def _files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise AccessError(f"{folder} is not a folder; name one that holds pages")
+    return sorted(path for path in folder.iterdir() if path.is_file())
 
 
 def _read_grey(path: Path) -> Grey:
