@@ -1,5 +1,6 @@
 """Networks on 8-bit integers: exact convolutions of rounded numbers, pages that hardly differ."""
 
+import copy
 from dataclasses import replace
 from functools import cache
 
@@ -148,7 +149,10 @@ def test_another_activation_can_be_added_to_a_convolution():
     ],
 )
 def test_a_network_on_integers_says_what_it_says_on_floats(options):
-    floats = network(options)
+    assert_alike_on_integers(network(options))
+
+
+def assert_alike_on_integers(floats: Autoencoder) -> None:
     integers = IntegerAutoencoder(floats, measure_ranges(floats, pages()))
     with torch.inference_mode():
         x = pages(6)[4:]
@@ -156,6 +160,13 @@ def test_a_network_on_integers_says_what_it_says_on_floats(options):
             assert exact.shape == rounded.shape
             error = (exact - rounded).square().mean() / exact.var()
             assert 10 * error.log10() < -20
+
+
+def test_a_channel_that_a_level_hardly_uses_does_not_make_its_sum_coarse():
+    floats = copy.deepcopy(network())
+    with torch.no_grad():
+        floats.encoder[0][-1].conv.bias[0] = -100
+    assert_alike_on_integers(floats)
 
 
 def test_what_is_watched_of_a_network_is_the_same_on_integers():

@@ -227,7 +227,8 @@ class _Path:
     def _between(self, *names: str) -> Tensor:
         """Units for activations that have to share them: between those that each would have."""
         own = torch.stack([self._ranges[name].abs().amax(0) for name in names])
-        return own.clamp(min=1e-6).log().mean(0).exp()
+        # a channel that one of them hardly uses must not make the other one's numbers huge
+        return own.maximum(own.amax(0) / 10).clamp(min=1e-6).log().mean(0).exp()
 
 
 def _through(convolutions: list[IntegerConvolution], x: Tensor) -> Tensor:
