@@ -36,6 +36,16 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def require_folder(folder: Path) -> None:
+    """Refuse what is no folder of pages.
+
+    Raises:
+        AccessError: it is not there, or a file.
+    """
+    if not folder.is_dir():
+        raise AccessError(f"{folder} is not a folder; name one that holds pages")
+
+
 def printable(name: str) -> str:
     r"""A file's name as text for people and records: what is not UTF-8 becomes like \xff.
 

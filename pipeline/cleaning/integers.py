@@ -249,32 +249,33 @@ def _blocks_to_channels(x: Tensor, side: int) -> Tensor:
     """
     n, c, height, width = x.shape
     rows, columns = height // side, width // side
-    runs = _in_runs(x.permute(0, 2, 3, 1).contiguous().view(n, rows, side, columns, side * c))
-    blocks = runs.transpose(2, 3).contiguous().view(x.dtype)
+    blocks = _swapped(x.permute(0, 2, 3, 1).contiguous().view(n, rows, side, columns, side * c))
     return blocks.view(n, rows, columns, side * side * c).permute(0, 3, 1, 2)
 
 
 def _channels_to_blocks(x: Tensor, side: int) -> Tensor:
     """Undo `_blocks_to_channels`."""
     n, c, rows, columns = x.shape
-    runs = _in_runs(x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, side, c // side))
-    blocks = runs.transpose(2, 3).contiguous().view(x.dtype)
+    blocks = _swapped(x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, side, c // side))
     return blocks.view(n, rows * side, columns * side, c // side**2).permute(0, 3, 1, 2)
 
 
 def _maps(x: Tensor, side: int) -> list[Tensor]:
     """(N, M * side * side, H, W) to M maps of (N, 1, side * H, side * W), as `pixel_shuffle`."""
     n, _, rows, columns = x.shape
-    runs = _in_runs(x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, -1, side, side))
-    maps = (values.transpose(2, 3).contiguous().view(x.dtype) for values in runs.unbind(3))
-    return [values.view(n, 1, rows * side, columns * side) for values in maps]
+    maps = x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, -1, side, side).unbind(3)
+    return [_swapped(values).view(n, 1, rows * side, columns * side) for values in maps]
 
 
-def _in_runs(x: Tensor) -> Tensor:
-    """See the last dimension, contiguous, as few large elements: torch moves them one by one."""
+def _swapped(x: Tensor) -> Tensor:
+    """Lay out five dimensions with the third and the fourth swapped; the last is contiguous.
+
+    It is seen as few large elements meanwhile, for torch moves them one by one.
+    """
     size = x.shape[-1] * x.element_size()
     larger = (torch.complex128, torch.int64, torch.int32, torch.int16)
-    return x.view(next((dtype for dtype in larger if size % dtype.itemsize == 0), x.dtype))
+    runs = x.view(next((dtype for dtype in larger if size % dtype.itemsize == 0), x.dtype))
+    return runs.transpose(2, 3).contiguous().view(x.dtype)
 
 
 @torch.no_grad()

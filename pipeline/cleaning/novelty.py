@@ -47,7 +47,7 @@ class Watched:
         code, levels = self._network.encode_levels(x)
         height, width = code.shape[-2:]
         size = height, width
-        outermost = _averaged(levels[0] if levels else code, size)
+        outermost = _averaged(_some_rows(levels[0] if levels else code, height), size)
         if isinstance(self._network, IntegerAutoencoder):
             outermost *= self._network.level_steps
         gain, offset = self._network.decode(code, levels, x)
@@ -136,9 +136,9 @@ def summary(traits: Floats) -> Floats:
 
 
 def _averaged(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """Average (N, C, H, W) over (h, w) places."""
-    return F.adaptive_avg_pool2d(_some_rows(values, size[0]).float(), size)
+    return F.adaptive_avg_pool2d(values.float(), size)
 
 
 def _some_rows(values: Tensor, places: int) -> Tensor:
+    """Take the rows of (N, C, H, W) that are looked at, of so many places one above the other."""
     return values[..., :: max(values.shape[-2] // places // ROWS, 1), :]

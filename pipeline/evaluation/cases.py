@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.documents.document import open_document
-from pipeline.errors import AccessError, OptionError
+from pipeline.errors import OptionError
+from pipeline.files import require_folder
 from pipeline.pages import UntouchedPage
 
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2"}
@@ -122,8 +123,7 @@ def read_image(path: Path) -> tuple[np.ndarray, float | None]:
 
 
 def _images(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise AccessError(f"{folder} is not a folder; name one that holds pages")
+    require_folder(folder)
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES)
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.cleaning.checkpoint import ModelCard
 from pipeline.cleaning.scale import choose_scale, resample
-from pipeline.errors import AccessError, InputError
+from pipeline.errors import InputError
+from pipeline.files import require_folder
 from pipeline.learning.corruption import CorruptionOptions, Pair, corrupt, lay_over
 from pipeline.learning.fonts import Typeface
 from pipeline.learning.noise import Image, from_bytes, to_bytes
@@ -225,8 +226,7 @@ def _filled(page: Grey, side: int) -> Image:
 
 
 def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise AccessError(f"{folder} is not a folder; name one that holds pages")
+    require_folder(folder)
     return sorted(path for path in folder.iterdir() if path.is_file())
 
 
