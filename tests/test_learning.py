@@ -6,7 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import ImageFont
+from PIL import Image as PillowImage
+from PIL import ImageDraw, ImageFont
 
 from pipeline.cleaning.scale import resample
 from pipeline.errors import InputError, MissingError
@@ -19,10 +20,10 @@ from pipeline.learning.corruption import (
     lay_over,
 )
 from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.ink import InkOptions, fullness
+from pipeline.learning.ink import InkOptions, darkness, fullness, press
 from pipeline.learning.pairs import PairOptions, PairSource, RealPair, read_pairs
 from pipeline.learning.specimens import set_specimen, wrap, write_specimens
-from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
+from pipeline.learning.typesetting import Sheet, TypesettingOptions, _scribble, set_sheet
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +104,47 @@ def test_pages_that_suffer_more_are_dirtier(faces):
         return np.mean([np.abs(pair.dirty - pair.clean).mean() for pair in pairs])
 
     assert dirt(harsh=1) > 1.1 * dirt(harsh=0)
+
+
+def strokes(*widths: int) -> np.ndarray:
+    """Upright strokes, 40 px apart."""
+    ink = np.zeros((96, 40 * len(widths) + 40), np.float32)
+    for number, width in enumerate(widths, 1):
+        ink[:, 40 * number : 40 * number + width] = 1
+    return ink
+
+
+def test_hairlines_may_be_paler_than_wide_strokes_and_come_back_nearly_as_dark():
+    ink, evenly = strokes(8, 1), InkOptions(weakest=1, pale=0)
+    for seed in range(40):
+        weak, restored = darkness(ink, 24, np.random.default_rng(seed), InkOptions(weakest=1))
+        even, _ = darkness(ink, 24, np.random.default_rng(seed), evenly)
+        pale, wide = (weak / even)[48, [80, 44]]
+        if pale < 0.5:
+            break
+    assert wide > 0.9, "a wide stroke keeps its ink"
+    assert weak[48, 80] < restored[48, 80]
+    assert restored[48, 80] > 0.8 * restored[48, 44]
+
+
+def test_half_of_all_presses_keep_every_hairline():
+    ink = strokes(1)
+    pressed = [press(ink, 36, np.random.default_rng(seed), InkOptions()) for seed in range(40)]
+    kept = [bool(page[10:-10, 40].min() > 0.25) for page in pressed]
+    assert 10 < sum(kept) < 40
+
+
+def test_a_pen_draws_thin_and_wide_within_one_signature():
+    nib = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    wide_shares = []
+    for seed in range(30):
+        canvas = PillowImage.new("L", (400, 400))
+        _scribble(np.random.default_rng(seed), ImageDraw.Draw(canvas), 400, 400, 60)
+        ink = np.asarray(canvas)
+        wide = cv2.morphologyEx(ink, cv2.MORPH_OPEN, nib)
+        wide_shares.append(wide.sum() / max(ink.sum(dtype=int), 1))
+    # of one width it is all or nothing, but for a crossing here and there
+    assert sum(0.2 < share < 0.8 for share in wide_shares) > 3
 
 
 def test_print_laid_over_dirty_paper_is_asked_back_as_it_was():

@@ -170,7 +170,7 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     if rng.random() < options.clean:
         clean = (1 - ink) * sheet.picture
         return Pair(clean, clean)
-    weak, restored = darkness(ink.shape, sheet.text_height, rng, options.ink)
+    weak, restored = darkness(ink, sheet.text_height, rng, options.ink)
     clean = (1 - ink ** fullness(weak, options.ink) * restored) * sheet.picture
     harsh = options.harsh > 0 and rng.random() < options.harsh
     chances = {name: getattr(options.chances, name) for name in CORRUPTIONS}

@@ -6,6 +6,7 @@ except that weak ink comes back stronger than it is.
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -24,6 +25,10 @@ class InkOptions:
 
     weakest: float = 0.15
     """Darkness of the weakest ink, where black is 1."""
+
+    pale: float = 0.7
+    """How much less ink the thinnest strokes may hold than wide ones, as a share: a pen gives
+    little on the way up."""
 
     restore: float = 0.82
     """Share of the missing darkness that the clean page gets back."""
@@ -55,15 +60,25 @@ def press(ink: Image, text_height: float, rng: Generator, options: InkOptions) -
     rough = np.float32(rng.uniform(0, 0.1)) * smooth_field(rng, ink.shape, max(stroke * 0.7, 1.5))
     rough += np.float32(rng.uniform(0, 0.06)) * smooth_field(rng, ink.shape, text_height * 2)
     rough *= 4 * soft * (1 - soft)
-    return np.clip(
+    pressed: Image = np.clip(
         (soft - np.float32(0.5 - weight) + rough) / np.float32(edge) + np.float32(0.5), 0, 1
     )
+    if rng.random() < 0.5:  # or hairlines, of which soft outlines have too little, would be lost
+        kept = np.float32(rng.uniform(0.5, 1))
+        np.maximum(pressed, kept * soften(ink, 0.5), out=pressed)
+    return pressed
 
 
 def darkness(
-    shape: tuple[int, int], text_height: float, rng: Generator, options: InkOptions
+    ink: Image, text_height: float, rng: Generator, options: InkOptions
 ) -> tuple[Image, Image]:
     """Choose how dark the ink is on the dirty page and on the clean one.
+
+    Args:
+        ink: (H, W) coverage in 0..1.
+        text_height: x-height in pixels; strokes are about a sixth of it.
+        rng: chooses everything.
+        options: how far to go.
 
     Returns:
         Two (H, W) float32 maps in 0..1, to multiply coverage by: the dirty
@@ -72,13 +87,25 @@ def darkness(
     overall = 1 - (1 - options.weakest) * rng.beta(0.8, 1.7)
     uneven = rng.uniform(0, 0.22) * (rng.random() < 0.6)
     cell = text_height * rng.choice([0.9, 2.0, 8.0])
-    dirty = np.clip(
-        np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, shape, cell)), 0.08, 1
-    )
+    dirty = np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, ink.shape, cell))
+    if rng.random() < 0.35:
+        pale = np.float32(rng.uniform(0, options.pale))
+        dirty *= 1 - pale * _thinness(ink, max(text_height / 6, 1.0))
+    dirty = np.clip(dirty, 0.08, 1)
     overall_clean = overall + (1 - overall) * options.restore
     relative = dirty / np.float32(overall)
     clean = np.clip(np.float32(overall_clean) * relative ** np.float32(1 - options.restore), 0.1, 1)
     return dirty, clean
+
+
+def _thinness(ink: Image, stroke: float) -> Image:
+    """Return 0 on strokes of one and a half times a usual width and more, up to 1 on hairlines."""
+    inked = soften(ink, stroke)
+    # the rim of a stroke is as wide as its middle, and widths change gradually along it
+    reach = np.ones((2 * round(stroke) + 1,) * 2, np.uint8)
+    width = soften(np.asarray(cv2.dilate(inked, reach)), stroke)
+    thinness: Image = np.clip(1 - width / np.float32(0.6), 0, 1)
+    return thinness
 
 
 def fullness(dirty: Image, options: InkOptions) -> Image:

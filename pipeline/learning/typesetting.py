@@ -4,8 +4,10 @@ A sheet is a window onto a page that goes on beyond it, as a training crop does.
 Nothing here is dirty; `pipeline.learning.corruption` sees to that.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -291,16 +293,20 @@ def _large_letters(
 def _scribble(
     rng: Generator, draw: ImageDraw.ImageDraw, width: int, height: int, text: float
 ) -> None:
-    """A signature: one looping stroke of a pen."""
+    """A signature: one looping stroke of a pen, wider on the way down where its nib is pointed."""
     count = int(rng.integers(4, 14))
     points = np.cumsum(rng.normal(0, text * 1.6, (count, 2)) + np.array((text * 0.8, 0)), axis=0)
     points += rng.uniform(0, 1, 2) * (width, height)
     knots = np.linspace(0, count - 1, count * 12)
     smooth = np.stack([np.interp(knots, np.arange(count), points[:, axis]) for axis in (0, 1)], 1)
     rounded = np.asarray(cv2.blur(smooth.astype(np.float32), (1, 13)))
-    draw.line(
-        [tuple(map(float, point)) for point in rounded], 255, max(int(text / 8), 1), joint="curve"
-    )
+    path = [(float(x), float(y)) for x, y in rounded]
+    thin, wide = sorted(max(int(text / rng.uniform(5, 20)), 1) for _ in range(2))
+    for (x, y), (next_x, next_y) in pairwise(path):
+        downward = max(next_y - y, 0) / max(math.hypot(next_x - x, next_y - y), 1e-6)
+        pen = round(thin + (wide - thin) * downward)
+        draw.line((x, y, next_x, next_y), 255, pen)
+        draw.circle((next_x, next_y), (pen - 1) / 2, 255)
 
 
 def _frame(rng: Generator, draw: ImageDraw.ImageDraw, width: int, height: int) -> None:
@@ -326,6 +332,6 @@ def _picture_box(rng: Generator, width: int, height: int) -> Box:
 
 
 _LAYOUTS = (_paragraphs, _title_page, _table, _handwriting, _large_letters)
-_SHARES = (0.5, 0.12, 0.12, 0.16, 0.1)
+_SHARES = (0.46, 0.12, 0.12, 0.2, 0.1)
 _PRINTED = (_LAYOUTS.index(_paragraphs), _LAYOUTS.index(_table))
 """Layouts that printers print."""
