@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -225,7 +226,8 @@ class Cleaner:
         stays = what_stays(original, cleaned, pictures)
         if job.page.channels == 3 and self._color == "keep":
             original, cleaned = job.page.pixels, recolour(job.page.pixels, cleaned)
-        cleaned[stays] = original[stays]
+        if stays is not None:
+            cleaned = np.asarray(cv2.copyTo(original, stays, cleaned), np.uint8)
         for box in pictures:
             cleaned[box] = on_white_paper(original, cleaned, box)
         page = job.page.replace_pixels(cleaned)

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.cleaning.scale import resample
 from pipeline.pages import Pixels
 
 Box = tuple[slice, slice]
@@ -55,10 +56,7 @@ def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
     if min(size) < SIDE + 2:
         return []
     whole = np.s_[: size[1] * CELL, : size[0] * CELL]
-    cells, answers = (
-        np.asarray(cv2.resize(page[whole], size, interpolation=cv2.INTER_AREA), np.uint8)
-        for page in (grey, cleaned)
-    )
+    cells, answers = (resample(page[whole], 1 / CELL) for page in (grey, cleaned))
     darkest_paper = _darkest_paper(cells, answers >= WHITE)
     if darkest_paper is None:
         return []

@@ -130,7 +130,7 @@ def resample(grey: Pixels, scale: float) -> Pixels:
 
     Returns:
         (H * scale, W * scale), each rounded up: the last row and column are repeated to fill a
-        block. The page itself at scale 1.
+        block, whose mean is taken. The page itself at scale 1.
     """
     if scale == 1:
         return grey
@@ -141,7 +141,11 @@ def resample(grey: Pixels, scale: float) -> Pixels:
     below, right = height * block - grey.shape[0], width * block - grey.shape[1]
     if below or right:
         grey = _pixels(cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE))
-    return _pixels(cv2.resize(grey, (width, height), interpolation=cv2.INTER_AREA))
+    while block > 1:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
+        block //= 2
+        size = width * block, height * block
+        grey = _pixels(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
+    return grey
 
 
 def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> float | None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pipeline.cleaning.pictures import LIGHT, WHITE, Box
 from pipeline.pages import Pixels
 
-Mask = NDArray[np.bool_]
+Mask = NDArray[np.uint8]
+"""(H, W), 255 for yes and 0 for no."""
 
 MARGIN = 3
 """Pixels around ink that belong to its edge, or to a JPEG's ripples at it."""
@@ -39,7 +40,7 @@ WHOLE_PAGE = 0.05
 is no paper."""
 
 
-def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Box] = ()) -> Mask:
+def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Box] = ()) -> Mask | None:
     """Find ink that has nothing but white paper around it, and such paper that was painted darker.
 
     Args:
@@ -48,7 +49,8 @@ def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Box] = ()) -> M
         pictures: boxes whose light tones are not dirt.
 
     Returns:
-        (H, W) bool: where the page should stay as it was scanned.
+        (H, W) uint8: 255 where the page should stay as it was scanned, else 0; None if that is
+        nowhere.
     """
     side = 2 * MARGIN + 1
     paper = cv2.threshold(cleaned, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
@@ -57,25 +59,31 @@ def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Box] = ()) -> M
     cv2.bitwise_and(paper, dirt, dirt)
     for picture in pictures:
         dirt[picture] = 0
-    spotless = _spotless_cells(paper, dirt)
-    spotless &= (paper == 0) | (cleaned < grey)
-    return spotless
+    cells = _spotless_cells(paper, dirt)
+    if not cells.any():
+        return None
+    stays = cv2.bitwise_or(cv2.bitwise_not(paper), cv2.compare(cleaned, grey, cv2.CMP_LT))
+    height, width = grey.shape
+    rows, columns = cells.shape
+    large = cv2.resize(
+        cells.astype(np.uint8) * np.uint8(255), (columns * CELL, rows * CELL),
+        interpolation=cv2.INTER_NEAREST,
+    )  # fmt: skip
+    return np.asarray(cv2.bitwise_and(stays, large[:height, :width]), np.uint8)
 
 
-def _spotless_cells(paper: np.ndarray, dirt: np.ndarray) -> Mask:
-    """Find where the paper around has next to no dirt, from masks of both."""
+def _spotless_cells(paper: np.ndarray, dirt: np.ndarray) -> NDArray[np.bool_]:
+    """Find cells with next to no dirt on the paper around, from masks of both."""
     page_paper, page_dirt = (cv2.countNonZero(mask) / mask.size for mask in (paper, dirt))
     if not page_paper or WHOLE_PAGE * page_dirt > SPOTLESS * (1 + WHOLE_PAGE):
-        return np.zeros(paper.shape, np.bool_)  # no cell could be
+        return np.zeros((1, 1), np.bool_)  # no cell could be
     dirt_around = _around(_cells(dirt)) + WHOLE_PAGE * page_dirt
     limit = SPOTLESS * (_around(_cells(paper)) + WHOLE_PAGE * page_paper)
     cells = dirt_around <= limit
     ink = _cells(cv2.bitwise_not(paper))
     if ink[cells].sum() > ink.sum() / 2:
         cells = dirt_around <= MOSTLY * limit
-    height, width = paper.shape
-    spotless: Mask = cells.repeat(CELL, axis=0)[:height].repeat(CELL, axis=1)[:, :width]
-    return spotless
+    return np.asarray(cells, np.bool_)
 
 
 def _cells(mask: np.ndarray) -> np.ndarray:
