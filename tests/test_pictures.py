@@ -71,9 +71,28 @@ def test_a_picture_larger_than_the_paper_that_shows_is_found():
     assert len(find_pictures(page, bleached(page, 150))) == 1
 
 
-def test_a_picture_that_ends_with_the_page_is_the_networks():
-    page = scanned(tones())[104:]
-    assert find_pictures(page, bleached(page)) == []
+CUTS = [
+    np.s_[104:],
+    np.s_[:301],
+    np.s_[:, 104:],
+    np.s_[:, :397],
+    np.s_[112:, 104:],
+    np.s_[:302, 200:390],
+]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("paper", [255, 215])
+def test_a_picture_that_ends_with_the_page_keeps_its_tones_up_to_the_edge(cut, paper):
+    inside = np.zeros((400, 496), bool)
+    inside[PICTURE] = True
+    page, inside = scanned(tones(), paper)[cut], inside[cut]
+    cleaned = bleached(page, 120)
+    (box,) = find_pictures(page, cleaned)
+    assert inside[box].all()
+    assert inside.sum() == inside[box].size
+    known = cv2.erode(inside.astype(np.uint8), np.ones((17, 17)), borderValue=1)[box] > 0
+    assert np.abs(on_white_paper(page, cleaned, box) - tones()[cut][box])[known].max() <= 2
 
 
 @pytest.mark.parametrize("paper", [255, 215])

@@ -102,6 +102,14 @@ def test_a_photograph_stays(cleaner, name, paper):
     assert likeness_inside(cleaner, photographs()[name], paper) >= 0.9
 
 
+@pytest.mark.parametrize("name", ["camera", "astronaut", "chelsea", "coffee"])
+def test_a_photograph_at_the_corner_of_a_page_stays(cleaner, name):
+    page = photographs()[name][100:, 100:]
+    scan = np.round(page * (230 / 255)).astype(np.uint8)
+    inside = np.s_[:-100, :-100]
+    assert ssim(cleaner.clean(scan, dpi=300)[inside], page[inside]) >= 0.9
+
+
 @pytest.mark.skipif(not NOISY_OFFICE.exists(), reason="needs the NoisyOffice pages")
 def test_noisy_office_comes_out_clean(cleaner):
     errors = []

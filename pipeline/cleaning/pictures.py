@@ -1,9 +1,9 @@
 """Pictures keep their tones, on paper of any colour.
 
 A network sees too little of a large picture to tell its lightest tones from paper. Here a picture
-is a box of which hardly anything is as light as the page's paper, with paper on all sides, and of
-which the network too leaves the better part dark: stains, shadows and blocks of text do not.
-Arrays only.
+is a box of which hardly anything is as light as the page's paper, with paper or the page's edge on
+all sides, and of which the network too leaves the better part dark: stains, shadows and blocks of
+text do not. Arrays only.
 """
 
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ AROUND = 6
 
 
 def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
-    """Find boxes darker than the paper of the page, with paper on all sides.
+    """Find boxes darker than the paper of the page, with paper or the page's edge on all sides.
 
     Args:
         grey: (H, W) uint8, a page as scanned.
@@ -61,7 +61,8 @@ def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
     if darkest_paper is None:
         return []
     tinted = (cells < darkest_paper).astype(np.uint8)
-    return [box for box in _filled_boxes(tinted) if _stays_dark(cleaned[box])]
+    boxes = (_to_the_edge(box, grey.shape) for box in _filled_boxes(tinted))
+    return [box for box in boxes if _stays_dark(cleaned[box])]
 
 
 def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
@@ -90,11 +91,19 @@ def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
     shown = np.asarray(
         cv2.LUT(page[box], np.clip(steps, 0, 255).round().astype(np.uint8)), np.uint8
     )
-    # the outermost cells reach beyond the picture: what is paper there stays white
+    # the outermost cells reach beyond the picture, but for the page's edge: what is paper there
+    # stays white
     rim = _is_paper(cleaned[box])
-    rim[CELL:-CELL, CELL:-CELL] = False
+    rim[tuple(_within_rim(s, length) for s, length in zip(box, page.shape, strict=False))] = False
     shown[rim] = cleaned[box][rim]
     return shown
+
+
+def _within_rim(box: slice, length: int) -> slice:
+    """Along one side of a page, the part of a box without its rim, from the box's start."""
+    first = CELL if box.start else 0
+    last = box.stop - (CELL if box.stop < length else 0)
+    return slice(first, last - box.start)
 
 
 def _is_paper(cleaned: Pixels) -> NDArray[np.bool_]:
@@ -157,17 +166,24 @@ def _terms(
 
 
 def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Box]:
-    """Boxes of connected cells that fill them, none at the edge of the page."""
+    """Boxes of connected cells that fill them."""
     stats = cv2.connectedComponentsWithStats(tinted)[2]
     for left, top, width, height, area in stats[1:].tolist():
         if min(width, height) < SIDE or area < FILLED * width * height:
             continue
-        if min(left, top) < 1 or left + width >= tinted.shape[1] or top + height >= tinted.shape[0]:
-            continue  # it may go on beyond the page
         yield (
             slice(top * CELL, (top + height) * CELL),
             slice(left * CELL, (left + width) * CELL),
         )
+
+
+def _to_the_edge(box: Box, shape: tuple[int, ...]) -> Box:
+    """Let a box that reaches the last whole cell of a page end with the page."""
+    rows, columns = (
+        slice(s.start, length if s.stop == length // CELL * CELL else s.stop)
+        for s, length in zip(box, shape, strict=True)
+    )
+    return rows, columns
 
 
 def _stays_dark(cleaned: Pixels) -> bool:
