@@ -20,7 +20,7 @@ from pipeline.learning.corruption import (
     lay_over,
 )
 from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.ink import InkOptions, darkness, fullness, press
+from pipeline.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
 from pipeline.learning.pairs import PairOptions, PairSource, RealPair, read_pairs
 from pipeline.learning.specimens import set_specimen, wrap, write_specimens
 from pipeline.learning.typesetting import Sheet, TypesettingOptions, _scribble, set_sheet
@@ -132,6 +132,20 @@ def test_half_of_all_presses_keep_every_hairline():
     pressed = [press(ink, 36, np.random.default_rng(seed), InkOptions()) for seed in range(40)]
     kept = [bool(page[10:-10, 40].min() > 0.25) for page in pressed]
     assert 10 < sum(kept) < 40
+
+
+def test_hairlines_of_a_pen_are_filled_and_wide_strokes_stay():
+    ink = strokes(8, 1) * np.float32(0.2)
+    ink[:, 40:48] = 1
+    filled = fill_hairlines(ink)
+    assert np.array_equal(filled[:, :60], ink[:, :60])
+    assert (filled[:, 80] > 0.55).all()
+    assert filled.max() <= 1
+    assert (filled[ink == 0] == 0).all()
+
+
+def test_what_can_hardly_be_seen_is_not_made_up():
+    assert fill_hairlines(strokes(1) * np.float32(0.02)).max() < 0.1
 
 
 def test_a_pen_draws_thin_and_wide_within_one_signature():

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 
 from pipeline.learning import noise, paper
-from pipeline.learning.ink import InkOptions, darkness, fullness, press
+from pipeline.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
 from pipeline.learning.noise import Image
 from pipeline.learning.typesetting import Box, Sheet
 
@@ -171,7 +171,8 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
         clean = (1 - ink) * sheet.picture
         return Pair(clean, clean)
     weak, restored = darkness(ink, sheet.text_height, rng, options.ink)
-    clean = (1 - ink ** fullness(weak, options.ink) * restored) * sheet.picture
+    whole = fill_hairlines(ink) if sheet.handwritten else ink
+    clean = (1 - whole ** fullness(weak, options.ink) * restored) * sheet.picture
     harsh = options.harsh > 0 and rng.random() < options.harsh
     chances = {name: getattr(options.chances, name) for name in CORRUPTIONS}
     levels = {

@@ -88,7 +88,7 @@ def darkness(
     uneven = rng.uniform(0, 0.22) * (rng.random() < 0.6)
     cell = text_height * rng.choice([0.9, 2.0, 8.0])
     dirty = np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, ink.shape, cell))
-    if rng.random() < 0.35:
+    if rng.random() < 0.5:
         pale = np.float32(rng.uniform(0, options.pale))
         dirty *= 1 - pale * _thinness(ink, max(text_height / 6, 1.0))
     dirty = np.clip(dirty, 0.08, 1)
@@ -96,6 +96,22 @@ def darkness(
     relative = dirty / np.float32(overall)
     clean = np.clip(np.float32(overall_clean) * relative ** np.float32(1 - options.restore), 0.1, 1)
     return dirty, clean
+
+
+def fill_hairlines(ink: Image) -> Image:
+    """Give strokes that are thinner than a pixel, or nearly lost, most of what they lack.
+
+    Args:
+        ink: (H, W) coverage in 0..1, of a pen.
+
+    Returns:
+        (H, W) float32 coverage in 0..1: wide strokes as they are; a line that covers a fifth of its
+        pixels covers three fifths.
+    """
+    peak = cv2.dilate(ink, np.ones((5, 5), np.uint8))
+    # what can hardly be seen at all is not made up
+    filled: Image = ink / np.maximum(peak, np.float32(0.12)) ** np.float32(0.7)
+    return filled
 
 
 def _thinness(ink: Image, stroke: float) -> Image:

@@ -66,6 +66,11 @@ class Sheet:
     dots: bool = False
     """Whether a dot-matrix printer printed it."""
 
+    @property
+    def handwritten(self) -> bool:
+        """Whether a pen wrote all of it."""
+        return _LAYOUTS[self.layout] is _handwriting
+
 
 def set_sheet(
     rng: Generator,
