@@ -108,10 +108,9 @@ def fill_hairlines(ink: Image) -> Image:
         (H, W) float32 coverage in 0..1: wide strokes as they are; a line that covers a fifth of its
         pixels covers three fifths.
     """
-    peak = np.asarray(cv2.dilate(ink, np.ones((5, 5), np.uint8)), np.float32)
+    peak = cv2.dilate(ink, np.ones((5, 5), np.uint8))
     # what can hardly be seen at all is not made up
-    filled: Image = ink / np.maximum(peak, 0.12) ** np.float32(0.7)
-    return filled
+    return np.asarray(ink / np.maximum(peak, 0.12) ** np.float32(0.7), np.float32)
 
 
 def _thinness(ink: Image, stroke: float) -> Image:
