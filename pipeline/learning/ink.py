@@ -23,6 +23,9 @@ class InkOptions:
     thin: float = 0.1
     """How far strokes may shrink, likewise."""
 
+    hairlines: float = 0.5
+    """Share of pages whose hairlines are kept, of which soft outlines lose most."""
+
     weakest: float = 0.15
     """Darkness of the weakest ink, where black is 1."""
 
@@ -63,8 +66,9 @@ def press(ink: Image, text_height: float, rng: Generator, options: InkOptions) -
     pressed: Image = np.clip(
         (soft - np.float32(0.5 - weight) + rough) / np.float32(edge) + np.float32(0.5), 0, 1
     )
-    if rng.random() < 0.5:  # or hairlines, of which soft outlines have too little, would be lost
-        kept = np.float32(rng.uniform(0.5, 1))
+    own = _of_its_own(rng)
+    if own.random() < options.hairlines:
+        kept = np.float32(own.uniform(0.5, 1))
         np.maximum(pressed, kept * soften(ink, 0.5), out=pressed)
     return pressed
 
@@ -88,8 +92,9 @@ def darkness(
     uneven = rng.uniform(0, 0.22) * (rng.random() < 0.6)
     cell = text_height * rng.choice([0.9, 2.0, 8.0])
     dirty = np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, ink.shape, cell))
-    if rng.random() < 0.5:
-        pale = np.float32(rng.uniform(0, options.pale))
+    own = _of_its_own(rng)
+    if own.random() < 0.5:
+        pale = np.float32(own.uniform(0, options.pale))
         dirty *= 1 - pale * _thinness(ink, max(text_height / 6, 1.0))
     dirty = np.clip(dirty, 0.08, 1)
     overall_clean = overall + (1 - overall) * options.restore
@@ -111,6 +116,12 @@ def fill_hairlines(ink: Image) -> Image:
     peak = cv2.dilate(ink, np.ones((5, 5), np.uint8))
     # what can hardly be seen at all is not made up
     return np.asarray(ink / np.maximum(peak, 0.12) ** np.float32(0.7), np.float32)
+
+
+def _of_its_own(rng: Generator) -> Generator:
+    """Return a generator that leaves the other as it was: its pages are those of before."""
+    (own,) = rng.spawn(1)
+    return own
 
 
 def _thinness(ink: Image, stroke: float) -> Image:

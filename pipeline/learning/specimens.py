@@ -22,6 +22,7 @@ from PIL import ImageDraw, ImageFont
 from pipeline.errors import AccessError
 from pipeline.learning.corruption import NEVER, Chance, Chances, CorruptionOptions, corrupt
 from pipeline.learning.fonts import Typeface, find_typefaces
+from pipeline.learning.ink import InkOptions
 from pipeline.learning.noise import Image, to_bytes
 from pipeline.learning.typesetting import Sheet, x_height_font
 
@@ -108,8 +109,10 @@ HARSH = CorruptionOptions(
     clean=0,
     harsh=0,
     backing=0,
+    ink=InkOptions(hairlines=0, pale=0),
 )
-"""Damage for pages to judge by: each of them has much more of it than pages usually have."""
+"""Damage for pages to judge by: each of them has much more of it than pages usually have. What
+training has learned to do since they were first drawn is left out, so that they stay the same."""
 
 A4_AT_300_DPI = (3508, 2480)
 """Height and width in pixels."""
