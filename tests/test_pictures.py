@@ -95,6 +95,14 @@ def test_a_picture_that_ends_with_the_page_keeps_its_tones_up_to_the_edge(cut, p
     assert np.abs(on_white_paper(page, cleaned, box) - tones()[cut][box])[known].max() <= 2
 
 
+def test_a_picture_on_a_large_page_is_found_in_squares_as_much_larger():
+    page = np.full((3600, 3500), 225, np.uint8)
+    page[1600:2400, 800:] = 100
+    (box,) = find_pictures(page, bleached(page, 200))
+    assert box == np.s_[1600:2400, 800:3500]
+    assert (on_white_paper(page, bleached(page, 200), box) == round(100 * 255 / 225)).all()
+
+
 @pytest.mark.parametrize("paper", [255, 215])
 def test_a_blot_is_no_picture(paper):
     page = np.full((400, 496), 255, np.float32)

@@ -72,35 +72,46 @@ class Piece:
     @cached_property
     def pixels(self) -> int:
         """Pixels it needs room for: of its window on the view or on the page, what is more."""
-        return max(self.tile.window.pixels, self._on_page(self.tile.window).pixels)
+        window = self.tile.window
+        return max(window.pixels, window.scaled(1 / self.job.scale).pixels)
+
+    @property
+    def core(self) -> Region:
+        """What it is responsible for, within its window of the view."""
+        return self.tile.core.within(self.tile.window)
 
     def cut_view(self) -> Pixels:
         """What the network sees of it."""
         return cut_window(self.job.view, self.tile.window)
 
-    def cut_page(self) -> Pixels:
-        """The page's own pixels in the same window."""
-        return cut_window(self.job.grey, self._on_page(self.tile.window))
+    @property
+    def page(self) -> Pixels:
+        """The page's own pixels that it is responsible for."""
+        return self.job.grey[self._on_page.slices]
 
-    def fill_in(self, cleaned: Pixels, traits: Traits | None = None) -> None:
-        """Put a cleaned window of the page in its place, less its halo; keep its core's traits.
+    @property
+    def cleaned(self) -> Pixels:
+        """The same pixels of the cleaned page, to be filled."""
+        return self.job.cleaned[self._on_page.slices]
+
+    def done(self, seconds: float, traits: Traits | None = None) -> None:
+        """Note that its pixels are filled.
 
         Args:
-            cleaned: (H, W) at the page's own size.
-            traits: of the same window, a place for every stride of the view.
+            seconds: that took, in the network.
+            traits: of its window, a place for every stride of the view; its core's are kept.
         """
         if traits is not None:
             stride = self.tile.window.shape[0] // traits.shape[0]
-            inner = self.tile.core.within(self.tile.window).in_strides(stride)
+            inner = self.core.in_strides(stride)
             self.job.traits.append(traits[inner.slices].reshape(-1, traits.shape[2]))
-        # a page that is seen reduced may end within the last pixel of the view
-        core = self._on_page(self.tile.core).clipped(self.job.grey.shape)
-        window = self._on_page(self.tile.window)
-        self.job.cleaned[core.slices] = cleaned[core.within(window).slices]
+        self.job.seconds += seconds
         self.job.waiting -= 1
 
-    def _on_page(self, region: Region) -> Region:
-        return region.scaled(1 / self.job.scale)
+    @property
+    def _on_page(self) -> Region:
+        # a page that is seen reduced may end within the last pixel of the view
+        return self.tile.core.scaled(1 / self.job.scale).clipped(self.job.grey.shape)
 
 
 def batch_pixels(batch: Sequence[Piece]) -> int:

@@ -26,7 +26,7 @@ from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.cleaning.codes import page_code
 from pipeline.cleaning.colour import luminance, recolour
 from pipeline.cleaning.faint import keep_faint
-from pipeline.cleaning.inference import Network, clean_windows, prepare
+from pipeline.cleaning.inference import Network, clean_pieces, prepare
 from pipeline.cleaning.integers import IntegerAutoencoder
 from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
@@ -249,16 +249,15 @@ class Cleaner:
         return None
 
     def _run(self, batch: Sequence[Piece]) -> None:
-        """Clean the tiles of a batch, and put them in their places."""
+        """Clean the tiles of a batch."""
         start = time.perf_counter()
         watched = self._watched()
         network = watched or self._ready.network
-        windows = clean_windows(network, batch, self._ready.device, self._ready.precision.dtype)
+        clean_pieces(network, batch, self._ready.device, self._ready.precision.dtype)
         traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
-        for piece, window, seen in zip(batch, windows, traits, strict=True):
-            piece.fill_in(window, seen)
-            piece.job.seconds += seconds
+        for piece, seen in zip(batch, traits, strict=True):
+            piece.done(seconds, seen)
 
 
 def _as_page_pixels(pixels: NDArray[Any]) -> Pixels:

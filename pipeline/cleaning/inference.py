@@ -1,4 +1,4 @@
-"""A batch of tiles through a network: arrays in, cleaned arrays out.
+"""A batch of tiles through a network: what it says of them is applied to their pages.
 
 The only place that moves pixels to a device and computes in its precision. Knows no order of
 pages and no memory limits.
@@ -20,6 +20,7 @@ from pipeline.cleaning.checkpoint import ModelCard, read_ranges
 from pipeline.cleaning.heap import keep_freed_memory
 from pipeline.cleaning.integers import IntegerAutoencoder, Ranges, can_compute
 from pipeline.cleaning.precision import Precision, choose_device, choose_precision
+from pipeline.cleaning.regions import Region
 from pipeline.options import PrecisionName
 from pipeline.pages import Pixels
 
@@ -91,10 +92,10 @@ def _bring(network: Network, device: torch.device, dtype: torch.dtype, ranges: R
     return network
 
 
-def clean_windows(
+def clean_pieces(
     network: Network, batch: Sequence[Piece], device: torch.device, dtype: torch.dtype
-) -> Pixels:
-    """Clean the windows of pieces of one kind.
+) -> None:
+    """Clean pieces of one kind, and fill in their pixels.
 
     Args:
         network: on the device.
@@ -103,59 +104,67 @@ def clean_windows(
         dtype: what convolutions compute in, uint8 for integers; the page's own pixels stay in
             float32.
 
-    Returns:
-        (N, H, W) uint8: the windows at the pages' own size, halos included.
-
     Raises:
         torch.OutOfMemoryError: the batch does not fit the device.
     """
-    scale = batch[0].job.scale
     with torch.inference_mode():
-        view = _load([piece.cut_view() for piece in batch], device)
-        page = view if scale == 1 else _load([piece.cut_page() for piece in batch], device)
+        view = _load(np.stack([piece.cut_view() for piece in batch])[:, None], device)
         with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
             gain, offset = network.coefficients(view.float().div_(255))
         offset = offset.float().mul_(255)
-        cleaned = torch.empty_like(page)
-        for start in range(0, view.shape[-2], BAND):
-            stop = min(start + BAND, view.shape[-2])
-            gains, result = (_rescale_rows(m, start, stop, 1 / scale) for m in (gain, offset))
-            rows = slice(round(start / scale), round(stop / scale))
-            result.addcmul_(gains, page[..., rows, :].float())
-            cleaned[..., rows, :] = result.round_().clamp_(0, 255)
-        return np.asarray(cleaned[:, 0].cpu().numpy(), np.uint8)
+        for piece, *maps in zip(batch, gain, offset, strict=True):
+            _apply(maps, piece, device)
 
 
-def _load(windows: list[Pixels], device: torch.device) -> Tensor:
-    """Return windows as (N, 1, H, W) uint8 on the device."""
-    batch = torch.from_numpy(np.stack(windows)[:, None])
+def _apply(maps: Sequence[Tensor], piece: Piece, device: torch.device) -> None:
+    """Apply gain and offset, each (1, h, w) of a piece's window, to the pixels of its core."""
+    page, cleaned = piece.page, piece.cleaned
+    core, factor = piece.core, 1 / piece.job.scale
+    height = BAND if device.type == "cpu" else len(core.rows)
+    for start in core.rows[::height]:
+        band = Region(range(start, min(start + height, core.rows.stop)), core.columns)
+        gain, result = (_rescaled(values, band, factor) for values in maps)
+        top = round((start - core.rows.start) * factor)
+        own = page[top : top + gain.shape[-2]]
+        rows, columns = own.shape
+        result = result[0, :rows, :columns]
+        result.addcmul_(gain[0, :rows, :columns], _load(own.copy(), device).float())
+        cleaned[top : top + rows] = result.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def _load(pixels: Pixels, device: torch.device) -> Tensor:
+    """Return pixels that nobody else has as a tensor on the device."""
+    tensor = torch.from_numpy(pixels)
     if device.type == "cuda":
-        batch = batch.pin_memory()
-    return batch.to(device, non_blocking=True)
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
-def _rescale_rows(values: Tensor, start: int, stop: int, factor: float) -> Tensor:
-    """Bring rows of a map to another size, aligned by the edges of its pixels.
+def _rescaled(values: Tensor, region: Region, factor: float) -> Tensor:
+    """Bring a region of a map, (1, h, w), to another size, aligned by the edges of its pixels.
 
     Returns:
-        Equal to the same rows of the whole map at that size; a view of them where it has that size.
+        Equal to the same region of the whole map at that size; may be changed.
     """
     if factor <= 1:
-        rows = values[..., start:stop, :].float()
-        return F.avg_pool2d(rows, round(1 / factor)) if factor < 1 else rows
-    # one row more on either side to interpolate with, where there is one
-    first, last = max(start - 1, 0), min(stop + 1, values.shape[-2])
-    enlarged = _enlarge(values[..., first:last, :].float(), round(factor))
-    return enlarged.narrow(-2, round((start - first) * factor), round((stop - start) * factor))
+        part = values[..., *region.slices].float()
+        return F.avg_pool2d(part, round(1 / factor)) if factor < 1 else part
+    # a pixel more on each side to interpolate with, where there is one
+    around = Region(
+        *(range(span.start - 1, span.stop + 1) for span in (region.rows, region.columns))
+    )
+    around = around.clipped(values.shape[-2:])
+    enlarged = _enlarge(values[..., *around.slices].float(), round(factor))
+    return enlarged[..., *region.within(around).scaled(factor).slices]
 
 
 def _enlarge(values: Tensor, factor: int) -> Tensor:
-    """Enlarge (N, 1, h, w) float32 maps bilinearly."""
+    """Enlarge a (1, h, w) float32 map bilinearly."""
     if values.device.type != "cpu":
-        return F.interpolate(values, scale_factor=factor, mode="bilinear", align_corners=False)
+        return F.interpolate(values[None], scale_factor=factor, mode="bilinear")[0]
     # OpenCV takes a fifth of the time
-    count, _, height, width = values.shape
-    enlarged = np.empty((count, 1, height * factor, width * factor), np.float32)
-    for one, large in zip(values[:, 0], enlarged[:, 0], strict=True):
-        cv2.resize(one.numpy(), large.shape[::-1], large, interpolation=cv2.INTER_LINEAR)
-    return torch.from_numpy(enlarged)
+    _, height, width = values.shape
+    size = width * factor, height * factor
+    return torch.from_numpy(cv2.resize(values[0].numpy(), size, interpolation=cv2.INTER_LINEAR))[
+        None
+    ]

@@ -25,7 +25,10 @@ WHITE = 250
 """Paper as light as this in the scan is white."""
 
 CELL = 8
-"""Side in pixels of the squares in which pictures are looked for."""
+"""Side in pixels of the squares in which pictures are looked for: twice that on a page of more than
+`LARGE` pixels, as one of 600 dpi is, and so on."""
+
+LARGE = 12_000_000
 
 SIDE = 8
 """Cells of the shorter side of a picture, at least."""
@@ -52,16 +55,17 @@ def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
         grey: (H, W) uint8, a page as scanned.
         cleaned: (H, W) uint8, what the network makes of it.
     """
-    size = tuple(length // CELL for length in grey.shape[::-1])
-    if min(size) < SIDE + 2:
+    cell = _cell(grey.shape)
+    height, width = (length // cell for length in grey.shape)
+    if min(height, width) < SIDE + 2:
         return []
-    whole = np.s_[: size[1] * CELL, : size[0] * CELL]
-    cells, answers = (resample(page[whole], 1 / CELL) for page in (grey, cleaned))
+    whole = np.s_[: height * cell, : width * cell]
+    cells, answers = (resample(page[whole], 1 / cell) for page in (grey, cleaned))
     darkest_paper = _darkest_paper(cells, answers >= WHITE)
     if darkest_paper is None:
         return []
     tinted = (cells < darkest_paper).astype(np.uint8)
-    boxes = (_to_the_edge(box, grey.shape) for box in _filled_boxes(tinted))
+    boxes = (_on_page(box, cell, grey.shape) for box in _filled_boxes(tinted))
     return [box for box in boxes if _stays_dark(cleaned[box])]
 
 
@@ -76,7 +80,8 @@ def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
     Returns:
         The pixels of the box, as scanned where the paper around is white already.
     """
-    around = tuple(slice(max(s.start - AROUND * CELL, 0), s.stop + AROUND * CELL) for s in box)
+    cell = _cell(page.shape)
+    around = tuple(slice(max(s.start - AROUND * cell, 0), s.stop + AROUND * cell) for s in box)
     inner = tuple(
         slice(s.start - a.start, s.stop - a.start) for s, a in zip(box, around, strict=True)
     )
@@ -94,15 +99,24 @@ def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
     # the outermost cells reach beyond the picture, but for the page's edge: what is paper there
     # stays white
     rim = _is_paper(cleaned[box])
-    rim[tuple(_within_rim(s, length) for s, length in zip(box, page.shape, strict=False))] = False
+    inner = tuple(_within(s, cell, length) for s, length in zip(box, page.shape, strict=False))
+    rim[inner] = False
     shown[rim] = cleaned[box][rim]
     return shown
 
 
-def _within_rim(box: slice, length: int) -> slice:
+def _cell(shape: tuple[int, ...]) -> int:
+    """Side in pixels of a cell of a page."""
+    side, pixels = CELL, shape[0] * shape[1]
+    while pixels > LARGE:
+        side, pixels = side * 2, pixels // 4
+    return side
+
+
+def _within(box: slice, rim: int, length: int) -> slice:
     """Along one side of a page, the part of a box without its rim, from the box's start."""
-    first = CELL if box.start else 0
-    last = box.stop - (CELL if box.stop < length else 0)
+    first = rim if box.start else 0
+    last = box.stop - (rim if box.stop < length else 0)
     return slice(first, last - box.start)
 
 
@@ -169,18 +183,14 @@ def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Box]:
     """Boxes of connected cells that fill them."""
     stats = cv2.connectedComponentsWithStats(tinted)[2]
     for left, top, width, height, area in stats[1:].tolist():
-        if min(width, height) < SIDE or area < FILLED * width * height:
-            continue
-        yield (
-            slice(top * CELL, (top + height) * CELL),
-            slice(left * CELL, (left + width) * CELL),
-        )
+        if min(width, height) >= SIDE and area >= FILLED * width * height:
+            yield slice(top, top + height), slice(left, left + width)
 
 
-def _to_the_edge(box: Box, shape: tuple[int, ...]) -> Box:
-    """Let a box that reaches the last whole cell of a page end with the page."""
+def _on_page(box: Box, cell: int, shape: tuple[int, ...]) -> Box:
+    """Say where a box of cells is on a page; one up to its last whole cell ends with the page."""
     rows, columns = (
-        slice(s.start, length if s.stop == length // CELL * CELL else s.stop)
+        slice(s.start * cell, length if s.stop == length // cell else s.stop * cell)
         for s, length in zip(box, shape, strict=True)
     )
     return rows, columns
