@@ -163,8 +163,6 @@ def _enlarge(values: Tensor, factor: int) -> Tensor:
     if values.device.type != "cpu":
         return F.interpolate(values[None], scale_factor=factor, mode="bilinear")[0]
     # OpenCV takes a fifth of the time
-    _, height, width = values.shape
-    size = width * factor, height * factor
-    return torch.from_numpy(cv2.resize(values[0].numpy(), size, interpolation=cv2.INTER_LINEAR))[
-        None
-    ]
+    size = values.shape[-1] * factor, values.shape[-2] * factor
+    enlarged = cv2.resize(values[0].numpy(), size, interpolation=cv2.INTER_LINEAR)
+    return torch.from_numpy(enlarged)[None]
