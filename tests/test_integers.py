@@ -162,6 +162,16 @@ def assert_alike_on_integers(floats: Autoencoder) -> None:
             assert 10 * error.log10() < -20
 
 
+@pytest.mark.parametrize("band", [1, 3, 7])
+def test_bands_of_the_head_do_not_show(band, monkeypatch):
+    rounded = IntegerAutoencoder(network(), measure_ranges(network(), pages()))
+    with torch.inference_mode():
+        whole = rounded.coefficients(pages(2))
+        monkeypatch.setattr(integers, "BAND", band)
+        banded = rounded.coefficients(pages(2))
+    assert all(torch.equal(one, other) for one, other in zip(whole, banded, strict=True))
+
+
 def test_a_channel_that_a_level_hardly_uses_does_not_make_its_sum_coarse():
     floats = copy.deepcopy(network())
     with torch.no_grad():

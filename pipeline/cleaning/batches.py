@@ -47,14 +47,14 @@ class Job:
     """(n, C) of each tile's core, for `pipeline.cleaning.novelty`; none unless it asks."""
 
     waiting: int = field(init=False)
-    """Tiles that are not filled in yet."""
+    """Pixels of the view that are not cleaned yet."""
 
     seconds: float = 0.0
     """Spent in the network."""
 
     def __post_init__(self) -> None:
         self.cleaned = np.empty_like(self.grey)
-        self.waiting = len(self.plan.tiles)
+        self.waiting = self.view.size
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ class Piece:
             inner = self.core.in_strides(stride)
             self.job.traits.append(traits[inner.slices].reshape(-1, traits.shape[2]))
         self.job.seconds += seconds
-        self.job.waiting -= 1
+        self.job.waiting -= self.tile.core.pixels
 
     @property
     def _on_page(self) -> Region:

@@ -21,13 +21,14 @@ import torch
 from numpy.typing import NDArray
 
 from models.autoencoder import Autoencoder
-from pipeline.cleaning.batches import Job, Piece, pack
+from pipeline.cleaning.batches import Job, Piece, Traits, pack
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.cleaning.codes import page_code
 from pipeline.cleaning.colour import luminance, recolour
 from pipeline.cleaning.faint import keep_faint
 from pipeline.cleaning.inference import Network, clean_pieces, prepare
 from pipeline.cleaning.integers import IntegerAutoencoder
+from pipeline.cleaning.lanes import Lanes
 from pipeline.cleaning.memory import Room
 from pipeline.cleaning.novelty import Calibration, Watched
 from pipeline.cleaning.pictures import find_pictures, on_white_paper
@@ -88,7 +89,8 @@ class CleanedPage:
     """Size at which the network saw it: 0.5 is half its height and width."""
 
     seconds: float
-    """Spent in the network; pages that shared a batch share its time by their pixels."""
+    """Spent in the network, by all threads that it ran on side by side; pages that shared a batch
+    share its time by their pixels."""
 
     novelty: float | None = None
     """Percentage of usual pages that are less unlike what the network was trained on, 0 to 100;
@@ -149,6 +151,9 @@ class Cleaner:
         tile = options.tile or kept or (2048 if on_gpu else TileOptions.size)
         plan_tiles((1, 1), TileOptions(tile, self.halo), self._grid)  # an error comes at once
         usual = 8 * tile**2 if on_gpu else min(tile**2, CPU_BATCH_PIXELS)
+        # two batches at once would take too much memory in fp32
+        alone = on_gpu or self.precision == "fp32"
+        self._lanes = Lanes(1 if alone else torch.get_num_threads())
         self._room = Room(self.device, tile, options.batch * tile**2 if options.batch else usual)
 
     @property
@@ -196,12 +201,14 @@ class Cleaner:
     def clean_pages(self, pages: Iterable[Page]) -> Iterator[CleanedPage]:
         """Clean pages one after the other, as they are asked for, and in their order.
 
-        Small pages share batches, so a few are read ahead: as many as fill one batch. An error
-        ends the iteration, whichever page it came from.
+        Small pages share batches, and on a CPU batches run side by side, so a few are read ahead:
+        as many as fill three batches. An error ends the iteration, whichever page it came from.
         """
         jobs: deque[Job] = deque()
-        for batch in pack(self._pieces(pages, jobs), lambda: self._room.batch_pixels):
-            self._room.run(batch, self._run)
+        batches = pack(self._pieces(pages, jobs), lambda: self._room.batch_pixels)
+        for pieces in self._lanes.map(lambda batch: self._room.run(batch, self._run), batches):
+            for piece, seconds, traits in pieces:
+                piece.done(seconds, traits)
             while jobs and not jobs[0].waiting:
                 yield self._finish(jobs.popleft())
 
@@ -248,16 +255,15 @@ class Cleaner:
             return Watched(self._ready.network)
         return None
 
-    def _run(self, batch: Sequence[Piece]) -> None:
-        """Clean the tiles of a batch."""
+    def _run(self, batch: Sequence[Piece]) -> list[tuple[Piece, float, Traits | None]]:
+        """Clean the tiles of a batch; returns them with the seconds they took, and their traits."""
         start = time.perf_counter()
         watched = self._watched()
         network = watched or self._ready.network
         clean_pieces(network, batch, self._ready.device, self._ready.precision.dtype)
         traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
-        for piece, seen in zip(batch, traits, strict=True):
-            piece.done(seconds, seen)
+        return [(piece, seconds, seen) for piece, seen in zip(batch, traits, strict=True)]
 
 
 def _as_page_pixels(pixels: NDArray[Any]) -> Pixels:

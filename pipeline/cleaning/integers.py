@@ -28,6 +28,10 @@ WEIGHT_LIMIT = 63
 """Largest weight. Processors without VNNI add products in pairs, in 16 bits, which 127 would
 overflow; one limit for all of them lets pages come out the same everywhere."""
 
+BAND = 64
+"""Rows of the outermost level that go through the head at once: its floats, and the maps that come
+of them, take five times the memory of all bytes before."""
+
 _SAMPLES = 4096
 """Places of a batch, at most, that a range is measured from."""
 
@@ -187,7 +191,23 @@ class IntegerAutoencoder:
             else:
                 x = up(x)
             x = _through(stack, _channels_to_blocks(x, 2))
-        return combine(_maps(self._head(x), self._patch), page)
+        return self._end(x, page)
+
+    def _end(self, x: Tensor, page: Tensor) -> tuple[Tensor, Tensor]:
+        """Return gain and offset from what the last level says, band by band."""
+        rows, patch = x.shape[2], self._patch
+        whole = torch.empty_like(page), torch.empty_like(page)
+        for start in range(0, rows, BAND):
+            stop = min(start + BAND, rows)
+            # a row more on each side for the head, and a pixel for the sharpening
+            first, last = max(start - 1, 0), min(stop + 1, rows)
+            seen = x[:, :, first:last].contiguous(memory_format=torch.channels_last)
+            maps = _maps(self._head(seen), patch)
+            inner = slice((start - first) * patch, (stop - first) * patch)
+            parts = combine(maps, page[:, :, first * patch : last * patch])
+            for result, part in zip(whole, parts, strict=True):
+                result[:, :, start * patch : stop * patch] = part[:, :, inner]
+        return whole
 
 
 class _Path:

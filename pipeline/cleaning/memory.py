@@ -8,6 +8,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 
@@ -16,7 +17,7 @@ from pipeline.errors import PagewashError
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[Sequence[Piece]], None]
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -34,21 +35,24 @@ class Room:
 
     _said: bool = field(default=False, init=False)
 
-    def run(self, batch: Sequence[Piece], work: Work) -> None:
+    def run(
+        self, batch: Sequence[Piece], work: Callable[[Sequence[Piece]], list[Result]]
+    ) -> list[Result]:
         """Call `work` with a batch, or with smaller parts of it until they fit.
+
+        Returns:
+            What it returned, of all parts.
 
         Raises:
             PagewashError: the smallest of tiles does not fit.
         """
         try:
-            work(batch)
-            return
+            return work(batch)
         except torch.OutOfMemoryError:
             pass  # the error must be gone before the next try: it holds on to the memory
         parts = _halves(batch, self.device)
         self._shrink(batch, parts)
-        for part in parts:
-            self.run(part, work)
+        return [result for part in parts for result in self.run(part, work)]
 
     def _shrink(self, batch: Sequence[Piece], parts: Sequence[Sequence[Piece]]) -> None:
         """Take note that a batch did not fit: nothing larger than its parts is tried again."""
@@ -78,5 +82,4 @@ def _halves(batch: Sequence[Piece], device: str) -> tuple[Sequence[Piece], Seque
             f"{device} has no memory left for a tile of {height} x {width} px; "
             "end what else is using it, or choose --device cpu"
         )
-    piece.job.waiting += 1
     return [Piece(piece.job, halves[0])], [Piece(piece.job, halves[1])]
