@@ -36,10 +36,12 @@ def test_as_many_run_at_once_as_there_are_lanes():
     assert len(set(Lanes(4).map(lambda _: together.wait(), range(COUNT)))) == COUNT
 
 
-def test_each_lane_has_its_share_of_torchs_threads_and_the_caller_keeps_all():
+@pytest.mark.parametrize("own", [3, 4])
+def test_each_lane_has_its_share_of_torchs_threads_and_the_caller_keeps_its_own(threads, own):
     lanes = Lanes(4)
+    threads(own)
     assert list(lanes.map(lambda _: torch.get_num_threads(), range(6))) == [4 // COUNT] * 6
-    assert torch.get_num_threads() == 4
+    assert torch.get_num_threads() == own
 
 
 def test_threads_to_come_have_all_of_torchs_threads():
@@ -56,6 +58,11 @@ def test_where_there_is_one_thread_the_caller_computes(threads, shared, own):
     lanes = Lanes(shared)
     threads(own)
     assert set(lanes.map(lambda _: threading.get_ident(), range(3))) == {threading.get_ident()}
+
+
+def test_a_lone_item_is_the_callers_who_has_all_threads():
+    found = list(Lanes(4).map(lambda _: (threading.get_ident(), torch.get_num_threads()), [0]))
+    assert found == [(threading.get_ident(), 4)]
 
 
 def test_little_is_taken_before_it_is_wanted():

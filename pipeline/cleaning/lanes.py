@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 import torch
@@ -37,10 +38,14 @@ class Lanes:
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield what `work` returns for each item, in order.
 
-        One more item than there are lanes is taken before the first result. A caller whose own
-        number of torch's threads is smaller than that of the lanes computes by itself.
+        One more item than there are lanes is taken before the first result. A lone item is computed
+        by the caller, on all of its threads; a caller with fewer threads than lanes computes all.
         """
-        if min(self._threads, torch.get_num_threads()) < COUNT:
+        items = iter(items)
+        first = list(islice(items, COUNT))
+        lone, items = len(first) < COUNT, chain(first, items)
+        del first  # their pages are not to be kept
+        if lone or min(self._threads, torch.get_num_threads()) < COUNT:
             yield from map(work, items)
             return
         pool = self._started()
@@ -65,7 +70,7 @@ class Lanes:
 
     def _share_threads(self, pool: ThreadPoolExecutor) -> None:
         """Give each lane its share of torch's threads."""
-        all_here = threading.Barrier(COUNT)
+        all_here, own = threading.Barrier(COUNT), torch.get_num_threads()
 
         def set_share() -> None:
             all_here.wait()  # or one lane might do this twice
@@ -75,4 +80,4 @@ class Lanes:
         for future in [pool.submit(set_share) for _ in range(COUNT)]:
             future.result()
         # torch takes the number that was set last for that of threads to come
-        torch.set_num_threads(self._threads)
+        torch.set_num_threads(own)
