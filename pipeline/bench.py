@@ -235,7 +235,8 @@ def _choices(
         f"cuts this page into {len(plan.tiles)} of {height}x{width} px; the halos make it "
         f"{overhead(plan):.2f} px for each px{later}"
     )
-    processors = available_processors()
+    processors, at_once = available_processors(), cleaner.batches_at_once
+    shared = f"; {at_once} tiles at a time share them" if at_once > 1 else ""
     return (
         Choice("device", cleaner.device, auto if options.device == "auto" else asked),
         Choice("precision", cleaner.precision, cleaner.precision_reason),
@@ -243,7 +244,7 @@ def _choices(
         Choice(
             "threads of the network",
             str(torch.get_num_threads()),
-            "torch takes one for each core; OMP_NUM_THREADS changes it",
+            f"torch takes one for each core; OMP_NUM_THREADS changes it{shared}",
         ),
         Choice(
             "threads to read, and to write",

@@ -213,11 +213,13 @@ def pages(shapes: list[tuple[int, int]], seen: list[int] | None = None) -> Itera
         yield Page(scan(*shape, seed=index), (300, 300), index=index)
 
 
-def test_pages_come_back_in_order_and_as_if_each_were_alone():
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_pages_come_back_in_order_and_as_if_each_were_alone(precision):
     shapes = [(40, 60), (300, 200), (41, 61), (40, 60), (130, 30), (40, 60)]
-    together = list(cleaner(NETWORK, tile=128, batch=3).clean_pages(pages(shapes)))
+    options = {"tile": 128, "precision": precision}
+    together = list(cleaner(NETWORK, batch=3, **options).clean_pages(pages(shapes)))
     assert [cleaned.page.index for cleaned in together] == list(range(len(shapes)))
-    alone = cleaner(NETWORK, tile=128)
+    alone = cleaner(NETWORK, **options)
     for cleaned, page in zip(together, pages(shapes), strict=True):
         difference = cleaned.page.pixels.astype(int) - alone.clean(page.pixels, 300)
         assert np.abs(difference).max() <= 1
@@ -265,6 +267,14 @@ def test_pages_are_read_as_they_are_needed():
     assert len(seen) <= 2
 
 
+@pytest.mark.parametrize(("precision", "at_once"), [("fp32", 1), ("bf16", COUNT)])
+def test_batches_run_side_by_side_but_in_fp32_which_takes_too_much_memory(
+    precision, at_once, monkeypatch
+):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert cleaner(FakeNetwork(), precision=precision).batches_at_once == at_once
+
+
 def test_no_pages_give_no_pages():
     assert list(cleaner(FakeNetwork()).clean_pages([])) == []
 
@@ -287,8 +297,9 @@ def test_an_error_of_the_source_of_pages_reaches_the_caller():
         list(cleaner(FakeNetwork()).clean_pages(broken()))
 
 
-def test_threads_can_share_a_cleaner():
-    shared = cleaner(NETWORK, tile=104)
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_threads_can_share_a_cleaner(precision):
+    shared = cleaner(NETWORK, tile=104, precision=precision)
     scans = [scan(150 + index, 140, seed=index) for index in range(4)]
     expected = [shared.clean(page) for page in scans]
     results: list[list[np.ndarray]] = [[] for _ in scans]

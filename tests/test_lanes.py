@@ -53,6 +53,11 @@ def test_threads_to_come_have_all_of_torchs_threads():
     assert found == [4]
 
 
+@pytest.mark.parametrize(("shared", "count"), [(1, 1), (2, COUNT), (7, COUNT)])
+def test_there_are_no_more_lanes_than_threads(shared, count):
+    assert Lanes(shared).count == count
+
+
 @pytest.mark.parametrize(("shared", "own"), [(1, 4), (4, 1)])
 def test_where_there_is_one_thread_the_caller_computes(threads, shared, own):
     lanes = Lanes(shared)

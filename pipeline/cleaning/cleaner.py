@@ -157,6 +157,11 @@ class Cleaner:
         self._room = Room(self.device, tile, options.batch * tile**2 if options.batch else usual)
 
     @property
+    def batches_at_once(self) -> int:
+        """Batches of tiles that run side by side; they share torch's threads."""
+        return self._lanes.count
+
+    @property
     def tile(self) -> int:
         """Longest side of a tile, halo included; it shrinks where memory is short."""
         return self._room.tile

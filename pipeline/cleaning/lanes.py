@@ -35,6 +35,11 @@ class Lanes:
         self._starting = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return COUNT if self._threads >= COUNT else 1
+
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield what `work` returns for each item, in order.
 
