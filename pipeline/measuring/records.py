@@ -177,7 +177,7 @@ SCHEMA = pa.schema(
         ),
         _column("ocr_confidence_after", _float, "The same, cleaned"),
         _column("seconds_read", _float, "Time to read and decode"),
-        _column("seconds_clean", _float, "Time in the network"),
+        _column("seconds_clean", _float, "Time in the network, of tiles side by side added up"),
         _column("seconds_measure", _float, "Time for these metrics"),
         _column("seconds_write", _float, "Time to encode and write"),
         _column("status", _text, "cleaned, skipped, review (look at it) or failed", always=True),
