@@ -251,13 +251,15 @@ def test_a_large_page_is_not_waited_for_by_a_small_one_for_ever():
     assert seen == [0, 1]
 
 
-def test_what_waits_for_its_batch_is_bounded_by_the_pixels_of_those_under_way():
+@pytest.mark.parametrize(("precision", "batches"), [("fp32", 1), ("bf16", COUNT + 2)])
+def test_what_waits_for_its_batch_is_bounded_by_the_pixels_of_those_under_way(precision, batches):
     shapes = [(40 + 8 * index, 200) for index in range(40)]  # each of another size
-    cleaned = cleaner(FakeNetwork(), tile=512).clean_pages(pages(shapes, seen := []))
+    network = cleaner(FakeNetwork(), tile=512, precision=precision)
+    cleaned = network.clean_pages(pages(shapes, seen := []))
     for _ in cleaned:
         waiting = [(40 + 8 * index) * 200 for index in seen[1:-1]]
         seen.pop(0)
-        assert sum(waiting) <= (COUNT + 2) * 512**2
+        assert sum(waiting) <= batches * 512**2
 
 
 def test_pages_are_read_as_they_are_needed():

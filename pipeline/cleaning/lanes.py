@@ -46,11 +46,14 @@ class Lanes:
         One more item than there are lanes is taken before the first result. A lone item is computed
         by the caller, on all of its threads; a caller with fewer threads than lanes computes all.
         """
+        if min(self._threads, torch.get_num_threads()) < COUNT:
+            yield from map(work, items)
+            return
         items = iter(items)
         first = list(islice(items, COUNT))
         lone, items = len(first) < COUNT, chain(first, items)
         del first  # their pages are not to be kept
-        if lone or min(self._threads, torch.get_num_threads()) < COUNT:
+        if lone:
             yield from map(work, items)
             return
         pool = self._started()

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cleaning.scale import resample
+from pipeline.cleaning.scale import LARGE, resample
 from pipeline.pages import Pixels
 
 Box = tuple[slice, slice]
@@ -27,8 +27,6 @@ WHITE = 250
 CELL = 8
 """Side in pixels of the squares in which pictures are looked for: twice that on a page of more than
 `LARGE` pixels, as one of 600 dpi is, and so on."""
-
-LARGE = 12_000_000
 
 SIDE = 8
 """Cells of the shorter side of a picture, at least."""
@@ -99,8 +97,8 @@ def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
     # the outermost cells reach beyond the picture, but for the page's edge: what is paper there
     # stays white
     rim = _is_paper(cleaned[box])
-    inner = tuple(_within(s, cell, length) for s, length in zip(box, page.shape, strict=False))
-    rim[inner] = False
+    middle = tuple(_within(s, cell, length) for s, length in zip(box, page.shape, strict=False))
+    rim[middle] = False
     shown[rim] = cleaned[box][rim]
     return shown
 
