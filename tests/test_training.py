@@ -117,7 +117,7 @@ def test_a_state_of_another_network_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [{"steps": 0}, {"batch": 0}, {"averaging": 1.0}, {"learning_rate": 0.0},
-     {"pairs": PairOptions(crop=33)}],
+     {"balance": -1.0}, {"pairs": PairOptions(crop=33)}],
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused(changes):
     with pytest.raises(OptionError):
@@ -131,6 +131,20 @@ def test_sparsity_makes_the_code_smaller(tmp_path):
         return load_checkpoint(path).network.encode(batch.seen / 255).abs().mean()
 
     assert size_of_code(1.0) < size_of_code(0.0)
+
+
+def test_crops_beyond_help_take_little_from_the_others_where_errors_are_balanced(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 2, (64, 64), dtype=np.uint8) * 255
+    hopeless = RealPair(np.full_like(noise, 128), noise)
+
+    def error(balance):
+        settings = options(steps=120, checkpoint_every=120, balance=balance, learning_rate=1e-2)
+        pairs = replace(source(settings), real=[*stripes(), *3 * [hopeless]])
+        path = train(tmp_path / str(balance), settings, pairs, ModelCard("test"))
+        good = tensors(source(settings).batch(range(8)))
+        return rmse(load_checkpoint(path, fold=False).network, good)
+
+    assert error(0.03) < 0.8 * error(0.0)
 
 
 def test_restored_crops_are_within_0_and_1(tmp_path):

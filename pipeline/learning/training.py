@@ -62,6 +62,11 @@ class TrainingOptions:
     """How much an error counts that is whiter than white or blacker than black, as a share: such
     values are cut off, so that paper comes out white and not nearly so."""
 
+    balance: float = 0.03
+    """Error of a crop from which on it counts less and less: its share in a step falls as
+    1 / (1 + error / balance), or crops beyond help would drown the fine edges of good ones. 0
+    counts all crops alike."""
+
     sparsity: float = 0.0
     """Weight of the mean absolute activation of the bottleneck, a penalty on the code."""
 
@@ -112,6 +117,8 @@ class TrainingOptions:
                 f"batch ({self.batch}) and learning rate ({self.learning_rate}) must be positive "
                 f"and averaging ({self.averaging}) at least 0 and below 1"
             )
+        if self.balance < 0:
+            raise OptionError(f"a balance of {self.balance} turns errors around; give 0 or more")
         stride = self.network.patch * 2 ** (len(self.network.channels) - 1)
         if self.pairs.crop % (unit := math.lcm(stride, round(LARGEST))):
             raise OptionError(
@@ -219,12 +226,14 @@ class Run:
         beyond = ((y == 1) & (error > 0)) | ((y == 0) & (error < 0))
         error = torch.where(beyond, self.options.overshoot * error, error)
         weight = 1 + self.options.ink_weight * (1 - y)
-        loss = error.new_zeros(())
+        crops = error.new_zeros(len(error))
         if "l1" in self.options.loss:
-            loss = loss + (weight * error.abs()).mean()
+            crops = crops + (weight * error.abs()).mean((1, 2, 3))
         if "mse" in self.options.loss:
-            loss = loss + (weight * error.square()).mean()
-        return loss + self.options.sparsity * code.abs().mean()
+            crops = crops + (weight * error.square()).mean((1, 2, 3))
+        if balance := self.options.balance:
+            crops = balance * torch.log1p(crops / balance)
+        return crops.mean() + self.options.sparsity * code.abs().mean()
 
     def shipped(self) -> Autoencoder:
         """The network that a checkpoint gets: the average, or the last one without averaging."""
