@@ -243,12 +243,7 @@ def _common_paper(scan: StrokeMap, clean: StrokeMap) -> np.ndarray:
 
 def _unevenness(grey: np.ndarray, paper: np.ndarray) -> float:
     """Spread of the paper's mean level over squares of 8 px that are at least half paper."""
-    height, width = (length // 8 for length in grey.shape)
-    bare = cv2.bitwise_and(grey, paper)
-    level, share = (
-        cv2.resize(image[: height * 8, : width * 8], (width, height), interpolation=cv2.INTER_AREA)
-        for image in (bare, paper)
-    )
+    level, share = (reduce(image, 8) for image in (cv2.bitwise_and(grey, paper), paper))
     known = share >= 128
     if not known.any():
         return 0.0
