@@ -185,6 +185,7 @@ def evaluate(
     language: str | None = None,
     out: Path | None = None,
     cache: Path | None = None,
+    margin: int = 0,
     jobs: int = 1,
 ) -> int:
     """Score a model on pages whose clean original or text is known.
@@ -201,6 +202,7 @@ def evaluate(
         language: Tesseract's name of the pages' language; the default is from a pages.csv, or eng.
         out: Parquet file for the scores of every page.
         cache: Folder that keeps what Tesseract read, for the next evaluation.
+        margin: White around each page when Tesseract reads it, in pixels.
         jobs: Pages at a time.
     """
     from flows.reports import scores_table
@@ -212,7 +214,7 @@ def evaluate(
 
     console.set_up_logging(quiet=False, verbose=False)
     cases = find_pairs(folder, truth, group) if truth else find_transcribed(folder, language, group)
-    chosen = EvaluationOptions(BASELINES if baselines else (), cache, jobs)
+    chosen = EvaluationOptions(BASELINES if baselines else (), cache, margin, jobs)
 
     from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 

@@ -132,3 +132,23 @@ def test_a_page_is_read_once_for_all_evaluations_that_share_a_cache(tmp_path, mo
     monkeypatch.setattr(text, "recognise", not_again)
     again = evaluate(as_it_is, cases, options)
     assert again.mean(CLEANED).figures.cer == first.mean(CLEANED).figures.cer == 0
+
+
+@needs_tesseract
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pages_are_read_with_as_much_white_around_them_as_asked_for(
+    tmp_path, monkeypatch, channels
+):
+    page = np.zeros((160, 640, 3) if channels == 3 else (160, 640), np.uint8)
+    save(tmp_path / "1.png", page)
+    (tmp_path / "1.gt.txt").write_text("nothing", encoding="utf-8")
+    read = []
+    monkeypatch.setattr(text, "recognise", lambda page, *more: read.append(page) or "")
+    evaluate(as_it_is, find_transcribed(tmp_path), EvaluationOptions(margin=5))
+    for framed in read:
+        assert framed.shape[:2] == (170, 650)
+        assert not framed[5:-5, 5:-5].any()
+        assert framed.sum() == 255 * (framed.size - page.size)
+    assert len(read) == 2
+    with pytest.raises(OptionError, match="0 or more"):
+        EvaluationOptions(margin=-1)
