@@ -95,7 +95,7 @@ def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, he
 def test_a_convolution_is_that_of_its_rounded_numbers(inputs, outputs, side, kernel, relu, low):
     torch.manual_seed(inputs * outputs + side)
     conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-    source = Bytes.covering(torch.tensor([[low] * inputs, [1.0] * inputs]))
+    source = Bytes.covering(torch.tensor([[low] * inputs, [1.0] * inputs, [0.3] * inputs]))
     x = torch.randint(0, 256, (2, inputs, side, side), dtype=torch.uint8)
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
@@ -106,14 +106,30 @@ def test_a_convolution_is_that_of_its_rounded_numbers(inputs, outputs, side, ker
     assert torch.allclose(IntegerConvolution(conv, source, None, relu)(x), expected, atol=1e-4)
 
 
+def test_rounded_weights_do_not_shift_the_mean_of_what_comes_out():
+    torch.manual_seed(4)
+    conv = nn.Conv2d(32, 8, 1)
+    x = torch.randint(0, 256, (1, 32, 20, 20), dtype=torch.uint8)
+    x = x.contiguous(memory_format=torch.channels_last)
+    unknown = Bytes.covering(torch.tensor([[0.0], [2.0], [0.0]]).repeat(1, 32))
+    known = replace(unknown, mean=numbers(x, unknown).mean((0, 2, 3)))
+    with torch.no_grad():
+        exact = conv(numbers(x, known))
+    off, still_off = (
+        (IntegerConvolution(conv, source, None, relu=False)(x) - exact).mean((0, 2, 3)).abs()
+        for source in (known, unknown)
+    )
+    assert off.max() < 1e-4 < 0.1 * still_off.max()
+
+
 def test_bytes_that_go_out_stand_for_the_same_numbers_as_floats_would():
     torch.manual_seed(1)
     conv = nn.Conv2d(8, 12, 3, padding=1)
-    source = Bytes.covering(torch.rand(2, 8) * torch.tensor([[0.0], [3.0]]))
+    source = Bytes.covering(torch.rand(3, 8) * torch.tensor([[0.0], [3.0], [1.0]]))
     x = torch.randint(0, 256, (1, 8, 10, 10), dtype=torch.uint8)
     x = x.contiguous(memory_format=torch.channels_last)
     exact = IntegerConvolution(conv, source, None, relu=False)(x)
-    span = torch.stack([exact.amin((0, 2, 3)), exact.amax((0, 2, 3))])
+    span = torch.stack([exact.amin((0, 2, 3)), exact.amax((0, 2, 3)), exact.mean((0, 2, 3))])
     result = Bytes.covering(span)
     found = numbers(IntegerConvolution(conv, source, result, relu=False)(x), result)
     # half a step of each channel, and a little for the weights, which are rounded anew
@@ -124,8 +140,10 @@ def test_bytes_that_go_out_stand_for_the_same_numbers_as_floats_would():
 def test_another_activation_can_be_added_to_a_convolution():
     torch.manual_seed(2)
     conv = nn.Conv2d(4, 6, 1)
-    source, other = (Bytes.covering(torch.tensor([[0.0] * n, [2.0] * n])) for n in (4, 6))
-    result = Bytes.covering(torch.tensor([[-4.0] * 6, [6.0] * 6]), other.unit)
+    source, other = (
+        Bytes.covering(torch.tensor([[0.0], [2.0], [1.0]]).repeat(1, n)) for n in (4, 6)
+    )
+    result = Bytes.covering(torch.tensor([[-4.0], [6.0], [1.0]]).repeat(1, 6), other.unit)
     x, y = (
         torch.randint(0, 256, (1, n, 7, 7), dtype=torch.uint8).contiguous(
             memory_format=torch.channels_last
@@ -258,6 +276,7 @@ def test_a_network_of_another_activation_or_without_ranges_cannot_run_on_integer
     assert can_compute(network(), ranges)
     assert not can_compute(network(replace(SMALL, activation="silu")), ranges)
     assert not can_compute(network(), {})
+    assert not can_compute(network(), {name: span[:2] for name, span in ranges.items()})
     assert not can_compute(network(replace(SMALL, layers=(2, 2, 1))), ranges)
     assert not can_compute(object(), ranges)
 

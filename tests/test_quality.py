@@ -15,6 +15,8 @@ from pipeline.cleaning.checkpoint import load_checkpoint, read_ranges, shipped_m
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
 from pipeline.cleaning.integers import can_compute
 from pipeline.evaluation.truth import psnr, rmse, ssim
+from pipeline.options import PrecisionName
+from pipeline.speed import draw_page
 
 SAMPLES = Path(__file__).parents[1] / "data/samples"
 NOISY_OFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
@@ -50,16 +52,29 @@ def test_bf16_and_fp32_agree_on_the_samples(cleaner):
     assert psnr(*cleaned, data_range=255) >= 45
 
 
-def test_integers_and_fp32_agree_on_the_samples(cleaner):
+@pytest.fixture(scope="module")
+def floats_and_integers(cleaner) -> list[Cleaner]:
+    """A shipped model in two precisions."""
     network = load_checkpoint(cleaner.model_id)
     if not can_compute(network.network, read_ranges(network.card)):
         pytest.skip("this torch has no integer convolutions for this machine")
-    dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
-    cleaned = [
-        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name)).clean(dirty, 150)
-        for name in ("fp32", "int8")
+    precisions: tuple[PrecisionName, ...] = ("fp32", "int8")
+    return [
+        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name))
+        for name in precisions
     ]
+
+
+def test_integers_and_fp32_agree_on_the_samples(floats_and_integers):
+    dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
+    cleaned = [cleaner.clean(dirty, 150) for cleaner in floats_and_integers]
     assert psnr(*cleaned, data_range=255) >= 38
+
+
+def test_paper_is_as_white_on_integers_as_in_fp32(floats_and_integers):
+    toned = draw_page()[1000:1600]  # darker and darker from left to right
+    floats, integers = (cleaner.clean(toned, 300) == 255 for cleaner in floats_and_integers)
+    assert integers.mean() > floats.mean() - 0.01
 
 
 def photographs() -> dict[str, np.ndarray]:

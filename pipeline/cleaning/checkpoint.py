@@ -185,10 +185,12 @@ def read_ranges(card: ModelCard) -> Ranges:
         InputError: they are damaged.
     """
     try:
-        spans = {name: floats_of(text).reshape(2, -1) for name, text in card.ranges.items()}
+        spans = {name: floats_of(text).reshape(3, -1) for name, text in card.ranges.items()}
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again."
+            f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again, or "
+            "measure them anew: python -m pipeline.learning.averaging NEW.safetensors "
+            "OLD.safetensors=1 /usr/share/fonts"
         ) from error
     return {name: torch.from_numpy(span) for name, span in spans.items()}
 

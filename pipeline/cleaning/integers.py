@@ -17,8 +17,9 @@ from models.autoencoder import Autoencoder, ConvUnit, combine
 from pipeline.cleaning.openmp import ask_for_certain_threads
 
 Ranges = Mapping[str, Tensor]
-"""(2, C): from where to where the channels of an activation reach, by the name of the module that
-makes it. The sums that go into a level of the decoder bear its name with `.input`."""
+"""(3, C): from where to where the channels of an activation reach, and their mean between, by the
+name of the module that makes it. The sums that go into a level of the decoder bear its name with
+`.input`."""
 
 COVERED = 0.998
 """Share of an activation that its range covers, in the middle. What is beyond is cut off: it is
@@ -32,6 +33,11 @@ BAND = 64
 """Rows of the outermost level that go through the head at once: its floats, and the maps that come
 of them, take five times the memory of all bytes before."""
 
+WHITER = 1 / 255
+"""Added to every offset, whose errors of rounding are about as large. What is whiter than white is
+cut off, and so are errors to that side; those to the other would leave paper at 254, which packs
+badly."""
+
 _SAMPLES = 4096
 """Places of a batch, at most, that a range is measured from."""
 
@@ -41,7 +47,10 @@ def can_compute(network: object, ranges: Ranges) -> bool:
     here = torch.backends.mkldnn.is_available() and hasattr(torch.ops.onednn, "qconv2d_pointwise")
     if not here or not isinstance(network, Autoencoder) or network.options.activation != "relu":
         return False
-    return ranges.keys() >= _units(network).keys() | _sums(network).keys()
+    channels = {name: unit.conv.out_channels for name, unit in _units(network).items()}
+    channels |= dict(zip(_sums(network), network.options.channels, strict=False))
+    known = {name: tuple(span.shape) for name, span in ranges.items()}
+    return known.items() >= {name: (3, count) for name, count in channels.items()}.items()
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +70,29 @@ class Bytes:
     unit: Tensor
     """(C,) float32, above 0."""
 
+    mean: Tensor
+    """(C,): what they stand for on the average."""
+
     @classmethod
     def covering(cls, span: Tensor, unit: Tensor | None = None) -> "Bytes":
-        """Return bytes for channels that reach over `span`, (2, C); each one's own unit if none."""
-        unit = span.abs().amax(0) if unit is None else unit
+        """Return bytes for channels of these ranges, (3, C); each one's own unit if none."""
+        unit = span[:2].abs().amax(0) if unit is None else unit
         unit = unit.clamp(min=1e-3 * float(unit.max()) + 1e-9)
         low, high = float((span[0] / unit).min()), float((span[1] / unit).max())
         low, high = min(low, 0.0), max(high, 1e-3)
         step = (high - low) / 255
-        return cls(step, round(-low / step), unit)
+        return cls(step, round(-low / step), unit, span[2])
 
 
 class IntegerConvolution:
-    """A convolution from bytes to bytes, or to float32; the activation, if any, is ReLU."""
+    """A convolution from bytes to bytes, or to float32; the activation, if any, is ReLU.
+
+    Rounded weights shift what comes out on the average. The bias takes that back, or paper would
+    come out a grey level or two too dark, or the other way round.
+
+    Source:
+        Bias correction in M. Nagel et al., as for `Bytes`.
+    """
 
     def __init__(self, conv: nn.Conv2d, source: Bytes, result: Bytes | None, relu: bool):
         """Round the weights of a convolution.
@@ -92,6 +111,8 @@ class IntegerConvolution:
             weight, bias = weight / unit.view(-1, 1, 1, 1), bias / unit
         self._steps = weight.abs().amax((1, 2, 3)).clamp(min=1e-9) / WEIGHT_LIMIT
         rounded = (weight / self._steps.view(-1, 1, 1, 1)).round().to(torch.int8)
+        shift = rounded * self._steps.view(-1, 1, 1, 1) - weight
+        bias = bias - shift.sum((2, 3)) @ (source.mean / source.unit)
         self._zeros = torch.zeros(len(weight), dtype=torch.int32)
         self._bias, self._source, self._relu = bias, source, "relu" if relu else "none"
         self._result = (result.step, result.zero) if result else (1.0, 0)
@@ -142,7 +163,8 @@ class IntegerAutoencoder:
         self._encoder, self._down, self._up, self._decoder = [], [], [], []
         innermost = len(network.down)
 
-        path = _Path(ranges, Bytes(1 / 255, 0, torch.ones(self._patch**2)))
+        patch = self._patch**2
+        path = _Path(ranges, Bytes(1 / 255, 0, torch.ones(patch), torch.zeros(patch)))
         self._stem = path.unit("stem", network.stem)
         for level, (stack, down) in enumerate(zip(network.encoder, network.down, strict=False)):
             joined = f"decoder.{level}.input" if self._skips else None
@@ -202,7 +224,8 @@ class IntegerAutoencoder:
             # a row more on each side for the head, and a pixel for the sharpening
             first, last = max(start - 1, 0), min(stop + 1, rows)
             seen = x[:, :, first:last].contiguous(memory_format=torch.channels_last)
-            maps = _maps(self._head(seen), patch)
+            gain, offset, *sharpening = _maps(self._head(seen), patch)
+            maps = gain, offset.add_(WHITER), *sharpening
             inner = slice((start - first) * patch, (stop - first) * patch)
             parts = combine(maps, page[:, :, first * patch : last * patch])
             for result, part in zip(whole, parts, strict=True):
@@ -246,7 +269,7 @@ class _Path:
 
     def _between(self, *names: str) -> Tensor:
         """Units for activations that have to share them: between those that each would have."""
-        own = torch.stack([self._ranges[name].abs().amax(0) for name in names])
+        own = torch.stack([self._ranges[name][:2].abs().amax(0) for name in names])
         # a channel that one of them hardly uses must not make the other one's numbers huge
         return own.maximum(own.amax(0) / 10).clamp(min=1e-6).log().mean(0).exp()
 
@@ -315,11 +338,14 @@ def measure_ranges(network: Autoencoder, pages: Tensor) -> Ranges:
     with _watched(network, see):
         for page in pages.split(1):
             network.coefficients(page)
-    outside = (1 - COVERED, COVERED)
-    return {
-        name: torch.stack([_quantile(torch.cat(values, 1), share) for share in outside])
-        for name, values in seen.items()
-    }
+    return {name: _range(torch.cat(values, 1)) for name, values in seen.items()}
+
+
+def _range(values: Tensor) -> Tensor:
+    """Return (3, C) of the values, (C, n), of an activation."""
+    low, high = (_quantile(values, share) for share in (1 - COVERED, COVERED))
+    mean = values.clamp(low[:, None], high[:, None]).mean(1)
+    return torch.stack([low, high, mean])
 
 
 def _quantile(values: Tensor, share: float) -> Tensor:
@@ -351,7 +377,7 @@ def _watched(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterat
             hook.remove()
 
 
-def _units(network: Autoencoder) -> dict[str, nn.Module]:
+def _units(network: Autoencoder) -> dict[str, ConvUnit]:
     """Whatever ends in an activation, by name."""
     return {name: part for name, part in network.named_modules() if isinstance(part, ConvUnit)}
 

@@ -175,7 +175,7 @@ def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable
     page = torch.zeros(1, channels, side, side, device=device)
     page = page.to(dtype=dtype, memory_format=torch.channels_last)
     if dtype == torch.uint8:
-        scale = Bytes(1 / 255, 0, torch.ones(channels))
+        scale = Bytes(1 / 255, 0, torch.ones(channels), torch.zeros(channels))
         return partial(IntegerConvolution(conv, scale, scale, relu=True), page)
     conv = conv.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return partial(conv, page)
