@@ -11,6 +11,7 @@ import math
 import cv2
 import numpy as np
 
+from pipeline.blocks import block_means
 from pipeline.pages import Pixels
 
 X_HEIGHT_INCHES = 4.5 / 72
@@ -91,8 +92,7 @@ def measure_text_height(grey: Pixels) -> float | None:
 
 def _text_height(grey: Pixels, factor: float, small: bool) -> float | None:
     """Measure letters on a page, or on a part of it, at half its size or as it is."""
-    if factor != 1:
-        grey = resample(grey, factor)
+    grey = resample(grey, factor)
     soft = grey if small else cv2.GaussianBlur(grey, (3, 3), 0)
     reach = 17 if small else 41
     around = cv2.blur(soft, (reach, reach), borderType=cv2.BORDER_REPLICATE)
@@ -141,11 +141,7 @@ def resample(grey: Pixels, scale: float) -> Pixels:
     below, right = height * block - grey.shape[0], width * block - grey.shape[1]
     if below or right:
         grey = _pixels(cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE))
-    while block > 1:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
-        block //= 2
-        size = width * block, height * block
-        grey = _pixels(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
-    return grey
+    return block_means(grey, block)
 
 
 def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> float | None:

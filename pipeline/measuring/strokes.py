@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from pipeline.blocks import block_means
+
 STROKE = 0.5
 """A stroke is at least this share as dark as the page's ink."""
 
@@ -66,12 +68,7 @@ def reduce(page: np.ndarray, factor: int) -> np.ndarray:
         factor: at least 1.
     """
     height, width = (length // factor for length in page.shape[:2])
-    page = page[: height * factor, : width * factor]
-    while factor > 1:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
-        factor = 1 if factor % 2 else factor // 2
-        size = width * factor, height * factor
-        page = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
-    return as_grey(page)
+    return as_grey(block_means(page[: height * factor, : width * factor], factor))
 
 
 def as_grey(page: np.ndarray) -> np.ndarray:

@@ -1,0 +1,24 @@
+"""Means over square blocks of pixels, fast. Arrays only."""
+
+import cv2
+import numpy as np
+
+from pipeline.pages import Pixels
+
+
+def block_means(page: Pixels, side: int) -> Pixels:
+    """Reduce a page to the means of its blocks.
+
+    Args:
+        page: (H, W) or (H, W, 3) uint8; H and W are multiples of `side`.
+        side: of a block; 1 is the page itself.
+
+    Returns:
+        (H / side, W / side), with the channels that it had.
+    """
+    height, width = page.shape[0] // side, page.shape[1] // side
+    while side > 1:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
+        side = 1 if side % 2 else side // 2
+        size = width * side, height * side
+        page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return page
