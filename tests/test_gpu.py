@@ -1,11 +1,18 @@
-"""The shipped network on a CUDA device, where there is one: `pytest -m gpu`."""
+"""The network on a CUDA device, where there is one: `pytest -m gpu`."""
+
+import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from scans import scan
 
+from models.autoencoder import AutoencoderOptions
+from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+from pipeline.learning.pairs import PairOptions, PairSource, RealPair
+from pipeline.learning.training import LogLine, TrainingOptions, train
 
 pytestmark = [
     pytest.mark.gpu,
@@ -30,3 +37,45 @@ def test_tiles_leave_no_seams_on_a_gpu():
     whole = clean(device="cuda", precision="fp32").astype(int)
     tiled = clean(device="cuda", precision="fp32", tile=640, batch=3)
     assert np.abs(whole - tiled).max() <= 1
+
+
+def test_a_card_with_little_memory_says_so_once_and_gives_the_same_page(caplog):
+    expected = clean(device="cuda", precision="fp32", tile=640)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(160 * 2**20 / total)
+    try:
+        with caplog.at_level(logging.WARNING):
+            found = clean(device="cuda", precision="fp32", tile=1280, batch=8)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert np.abs(found.astype(int) - expected).max() <= 1
+    assert ["too little memory" in record.message for record in caplog.records] == [True]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_network_learns_on_a_gpu_and_its_checkpoint_loads_on_a_cpu(tmp_path: Path, precision):
+    clean_page = np.tile(np.repeat([255, 255, 255, 0], 8), (64, 2)).astype(np.uint8)
+    pairs = [RealPair((clean_page * np.linspace(0.5, 0.9, 64)).astype(np.uint8), clean_page)]
+    options = TrainingOptions(
+        network=AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1)),
+        pairs=PairOptions(crop=32, real=1, real_corrupted=0), batch=8, reuse=2, steps=120,
+        minutes=0, workers=1, warmup=2, checkpoint_every=60, learning_rate=1e-2, averaging=0.9,
+        device="cuda", precision=precision,
+    )  # fmt: skip
+    lines: list[LogLine] = []
+    source = PairSource(0, options.pairs, (), pairs)
+
+    class KilledError(Exception):
+        pass
+
+    def kill(line: LogLine) -> None:
+        lines.append(line)
+        raise KilledError
+
+    with pytest.raises(KilledError):
+        train(tmp_path, options, source, ModelCard("test"), on_line=kill)
+    path = train(tmp_path, options, source, ModelCard("test"), on_line=lines.append)
+    assert [line.step for line in lines] == [60, 120]
+    assert lines[1].rmse < lines[0].rmse < 0.3
+    assert next(load_checkpoint(path).network.parameters()).device.type == "cpu"

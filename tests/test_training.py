@@ -58,8 +58,11 @@ def rms_of_the_dirty(settings) -> float:
     return float(np.sqrt(((batch.page / 255 - batch.clean / 255) ** 2).mean()))
 
 
-def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path):
-    whole = run(tmp_path / "whole", options())
+@pytest.mark.parametrize("reuse", [1, 3])
+def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path, monkeypatch, reuse):
+    monkeypatch.setattr("pipeline.learning.training.POOL", 2)  # so that it has gone round
+    settings = options(reuse=reuse, steps=4 * reuse, checkpoint_every=2 * reuse)
+    whole = run(tmp_path / "whole", settings)
 
     class KilledError(Exception):
         pass
@@ -68,8 +71,8 @@ def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path):
         raise KilledError
 
     with pytest.raises(KilledError):
-        run(tmp_path / "killed", options(), on_line=kill)
-    resumed = run(tmp_path / "killed", options())
+        run(tmp_path / "killed", settings, on_line=kill)
+    resumed = run(tmp_path / "killed", settings)
 
     expected, found = weights(whole), weights(resumed)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -95,6 +98,21 @@ def test_a_trained_checkpoint_knows_the_ranges_that_integers_need(tmp_path):
     assert ranges.keys() == measure_ranges(checkpoint.network, torch.rand(1, 1, 32, 32)).keys()
 
 
+def test_crops_that_are_used_again_are_drawn_from_those_of_late(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.learning.training.POOL", 2)
+    made = []
+
+    class Counting(PairSource):
+        def batch(self, numbers):
+            made.append(numbers)
+            return super().batch(numbers)
+
+    settings = options(reuse=3, steps=12)
+    counting = Counting(settings.seed, settings.pairs, (), stripes())
+    train(tmp_path, settings, counting, ModelCard("test"))
+    assert made == [range(32), range(2), range(2, 4), range(4, 6), range(6, 8)]
+
+
 def test_a_run_can_start_from_a_checkpoint(tmp_path):
     first = run(tmp_path / "first", options(steps=40, checkpoint_every=40))
     start = load_checkpoint(first, fold=False).network
@@ -116,7 +134,7 @@ def test_a_state_of_another_network_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"steps": 0}, {"batch": 0}, {"averaging": 1.0}, {"learning_rate": 0.0},
+    [{"steps": 0}, {"batch": 0}, {"reuse": 0}, {"averaging": 1.0}, {"learning_rate": 0.0},
      {"balance": -1.0}, {"pairs": PairOptions(crop=33)}],
 )  # fmt: skip
 def test_options_that_cannot_work_are_refused(changes):

@@ -326,14 +326,15 @@ def measure_ranges(network: Autoencoder, pages: Tensor) -> Ranges:
     """Measure the ranges of a network's activations.
 
     Args:
-        network: in eval mode; normalisations may be folded or not.
-        pages: (N, 1, H, W) float32 in 0..1, of all the kinds that it will meet.
+        network: in eval mode, on any device; normalisations may be folded or not.
+        pages: (N, 1, H, W) float32 in 0..1 beside it, of all the kinds that it will meet.
     """
     seen: dict[str, list[Tensor]] = {}
 
     def see(name: str, values: Tensor) -> None:
         places = values.movedim(1, 0).flatten(1)
-        seen.setdefault(name, []).append(places[:, :: -(-places.shape[1] // _SAMPLES)].clone())
+        few = places[:, :: -(-places.shape[1] // _SAMPLES)]
+        seen.setdefault(name, []).append(few.to("cpu", torch.float32, copy=True))
 
     with _watched(network, see):
         for page in pages.split(1):

@@ -7,6 +7,7 @@ from is `pipeline.learning.pairs`; how a run is drawn, `pipeline.learning.curves
 
 import dataclasses
 import io
+import itertools
 import logging
 import math
 import time
@@ -29,6 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 from models.autoencoder import Autoencoder, AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, ranges_for_card, save_checkpoint
 from pipeline.cleaning.integers import measure_ranges
+from pipeline.cleaning.precision import choose_device
 from pipeline.cleaning.scale import LARGEST
 from pipeline.errors import InputError, OptionError
 from pipeline.files import write_whole
@@ -91,17 +93,25 @@ class TrainingOptions:
     batch: int = 4
     """Crops a step."""
 
+    reuse: int = 1
+    """Steps that a crop is good for, on the average, where a GPU learns faster than processors make
+    crops: each step draws from the crops of late, and only one step in so many brings new ones."""
+
     steps: int = 0
     """Most steps of the run; 0 sets no limit."""
 
     minutes: float = 60.0
     """Most minutes of the run, resumed ones added up; 0 sets no limit."""
 
+    device: str = "auto"
+    """Where the network learns: auto, cpu, cuda, cuda:N or mps."""
+
     precision: Literal["fp32", "bf16"] = "fp32"
     """bf16 runs the forward pass under autocast: faster only where the hardware has it."""
 
     workers: int = 1
-    """Processes that make crops; 0 makes them in the training process."""
+    """Processes that make crops; 0 makes them in the training process. A GPU can do with one for
+    each core."""
 
     checkpoint_every: int = 500
     """Steps between states on disk."""
@@ -112,11 +122,13 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.steps <= 0 and self.minutes <= 0:
             raise OptionError("a run needs an end; give --steps, --minutes or both")
-        if self.batch < 1 or self.learning_rate <= 0 or not 0 <= self.averaging < 1:
+        if min(self.batch, self.reuse) < 1 or self.learning_rate <= 0:
             raise OptionError(
-                f"batch ({self.batch}) and learning rate ({self.learning_rate}) must be positive "
-                f"and averaging ({self.averaging}) at least 0 and below 1"
+                f"batch ({self.batch}), reuse ({self.reuse}) and learning rate "
+                f"({self.learning_rate}) must be positive"
             )
+        if not 0 <= self.averaging < 1:
+            raise OptionError(f"averaging must be at least 0 and below 1, not {self.averaging}")
         if self.balance < 0:
             raise OptionError(f"a balance of {self.balance} turns errors around; give 0 or more")
         stride = self.network.patch * 2 ** (len(self.network.channels) - 1)
@@ -149,6 +161,10 @@ LOG_SCHEMA = pa.schema(
 """Of `log.parquet`: the fields of `LogLine`."""
 
 
+POOL = 64
+"""Batches that steps draw from where crops are used more than once."""
+
+
 class Tensors(NamedTuple):
     """A batch of `pipeline.learning.pairs` as tensors: (N, 1, H, W) uint8, and (N,) int64."""
 
@@ -156,6 +172,10 @@ class Tensors(NamedTuple):
     page: Tensor
     clean: Tensor
     scale: Tensor
+
+    def to(self, device: torch.device) -> "Tensors":
+        """Return the batch on a device."""
+        return Tensors(*(values.to(device, non_blocking=True) for values in self))
 
 
 def tensors(batch: Batch) -> Tensors:
@@ -177,7 +197,9 @@ class Run:
     def __init__(self, folder: Path, options: TrainingOptions, start: Autoencoder | None = None):
         torch.manual_seed(options.seed)
         self.folder, self.options = folder, options
-        self.network = (start or Autoencoder(options.network)).train()
+        self.device = choose_device(options.device)
+        torch.backends.cudnn.benchmark = self.device.type == "cuda"  # all crops have one size
+        self.network = (start or Autoencoder(options.network)).train().to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         average = partial(_average, options.averaging)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
@@ -206,7 +228,8 @@ class Run:
         """Learn from one batch; returns the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.options.precision == "bf16"):
+        halved = self.options.precision == "bf16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=halved):
             loss = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -309,7 +332,7 @@ def train(
     """
     run = Run(folder, options, start)
     held_back = dataclasses.replace(source, seed=options.seed + 1_000_003)
-    validation = tensors(held_back.batch(range(32)))
+    validation = tensors(held_back.batch(range(32))).to(run.device)
     card = dataclasses.replace(card, recipe=asdict(options))
     losses: list[float] = []
     began = time.monotonic()
@@ -334,14 +357,14 @@ def train(
 
 def _draw(run: Run, validation: Tensors) -> None:
     few = Tensors(*(values[:8] for values in validation))
-    cleaned = (restore(run.shipped(), few) * 255).round().to(torch.uint8)
-    dirty, clean = few.page.numpy(), few.clean.numpy()
+    cleaned = (restore(run.shipped(), few) * 255).round().to(torch.uint8).cpu().numpy()
+    dirty, clean = few.page.cpu().numpy(), few.clean.cpu().numpy()
     steps, losses, errors = zip(
         *((line.step, line.loss, line.rmse) for line in run.lines), strict=True
     )
     pictures = {
         "curve.png": draw_curve(steps, losses, errors),
-        "strips.png": draw_strips(dirty, cleaned.numpy(), clean),
+        "strips.png": draw_strips(dirty, cleaned, clean),
     }
     for name, picture in pictures.items():
         blue_first = picture[..., ::-1] if picture.ndim == 3 else picture
@@ -394,14 +417,43 @@ def _line(run: Run, losses: list[float], validation: Tensors) -> LogLine:
 
 
 def _batches(source: PairSource, run: Run) -> Iterator[Tensors]:
-    """Batches from the step that the run is at, made ahead in worker processes."""
+    """Batches from the step that the run is at, on its device."""
+    batch, reuse = run.options.batch, run.options.reuse
+    kept = POOL if reuse > 1 else 1
+    made = max(run.step // reuse - kept + 1, 0)  # a resumed run makes its pool again
+    fresh = _made_ahead(source, run, made)
+    pool: Tensors | None = None
+    for step in itertools.count(run.step):
+        while made <= step // reuse:
+            new = next(fresh)
+            if pool is None:
+                shapes = [(kept * batch, *values.shape[1:]) for values in new]
+                pool = Tensors(
+                    *(
+                        values.new_empty(shape, device=run.device)
+                        for values, shape in zip(new, shapes, strict=True)
+                    )
+                )
+            first = made % kept * batch
+            for values, several in zip(pool, new, strict=True):
+                values[first : first + batch].copy_(several, non_blocking=True)
+            made += 1
+        assert pool is not None
+        draw = torch.Generator().manual_seed(run.options.seed * 1_000_003 + step)
+        chosen = torch.randperm(min(made, kept) * batch, generator=draw)[:batch].to(run.device)
+        yield Tensors(*(values[chosen] for values in pool))
+
+
+def _made_ahead(source: PairSource, run: Run, first: int) -> Iterator[Tensors]:
+    """Batches of new crops from number `first` on, made ahead in worker processes."""
     workers = run.options.workers
     yield from DataLoader(
         _Crops(source, run.options.batch),
         batch_size=None,
-        sampler=range(run.step, 2**31),
+        sampler=range(first, 2**31),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        pin_memory=run.device.type == "cuda",
         worker_init_fn=_one_thread,
         # a forked process would inherit OpenCV's locks without the threads that hold them
         multiprocessing_context="spawn" if workers else None,
