@@ -33,6 +33,10 @@ class InkOptions:
     """How much less ink the thinnest strokes may hold than wide ones, as a share: a pen gives
     little on the way up."""
 
+    uneven: float = 0.22
+    """How unevenly ink may lie, from letter to letter or from word to word, as a share of its
+    darkness: a worn ribbon's, a tired thermal printer's. All of it is the page's own."""
+
     restore: float = 0.82
     """Share of the missing darkness that the clean page gets back."""
 
@@ -89,7 +93,7 @@ def darkness(
         page's, and the clean page's, which is darker but keeps the order.
     """
     overall = 1 - (1 - options.weakest) * rng.beta(0.8, 1.7)
-    uneven = rng.uniform(0, 0.22) * (rng.random() < 0.6)
+    uneven = rng.uniform(0, options.uneven) * (rng.random() < 0.6)
     cell = text_height * rng.choice([0.9, 2.0, 8.0])
     dirty = np.float32(overall) * (1 + np.float32(uneven) * smooth_field(rng, ink.shape, cell))
     own = _of_its_own(rng)

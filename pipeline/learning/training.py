@@ -425,18 +425,12 @@ def _batches(source: PairSource, run: Run) -> Iterator[Tensors]:
     pool: Tensors | None = None
     for step in itertools.count(run.step):
         while made <= step // reuse:
-            new = next(fresh)
+            new = next(fresh).to(run.device)
             if pool is None:
-                shapes = [(kept * batch, *values.shape[1:]) for values in new]
-                pool = Tensors(
-                    *(
-                        values.new_empty(shape, device=run.device)
-                        for values, shape in zip(new, shapes, strict=True)
-                    )
-                )
-            first = made % kept * batch
+                pool = Tensors(*(torch.cat(kept * [values]) for values in new))
+            place = made % kept * batch
             for values, several in zip(pool, new, strict=True):
-                values[first : first + batch].copy_(several, non_blocking=True)
+                values[place : place + batch] = several
             made += 1
         assert pool is not None
         draw = torch.Generator().manual_seed(run.options.seed * 1_000_003 + step)
