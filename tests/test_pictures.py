@@ -71,6 +71,13 @@ def test_a_picture_larger_than_the_paper_that_shows_is_found():
     assert len(find_pictures(page, bleached(page, 150))) == 1
 
 
+def test_a_picture_with_more_bleached_sky_than_there_is_paper_is_found():
+    picture = np.full((400, 400), 200, np.float32)
+    picture[220:] = 60
+    page = scanned(np.pad(picture, ((0, 40), (0, 40)), constant_values=255), 230)
+    assert find_pictures(page, bleached(page, 150)) == [np.s_[0:400, 0:400]]
+
+
 CUTS = [
     np.s_[104:],
     np.s_[:301],

@@ -2,8 +2,8 @@
 
 A network sees too little of a large picture to tell its lightest tones from paper. Here a picture
 is a box of which hardly anything is as light as the page's paper, with paper or the page's edge on
-all sides, and of which the network too leaves the better part dark: stains, shadows and blocks of
-text do not. Arrays only.
+all sides, and of which the network too leaves much dark: stains, shadows and blocks of text do not.
+Arrays only.
 """
 
 from collections.abc import Iterator
@@ -35,12 +35,15 @@ FILLED = 0.9
 """Share of a picture's cells, at least, that are darker than the page's paper; blots and blocks of
 lines have less."""
 
-KEPT = 0.5
+KEPT = 0.4
 """Share of a picture, at least, that a network leaves darker than paper. It tells a photograph from
-a darker sheet on the page, which has little that stays but its text."""
+a darker sheet on the page, of which little stays but its text: a third at the most."""
 
 STEP = 10
 """Grey levels by which paper changes, at most, from one cell to the next but one."""
+
+LARGE_PART = 0.25
+"""Size of a stretch of paper that may tell the page's tone, as a share of the largest."""
 
 AROUND = 6
 """Cells around a picture that tell the colour of its paper."""
@@ -136,7 +139,7 @@ def _darkest_paper(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.float3
     Returns:
         (h, w); None where there is too little paper.
     """
-    whole = _largest_even_part(cells, paper)
+    whole = _lightest_even_part(cells, paper)
     rows, columns = np.nonzero(whole)
     if rows.size < max(0.02 * paper.size, 12):
         return None
@@ -158,14 +161,23 @@ def _darkest_paper(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.float3
     return np.minimum(tone, np.float32(255)) - np.float32(max(255 - WHITE, 4 * spread))
 
 
-def _largest_even_part(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest stretch of paper without a sudden change, as at a picture's edge."""
+def _lightest_even_part(cells: Pixels, paper: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the lightest of the large stretches of paper without a sudden change.
+
+    There is one at a picture's edge. What a network has bleached of the picture may be larger than
+    the paper beside it, but is darker.
+    """
     square = np.ones((3, 3), np.uint8)
     even = paper & (cv2.subtract(cv2.dilate(cells, square), cv2.erode(cells, square)) <= STEP)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(even.astype(np.uint8), connectivity=4)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    largest: NDArray[np.bool_] = labels == (1 + int(areas.argmax()) if areas.size else -1)
-    return largest
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        even.astype(np.uint8), connectivity=4
+    )
+    areas = stats[:, cv2.CC_STAT_AREA]
+    areas[0] = 0
+    level = np.bincount(labels.ravel(), cells.ravel(), count) / np.maximum(areas, 1)
+    level[areas < max(LARGE_PART * areas.max(), 1)] = -1
+    lightest: NDArray[np.bool_] = (labels == level.argmax()) & even
+    return lightest
 
 
 def _terms(
