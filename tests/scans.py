@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline.cleaning.cleaner import CleanedPage
+from pipeline.learning.pairs import RealPair
 from pipeline.pages import Page
 
 
@@ -54,3 +55,10 @@ class FakeCleaner:
             raise RuntimeError("the network chokes")
         pixels = cv2.add(page.pixels, np.full_like(page.pixels, 10))
         return CleanedPage(page.replace_pixels(pixels), page, scale=1.0, seconds=0.01)
+
+
+def stripes() -> list[RealPair]:
+    """Black bars on white, and the same on a grey gradient, to learn from."""
+    clean = np.tile(np.repeat([255, 255, 255, 0], 8), (64, 2)).astype(np.uint8)
+    shade = np.linspace(0.5, 0.9, 64)
+    return [RealPair((clean * shade).astype(np.uint8), clean)]

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from scans import scan
+from scans import scan, stripes
 
 from models.autoencoder import AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
 from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.learning.pairs import PairOptions, PairSource, RealPair
+from pipeline.learning.pairs import PairOptions, PairSource
 from pipeline.learning.training import LogLine, TrainingOptions, train
 
 pytestmark = [
@@ -57,8 +57,6 @@ def test_a_card_with_little_memory_says_so_once_and_gives_the_same_page(caplog):
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_network_learns_on_a_gpu_and_its_checkpoint_loads_on_a_cpu(tmp_path: Path, precision):
-    clean_page = np.tile(np.repeat([255, 255, 255, 0], 8), (64, 2)).astype(np.uint8)
-    pairs = [RealPair((clean_page * np.linspace(0.5, 0.9, 64)).astype(np.uint8), clean_page)]
     options = TrainingOptions(
         network=AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1)),
         pairs=PairOptions(crop=32, real=1, real_corrupted=0), batch=8, reuse=2, steps=120,
@@ -66,7 +64,7 @@ def test_a_network_learns_on_a_gpu_and_its_checkpoint_loads_on_a_cpu(tmp_path: P
         device="cuda", precision=precision,
     )  # fmt: skip
     lines: list[LogLine] = []
-    source = PairSource(0, options.pairs, (), pairs)
+    source = PairSource(0, options.pairs, (), stripes())
 
     class KilledError(Exception):
         pass

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from scans import stripes
 
 from models.autoencoder import AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
@@ -16,13 +17,6 @@ from pipeline.learning.pairs import PairOptions, PairSource, RealPair
 from pipeline.learning.training import Tensors, TrainingOptions, restore, rmse, tensors, train
 
 SMALL = AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1))
-
-
-def stripes() -> list[RealPair]:
-    """Black bars on white, and the same on a grey gradient."""
-    clean = np.tile(np.repeat([255, 255, 255, 0], 8), (64, 2)).astype(np.uint8)
-    shade = np.linspace(0.5, 0.9, 64)
-    return [RealPair((clean * shade).astype(np.uint8), clean)]
 
 
 def options(**changes) -> TrainingOptions:
@@ -61,7 +55,7 @@ def rms_of_the_dirty(settings) -> float:
 @pytest.mark.parametrize("reuse", [1, 3])
 def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path, monkeypatch, reuse):
     monkeypatch.setattr("pipeline.learning.training.POOL", 2)  # so that it has gone round
-    settings = options(reuse=reuse, steps=4 * reuse, checkpoint_every=2 * reuse)
+    settings = options(reuse=reuse, steps=16, checkpoint_every=8)
     whole = run(tmp_path / "whole", settings)
 
     class KilledError(Exception):

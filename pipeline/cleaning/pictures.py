@@ -37,7 +37,7 @@ lines have less."""
 
 KEPT = 0.4
 """Share of a picture, at least, that a network leaves darker than paper. It tells a photograph from
-a darker sheet on the page, of which little stays but its text: a third at the most."""
+a darker sheet on the page, of which little stays but its text."""
 
 STEP = 10
 """Grey levels by which paper changes, at most, from one cell to the next but one."""
