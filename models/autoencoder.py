@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+CONTEXT = 16
+"""Channels in which a finish is told what the outermost level knows."""
+
 Activation = Literal["relu", "leaky_relu", "silu", "gelu"]
 
 
@@ -42,9 +45,20 @@ class AutoencoderOptions:
     sharpening: bool = True
     """Have a third map say how much of its fine detail each pixel gets back."""
 
+    finish_channels: int = 0
+    """Channels of a finish, which sees the dirty and the cleaned page together, in patches of half
+    the side, and corrects the offset; 0 does without one."""
+
+    finish_layers: int = 3
+    """3x3 convolutions of the finish between its first and its last."""
+
     def __post_init__(self) -> None:
         if self.patch < 1 or not self.channels or min(self.channels) < 1 or self.code < 0:
             raise ValueError(f"patch, channels and code must be positive, not {self}")
+        if self.finish_channels < 0 or self.finish_layers < 1:
+            raise ValueError(f"a finish has channels, and a layer at least: {self}")
+        if self.finish_channels and self.patch % 2:
+            raise ValueError(f"a finish halves patches, and those of {self.patch} px have no half")
         if len(self.layers) != len(self.channels) or min(self.layers) < 1:
             raise ValueError(
                 f"each level needs at least one layer: channels {self.channels} "
@@ -55,12 +69,21 @@ class AutoencoderOptions:
 class ConvUnit(nn.Module):
     """Convolution, batch normalisation, activation; the normalisation can be folded away."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, activation: str):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int,
+        activation: str,
+        *,
+        norm: bool = True,
+    ):
         super().__init__()
         self.conv = nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=False
+            inputs, outputs, kernel, stride, padding=(kernel - 1) // 2, bias=not norm
         )
-        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs)
+        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs) if norm else None
         self.activation = _activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,6 +98,56 @@ class ConvUnit(nn.Module):
         if self.norm is not None:
             self.conv = fuse_conv_bn_eval(self.conv, self.norm)
             self.norm = None
+
+
+class Finish(nn.Module):
+    """A second look at the edges of letters: what the offset still lacks, pixel by pixel.
+
+    It sees the dirty page, the cleaned one and the gain at twice the resolution of the outermost
+    level, and beside them what that level knows of the place. Nothing is normalised here: the
+    statistics of a batch are noise, and exactness is all that it is for.
+    """
+
+    def __init__(self, options: AutoencoderOptions):
+        super().__init__()
+        channels, act = options.finish_channels, options.activation
+        self.patch = options.patch // 2
+        self.context = ConvUnit(options.channels[0], 4 * CONTEXT, 1, 1, act, norm=False)
+        pixels = 3 * self.patch**2
+        self.stem = ConvUnit(pixels + CONTEXT, channels, 3, 1, act, norm=False)
+        self.layers = nn.Sequential(
+            *(
+                ConvUnit(channels, channels, 3, 1, act, norm=False)
+                for _ in range(options.finish_layers)
+            )
+        )
+        self.head = nn.Conv2d(channels, self.patch**2, 3, padding=1)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d):
+                # without normalisation, torch's own weights would let the page fade away
+                nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+                assert part.bias is not None
+                nn.init.zeros_(part.bias)
+        nn.init.zeros_(self.head.weight)  # at first, nothing is amiss
+
+    @property
+    def receptive_radius(self) -> int:
+        """How much farther a network with this finish sees, in pixels."""
+        return self.patch * (len(self.layers) + 2)
+
+    def forward(self, page: Tensor, gain: Tensor, offset: Tensor, x: Tensor) -> Tensor:
+        """Return what to add to the offset.
+
+        Args:
+            page: (N, 1, H, W) in 0..1.
+            gain: of the same shape, in 0..1.
+            offset: of the same shape.
+            x: (N, C, H / patch, W / patch) of the outermost decoder level, the network's patch.
+        """
+        pixels = F.pixel_unshuffle(look(page, gain, offset), self.patch)
+        beside = F.pixel_shuffle(self.context(x), 2)
+        x = self.layers(self.stem(torch.cat([pixels.to(beside.dtype), beside], 1)))
+        return F.pixel_shuffle(self.head(x).float(), self.patch)
 
 
 class Autoencoder(nn.Module):
@@ -109,6 +182,7 @@ class Autoencoder(nn.Module):
         )
         maps = 3 if options.sharpening else 2
         self.head = nn.Conv2d(channels[0], maps * options.patch**2, 3, padding=1)
+        self.finish = Finish(options) if options.finish_channels else None
 
     @property
     def stride(self) -> int:
@@ -128,7 +202,7 @@ class Autoencoder(nn.Module):
         reach = 2 * scales[0]  # stem and head
         reach += sum(2 * scale * count for scale, count in outer)
         reach += deepest[0] * deepest[1]
-        return reach + self.stride - 1
+        return reach + self.stride - 1 + (self.finish.receptive_radius if self.finish else 0)
 
     @property
     def macs_per_pixel(self) -> float:
@@ -142,11 +216,13 @@ class Autoencoder(nn.Module):
                 total += module.weight.numel() / (options.patch * side) ** 2
         return total
 
-    def _output_side(self, name: str) -> int:
+    def _output_side(self, name: str) -> float:
         """How many patches a side of one output position of the named convolution spans."""
         part, *rest = name.split(".")
         if part in ("stem", "head"):
             return 1
+        if part == "finish":
+            return 1 if rest[0] == "context" else 0.5
         if part in ("squeeze", "expand"):
             return 1 << (len(self.options.channels) - 1)
         level = int(rest[0])
@@ -195,6 +271,10 @@ class Autoencoder(nn.Module):
 
     def decode(self, x: Tensor, levels: list[Tensor], page: Tensor) -> tuple[Tensor, Tensor]:
         """Return gain and offset from what `encode_levels` returned, and the page it was given."""
+        return self.answers(x, levels, page)[-1]
+
+    def answers(self, x: Tensor, levels: list[Tensor], page: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """As `decode`, but before the finish too, if there is one: what training judges."""
         if self.expand is not None:
             x = self.expand(x)
         for level in reversed(range(len(self.decoder))):
@@ -203,7 +283,10 @@ class Autoencoder(nn.Module):
                 x += levels[level]  # in place, which on a page saves 100 MiB
             x = self.decoder[level](x)
         maps = F.pixel_shuffle(self.head(x).float(), self.options.patch).split(1, dim=1)
-        return combine(maps, page)
+        gain, offset = combine(maps, page)
+        if self.finish is None:
+            return [(gain, offset)]
+        return [(gain, offset), (gain, offset + self.finish(page, gain, offset, x))]
 
     def fold(self) -> "Autoencoder":
         """Fold every batch normalisation into its convolution; switches to eval mode."""
@@ -239,6 +322,12 @@ def detail(page: Tensor) -> Tensor:
         found.narrow(side, 0, inner).sub_(page.narrow(side, 1, inner), alpha=0.25)
         found.narrow(side, -1, 1).sub_(most, alpha=0.25)
     return found
+
+
+def look(page: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
+    """Return what a finish sees of (N, 1, H, W): (N, 3, H, W) in 0..1, where paper is 0."""
+    cleaned = torch.addcmul(offset, gain, page)
+    return torch.cat([1 - page, (1 - cleaned).clamp(0, 1), gain], 1)
 
 
 def _stack(channels: int, layers: int, activation: str) -> nn.Sequential:

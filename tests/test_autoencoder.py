@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.autoencoder import Autoencoder, AutoencoderOptions, combine, detail
+from models.autoencoder import Autoencoder, AutoencoderOptions, combine, detail, look
 
 # a rectifier could be at rest all over so small a network
 SHAPES = [
@@ -23,7 +23,11 @@ SHAPES = [
         (4, (3, 4, 5), (1, 1, 2), 3, False),
     ]
 ]
-SHAPES.append(replace(SHAPES[3], sharpening=False))
+SHAPES += [
+    replace(SHAPES[3], sharpening=False),
+    replace(SHAPES[1], finish_channels=3, finish_layers=1),
+    replace(SHAPES[2], finish_channels=5, finish_layers=2),
+]
 
 
 def network(options: AutoencoderOptions, *, history: bool = True) -> Autoencoder:
@@ -46,6 +50,8 @@ def positive(options: AutoencoderOptions) -> Autoencoder:
         for parameter in made.parameters():
             parameter.abs_().add_(0.01)
         made.head.weight.mul_(1e-3)
+        if made.finish:
+            made.finish.head.weight.mul_(1e-3)
     return made.double()
 
 
@@ -189,6 +195,33 @@ def test_sharpening_gives_a_blurred_stroke_its_edges_back():
     assert after < before / 4
 
 
+def test_a_finish_changes_nothing_before_it_has_learned():
+    plain = network(SHAPES[1])
+    made = network(replace(SHAPES[1], finish_channels=4))
+    made.load_state_dict(plain.state_dict(), strict=False)
+    page = torch.rand(1, 1, 16, 24)
+    with torch.inference_mode():
+        assert torch.equal(made(page), plain(page))
+
+
+def test_a_finish_corrects_the_offset_alone_of_the_answer_before_it():
+    made = network(replace(SHAPES[1], finish_channels=4))
+    page = torch.rand(1, 1, 16, 24)
+    with torch.inference_mode():
+        made.finish.head.bias.fill_(0.25)
+        code, levels = made.encode_levels(page)
+        before, after = made.answers(code, levels, page)
+        assert torch.equal(before[0], after[0])
+        assert torch.allclose(before[1] + 0.25, after[1])
+
+
+def test_a_finish_sees_dirty_and_cleaned_ink_and_the_gain_where_paper_is_nothing():
+    page, gain = torch.full((1, 1, 2, 2), 0.75), torch.full((1, 1, 2, 2), 0.5)
+    seen = look(page, gain, torch.full((1, 1, 2, 2), 0.25))
+    assert seen[0, :, 0, 0].tolist() == [0.25, 0.375, 0.5]
+    assert look(page, gain, torch.ones(1, 1, 2, 2))[0, 1].max() == 0
+
+
 def test_gain_and_offset_stay_in_float32_under_autocast():
     made = network(SHAPES[1])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
@@ -211,10 +244,13 @@ def test_a_size_that_the_stride_does_not_divide_is_refused(shape):
         {"channels": (8, 8), "layers": (1,)},
         {"channels": (8,), "layers": (0,)},
         {"code": -1},
+        {"finish_channels": -1},
+        {"finish_channels": 8, "finish_layers": 0},
+        {"finish_channels": 8, "patch": 1},
     ],
 )
 def test_options_that_describe_no_network_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"must be positive|at least one layer"):
+    with pytest.raises(ValueError, match=r"must be positive|at least one layer|a finish"):
         AutoencoderOptions(**wrong)
 
 
@@ -224,6 +260,9 @@ def test_an_unknown_activation_is_refused_with_those_that_exist():
 
 
 def test_every_layer_learns():
-    made = Autoencoder(AutoencoderOptions(patch=2, channels=(3, 4), layers=(1, 1), code=2))
+    shape = AutoencoderOptions(
+        patch=2, channels=(3, 4), layers=(1, 1), code=2, finish_channels=3, finish_layers=1
+    )
+    made = Autoencoder(shape)
     made(torch.rand(2, 1, 8, 8)).square().mean().backward()
     assert all(parameter.grad is not None for parameter in made.parameters())

@@ -13,6 +13,7 @@ from models.autoencoder import AutoencoderOptions
 from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
 from pipeline.cleaning.integers import measure_ranges
 from pipeline.errors import InputError, OptionError
+from pipeline.learning.finishing import with_finish
 from pipeline.learning.pairs import PairOptions, PairSource, RealPair
 from pipeline.learning.training import Tensors, TrainingOptions, restore, rmse, tensors, train
 
@@ -117,6 +118,31 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path):
     assert lines[0].rmse == pytest.approx(
         rmse(load_checkpoint(first, fold=False).network, batch), rel=0.3
     )
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_frozen_statistics_stay_those_of_the_start(tmp_path, frozen):
+    first = run(tmp_path / "first", options(steps=4))
+    start = load_checkpoint(first, fold=False).network
+    settings = options(steps=6, frozen_statistics=frozen)
+    before = weights(first)
+    after = weights(run(tmp_path / "second", settings, start=start))
+    statistics = [name for name in before if "running" in name]
+    same = [torch.equal(before[name], after[name]) for name in statistics]
+    assert same == [frozen] * len(statistics)
+    assert not torch.equal(before["stem.conv.weight"], after["stem.conv.weight"])
+
+
+def test_a_network_with_a_finish_learns_to_be_good_without_it_too(tmp_path):
+    settings = options(
+        steps=150, checkpoint_every=150, learning_rate=1e-2, averaging=0.9,
+        network=replace(SMALL, finish_channels=4, finish_layers=1),
+    )  # fmt: skip
+    made = load_checkpoint(run(tmp_path, settings), fold=False).network
+    batch = tensors(source(settings).batch(range(8)))
+    assert rmse(with_finish(made, 0, 1), batch) < 0.6 * rms_of_the_dirty(settings)
+    assert rmse(made, batch) < 0.6 * rms_of_the_dirty(settings)
+    assert made.finish.head.weight.abs().max() > 0
 
 
 def test_a_state_of_another_network_is_refused(tmp_path):

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from models.autoencoder import Autoencoder, AutoencoderOptions, ConvUnit
+from models.autoencoder import Autoencoder, AutoencoderOptions
 from pipeline.cleaning.integers import Ranges
 from pipeline.cleaning.modelfiles import find_model, shipped_models
 from pipeline.errors import InputError
@@ -103,7 +103,7 @@ def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: a checkpoint's name ends in .safetensors")
-    if any(isinstance(part, ConvUnit) and part.norm is None for part in network.modules()):
+    if network.stem.norm is None:
         raise ValueError(f"{path}: a folded network cannot be saved; save the one it came from")
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     weights = safetensors.torch.save(tensors)

@@ -87,6 +87,10 @@ class TrainingOptions:
     warmup: int = 200
     """Steps in which the learning rate rises from 0."""
 
+    frozen_statistics: bool = False
+    """Normalise by the statistics that the network starts with, not by those of each batch, which
+    are noise: for small batches, and edges, where a network that has learned goes on learning."""
+
     averaging: float = 0.998
     """Decay of the moving average of the weights, which is what ships; 0 ships the last ones."""
 
@@ -201,6 +205,9 @@ class Run:
         torch.backends.cudnn.benchmark = self.device.type == "cuda"  # all crops have one size
         self.network = (start or Autoencoder(options.network)).train().to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if options.frozen_statistics:
+            for module in self.network.modules():
+                module.train(not isinstance(module, torch.nn.BatchNorm2d))
         average = partial(_average, options.averaging)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimizer = _optimizer(self.network, options)
@@ -242,9 +249,18 @@ class Run:
     def _loss(self, batch: Tensors) -> Tensor:
         seen = _floats(batch.seen)
         code, levels = self.network.encode_levels(seen)
-        gain, offset = self.network.decode(code, levels, seen)
-        y = _floats(batch.clean)
-        error = _over_blocks(gain * _floats(batch.page) + offset, batch.scale) - y
+        answers = self.network.answers(code, levels, seen)
+        page, clean = _floats(batch.page), _floats(batch.clean)
+        errors = (
+            self._error(_over_blocks(gain * page + offset, batch.scale), clean)
+            for gain, offset in answers
+        )
+        # a network with a finish is to be good without it, too
+        return sum(errors) / len(answers) + self.options.sparsity * code.abs().mean()
+
+    def _error(self, cleaned: Tensor, y: Tensor) -> Tensor:
+        """What a batch, (N, 1, H, W) each, counts for."""
+        error = cleaned - y
         # what is whiter than white, or blacker than black, will be cut off
         beyond = ((y == 1) & (error > 0)) | ((y == 0) & (error < 0))
         error = torch.where(beyond, self.options.overshoot * error, error)
@@ -256,7 +272,7 @@ class Run:
             crops = crops + (weight * error.square()).mean((1, 2, 3))
         if balance := self.options.balance:
             crops = balance * torch.log1p(crops / balance)
-        return crops.mean() + self.options.sparsity * code.abs().mean()
+        return crops.mean()
 
     def shipped(self) -> Autoencoder:
         """The network that a checkpoint gets: the average, or the last one without averaging."""
