@@ -31,8 +31,8 @@ def grey_sample(name: str) -> np.ndarray:
     return np.asarray(Image.open(SAMPLES / name).convert("L"))
 
 
-def test_a_shipped_model_costs_at_most_10000_multiply_adds_per_pixel(cleaner):
-    assert load_checkpoint(cleaner.model_id).network.macs_per_pixel <= 10_000
+def test_the_default_costs_at_most_10000_multiply_adds_per_pixel():
+    assert load_checkpoint(Cleaner.from_pretrained().model_id).network.macs_per_pixel <= 10_000
 
 
 @pytest.mark.parametrize("name", ["coffee-letter.png", "old-book.jpg", "receipt.jpg"])

@@ -22,8 +22,8 @@ SMALL = AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1))
 
 def options(**changes) -> TrainingOptions:
     base = TrainingOptions(
-        network=SMALL, pairs=PairOptions(crop=32, real=1, real_corrupted=0), batch=2, steps=8,
-        minutes=0, workers=0, warmup=2, averaging=0.5, checkpoint_every=4,
+        network=SMALL, pairs=PairOptions(crop=32, real=1, real_corrupted=0, real_laid_over=0),
+        batch=2, steps=8, minutes=0, workers=0, warmup=2, averaging=0.5, checkpoint_every=4,
     )  # fmt: skip
     return replace(base, **changes)
 
@@ -124,7 +124,7 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path):
 def test_frozen_statistics_stay_those_of_the_start(tmp_path, frozen):
     first = run(tmp_path / "first", options(steps=4))
     start = load_checkpoint(first, fold=False).network
-    settings = options(steps=6, frozen_statistics=frozen)
+    settings = options(frozen_statistics=frozen)
     before = weights(first)
     after = weights(run(tmp_path / "second", settings, start=start))
     statistics = [name for name in before if "running" in name]
@@ -143,6 +143,20 @@ def test_a_network_with_a_finish_learns_to_be_good_without_it_too(tmp_path):
     assert rmse(with_finish(made, 0, 1), batch) < 0.6 * rms_of_the_dirty(settings)
     assert rmse(made, batch) < 0.6 * rms_of_the_dirty(settings)
     assert made.finish.head.weight.abs().max() > 0
+
+
+def test_a_finish_can_learn_alone(tmp_path):
+    start = with_finish(load_checkpoint(run(tmp_path / "a", options()), fold=False).network, 4, 1)
+    before = {name: value.clone() for name, value in start.state_dict().items()}
+    after = weights(run(tmp_path / "b", options(finish_alone=True), start=start))
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert "finish.head.weight" in changed
+    assert all(name.startswith("finish.") for name in changed)
+
+
+def test_a_network_without_a_finish_has_none_to_teach(tmp_path):
+    with pytest.raises(OptionError, match="pipeline.learning.finishing"):
+        run(tmp_path, options(finish_alone=True))
 
 
 def test_a_state_of_another_network_is_refused(tmp_path):

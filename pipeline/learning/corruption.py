@@ -11,6 +11,7 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from pipeline.learning import noise, paper
 from pipeline.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
@@ -199,7 +200,7 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
 def lay_over(clean: Image, rng: Generator, options: CorruptionOptions) -> Pair:
     """Lay a clean page over dirty paper, print and all, as the NoisyOffice corpus was made.
 
-    Fitted to that corpus's training pairs: ink runs into the four pixels beside it, and is then
+    Fitted to that corpus's training pairs: print was resampled, as by a cubic kernel, and is then
     either multiplied with the paper, or comes out the lighter, the darker the paper is. Nothing
     else is lost, so that what the network learns here is to be exact.
 
@@ -214,12 +215,20 @@ def lay_over(clean: Image, rng: Generator, options: CorruptionOptions) -> Pair:
         name: (chance.harsher() if harsh else chance).level(rng) for name, chance in chances.items()
     }
     paper = np.clip(_suffer(np.ones_like(clean), _PAPER, levels, rng), 0, 1)
-    side = np.float32(rng.uniform(0.05, 0.09))
-    kernel = np.array([[0, side, 0], [side, 1 - 4 * side, side], [0, side, 0]], np.float32)
-    ink = np.asarray(cv2.filter2D(1 - clean, -1, kernel, borderType=cv2.BORDER_REPLICATE))
+    across, down = (_resampling(rng) for _ in range(2))
+    ink = cv2.sepFilter2D(1 - clean, -1, across, down, borderType=cv2.BORDER_REPLICATE)
+    ink = np.clip(ink, 0, 1) * np.float32(rng.uniform(0.93, 1))  # black is not all black
     lighter = np.float32(rng.uniform(0, 0.1) if rng.random() < 0.5 else rng.uniform(0.6, 0.85))
     dirty = paper - ink * np.maximum((1 + lighter) * paper - lighter, 0)
     return Pair(np.clip(dirty, 0, 1), clean)
+
+
+def _resampling(rng: Generator) -> NDArray[np.float32]:
+    """What a resampled image has of two pixels on each side: a little of the next, less than none
+    of the one after it."""
+    next_to, after = rng.uniform(0.05, 0.1), rng.uniform(0.013, 0.021)
+    kernel = np.array([-after, next_to, 1 - 2 * (next_to - after), next_to, -after])
+    return kernel.astype(np.float32)
 
 
 def _spare_tones(levels: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -87,9 +87,12 @@ class TrainingOptions:
     warmup: int = 200
     """Steps in which the learning rate rises from 0."""
 
-    frozen_statistics: bool = False
-    """Normalise by the statistics that the network starts with, not by those of each batch, which
-    are noise: for small batches, and edges, where a network that has learned goes on learning."""
+    frozen_statistics: bool = True
+    """Go on from a start with the statistics that it normalises by, not with those of each batch,
+    whose noise costs exact edges; a run from nothing has none to keep."""
+
+    finish_alone: bool = False
+    """Teach the finish alone: all before it, and the answer without it, stay as they are."""
 
     averaging: float = 0.998
     """Decay of the moving average of the weights, which is what ships; 0 ships the last ones."""
@@ -205,9 +208,17 @@ class Run:
         torch.backends.cudnn.benchmark = self.device.type == "cuda"  # all crops have one size
         self.network = (start or Autoencoder(options.network)).train().to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if options.frozen_statistics:
+        if start and options.frozen_statistics:
             for module in self.network.modules():
                 module.train(not isinstance(module, torch.nn.BatchNorm2d))
+        if options.finish_alone:
+            if self.network.finish is None:
+                raise OptionError(
+                    "the network has no finish to teach alone; give it one by "
+                    "`python -m pipeline.learning.finishing`, or leave out --finish-alone"
+                )
+            for name, weights in self.network.named_parameters():
+                weights.requires_grad_(name.startswith("finish."))
         average = partial(_average, options.averaging)
         self.averaged = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True)
         self.optimizer = _optimizer(self.network, options)
@@ -249,13 +260,15 @@ class Run:
     def _loss(self, batch: Tensors) -> Tensor:
         seen = _floats(batch.seen)
         code, levels = self.network.encode_levels(seen)
+        # a network with a finish is to be good without it, too
         answers = self.network.answers(code, levels, seen)
+        if self.options.finish_alone:
+            answers = answers[-1:]
         page, clean = _floats(batch.page), _floats(batch.clean)
         errors = (
             self._error(_over_blocks(gain * page + offset, batch.scale), clean)
             for gain, offset in answers
         )
-        # a network with a finish is to be good without it, too
         return sum(errors) / len(answers) + self.options.sparsity * code.abs().mean()
 
     def _error(self, cleaned: Tensor, y: Tensor) -> Tensor:
@@ -493,14 +506,13 @@ def _average(
 
 
 def _optimizer(network: Autoencoder, options: TrainingOptions) -> torch.optim.Optimizer:
+    learning = [weights for weights in network.parameters() if weights.requires_grad]
     if options.optimizer == "sgd":
         return torch.optim.SGD(
-            network.parameters(), options.learning_rate, momentum=0.9, nesterov=True,
+            learning, options.learning_rate, momentum=0.9, nesterov=True,
             weight_decay=options.weight_decay,
         )  # fmt: skip
-    return torch.optim.AdamW(
-        network.parameters(), options.learning_rate, weight_decay=options.weight_decay
-    )
+    return torch.optim.AdamW(learning, options.learning_rate, weight_decay=options.weight_decay)
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
