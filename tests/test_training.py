@@ -155,7 +155,7 @@ def test_a_finish_can_learn_alone(tmp_path):
 
 
 def test_a_network_without_a_finish_has_none_to_teach(tmp_path):
-    with pytest.raises(OptionError, match="pipeline.learning.finishing"):
+    with pytest.raises(OptionError, match=r"pipeline\.learning\.finishing"):
         run(tmp_path, options(finish_alone=True))
 
 

@@ -225,7 +225,8 @@ def lay_over(clean: Image, rng: Generator, options: CorruptionOptions) -> Pair:
 
 def _resampling(rng: Generator) -> NDArray[np.float32]:
     """What a resampled image has of two pixels on each side: a little of the next, less than none
-    of the one after it."""
+    of the one after it.
+    """
     next_to, after = rng.uniform(0.05, 0.1), rng.uniform(0.013, 0.021)
     kernel = np.array([-after, next_to, 1 - 2 * (next_to - after), next_to, -after])
     return kernel.astype(np.float32)
