@@ -12,7 +12,7 @@ from pipeline.cleaning.checkpoint import (
     ranges_for_card,
     save_checkpoint,
 )
-from pipeline.cleaning.integers import can_compute, measure_ranges
+from pipeline.cleaning.integers import measure_ranges
 from pipeline.learning import finishing
 from pipeline.learning.finishing import with_finish
 
@@ -68,6 +68,4 @@ def test_the_command_keeps_only_what_is_still_true_on_the_card(tmp_path, monkeyp
     assert made.network.options.finish_channels == channels
     # a new finish has yet to be measured; what is left after it is gone has been
     assert bool(made.card.ranges) == (not channels)
-    if not channels and can_compute(network, ranges):
-        known = {name: span for name, span in ranges.items() if not name.startswith("finish.")}
-        assert can_compute(made.network, known)
+    assert not [name for name in made.card.ranges if name.startswith("finish.")]

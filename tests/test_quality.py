@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from PIL import Image
 
 from pipeline.cleaning.checkpoint import load_checkpoint, read_ranges, shipped_models
@@ -33,6 +34,13 @@ def grey_sample(name: str) -> np.ndarray:
 
 def test_the_default_costs_at_most_10000_multiply_adds_per_pixel():
     assert load_checkpoint(Cleaner.from_pretrained().model_id).network.macs_per_pixel <= 10_000
+
+
+def test_best_is_fast_with_a_finish():
+    fast, best = (load_checkpoint(name, fold=False).network for name in ("fast", "best"))
+    known = best.state_dict()
+    assert best.finish is not None
+    assert all(torch.equal(value, known[name]) for name, value in fast.state_dict().items())
 
 
 @pytest.mark.parametrize("name", ["coffee-letter.png", "old-book.jpg", "receipt.jpg"])

@@ -6,22 +6,20 @@ trained, and stands on its card. Tensors only: knows neither pages nor devices.
 """
 
 import copy
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from models.autoencoder import CONTEXT, Autoencoder, ConvUnit, Finish, combine, look
+from models.autoencoder import Autoencoder, ConvUnit, combine
 from pipeline.cleaning.openmp import ask_for_certain_threads
 
 Ranges = Mapping[str, Tensor]
 """(3, C): from where to where the channels of an activation reach, and their mean between, by the
 name of the module that makes it. The sums that go into a level of the decoder bear its name with
-`.input`, and so does what the stem of a finish sees."""
+`.input`."""
 
 COVERED = 0.998
 """Share of an activation that its range covers, in the middle. What is beyond is cut off: it is
@@ -49,8 +47,10 @@ def can_compute(network: object, ranges: Ranges) -> bool:
     here = torch.backends.mkldnn.is_available() and hasattr(torch.ops.onednn, "qconv2d_pointwise")
     if not here or not isinstance(network, Autoencoder) or network.options.activation != "relu":
         return False
+    if network.finish:  # which is there for more exactness than a byte has
+        return False
     channels = {name: unit.conv.out_channels for name, unit in _units(network).items()}
-    channels |= {name: _inputs(part) for name, part in _joined(network).items()}
+    channels |= dict(zip(_sums(network), network.options.channels, strict=False))
     known = {name: tuple(span.shape) for name, span in ranges.items()}
     return known.items() >= {name: (3, count) for name, count in channels.items()}.items()
 
@@ -183,7 +183,6 @@ class IntegerAutoencoder:
             self._up.append(path.up(f"decoder.{level}.input", network.up[level], unit))
             self._decoder.append(path.stack(f"decoder.{level}", network.decoder[level]))
         self._head = IntegerConvolution(network.head, path.at, None, relu=False)
-        self._finish = IntegerFinish(network.finish, path.at, ranges) if network.finish else None
 
     @property
     def level_steps(self) -> Tensor:
@@ -222,57 +221,18 @@ class IntegerAutoencoder:
         """Return gain and offset from what the last level says, band by band."""
         rows, patch = x.shape[2], self._patch
         whole = torch.empty_like(page), torch.empty_like(page)
-        # a row more on each side for the head, and for a finish the rows that it sees
-        beyond = 1 + (self._finish.rows if self._finish else 0)
         for start in range(0, rows, BAND):
             stop = min(start + BAND, rows)
-            first, last = max(start - beyond, 0), min(stop + beyond, rows)
+            # a row more on each side for the head, and a pixel for the sharpening
+            first, last = max(start - 1, 0), min(stop + 1, rows)
             seen = x[:, :, first:last].contiguous(memory_format=torch.channels_last)
-            part = page[:, :, first * patch : last * patch]
-            gain, offset = combine(_maps(self._head(seen), patch), part)
-            if self._finish:
-                offset.add_(self._finish(part, gain, offset, seen))
-            offset.add_(WHITER)
+            gain, offset, *sharpening = _maps(self._head(seen), patch)
+            maps = gain, offset.add_(WHITER), *sharpening
             inner = slice((start - first) * patch, (stop - first) * patch)
-            for result, values in zip(whole, (gain, offset), strict=True):
-                result[:, :, start * patch : stop * patch] = values[:, :, inner]
+            parts = combine(maps, page[:, :, first * patch : last * patch])
+            for result, part in zip(whole, parts, strict=True):
+                result[:, :, start * patch : stop * patch] = part[:, :, inner]
         return whole
-
-
-class IntegerFinish:
-    """A finish on integers."""
-
-    def __init__(self, finish: Finish, source: Bytes, ranges: Ranges):
-        """Round a finish.
-
-        Args:
-            finish: on the CPU; it stays as it is.
-            source: what bytes come from the outermost level.
-            ranges: from `measure_ranges`.
-        """
-        self.rows = math.ceil(finish.receptive_radius / (2 * finish.patch))
-        """Of the outermost level, that it sees beyond each side."""
-        self._patch = finish.patch
-        seen = Bytes.covering(ranges["finish.stem.input"])
-        pixels = len(seen.unit) - CONTEXT
-        beside = replace(seen, unit=seen.unit[pixels:], mean=seen.mean[pixels:])
-        self._bytes = (1 / (seen.step * seen.unit[:pixels])).view(-1, 1, 1)
-        self._context = IntegerConvolution(
-            _by_place(finish.context.conv), source, beside, relu=True
-        )
-        path = _Path(ranges, seen)
-        self._stack = [path.unit("finish.stem", finish.stem)]
-        self._stack += path.stack("finish.layers", finish.layers)
-        self._head = IntegerConvolution(finish.head, path.at, None, relu=False)
-
-    def __call__(self, page: Tensor, gain: Tensor, offset: Tensor, x: Tensor) -> Tensor:
-        """Return what to add to the offset; as in `Finish`, with bytes from the last level."""
-        pixels = F.pixel_unshuffle(look(page, gain, offset), self._patch)
-        pixels = pixels.mul_(self._bytes).add_(0.5).clamp_(0, 255).to(torch.uint8)
-        beside = _channels_to_blocks(self._context(x), 2)
-        seen = torch.cat([pixels, beside], 1).contiguous(memory_format=torch.channels_last)
-        (correction,) = _maps(self._head(_through(self._stack, seen)), self._patch)
-        return correction
 
 
 class _Path:
@@ -296,9 +256,12 @@ class _Path:
         return self._to(name, unit.conv, units, relu=True)
 
     def up(self, name: str, conv: nn.Module, units: Tensor | None) -> IntegerConvolution:
-        """Follow an up-convolution, whose results are to be laid out by place."""
+        """Follow an up-convolution, with the channels of each place of a block side by side."""
         assert isinstance(conv, nn.Conv2d)
-        return self._to(name, _by_place(conv), units, relu=False)
+        ordered = copy.deepcopy(conv)
+        order = torch.arange(conv.out_channels).view(-1, 4).T.reshape(-1)
+        ordered.load_state_dict({key: value[order] for key, value in conv.state_dict().items()})
+        return self._to(name, ordered, units, relu=False)
 
     def _to(
         self, name: str, conv: nn.Conv2d, units: Tensor | None, relu: bool
@@ -311,14 +274,6 @@ class _Path:
         own = torch.stack([self._ranges[name][:2].abs().amax(0) for name in names])
         # a channel that one of them hardly uses must not make the other one's numbers huge
         return own.maximum(own.amax(0) / 10).clamp(min=1e-6).log().mean(0).exp()
-
-
-def _by_place(conv: nn.Conv2d) -> nn.Conv2d:
-    """Have a convolution that ends in blocks of 2x2 give the channels of a place side by side."""
-    ordered = copy.deepcopy(conv)
-    order = torch.arange(conv.out_channels).view(-1, 4).T.reshape(-1)
-    ordered.load_state_dict({key: value[order] for key, value in conv.state_dict().items()})
-    return ordered
 
 
 def _through(convolutions: list[IntegerConvolution], x: Tensor) -> Tensor:
@@ -403,7 +358,7 @@ def _quantile(values: Tensor, share: float) -> Tensor:
 
 @contextmanager
 def _watched(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Show what goes out of each unit, and what goes into parts with several sources."""
+    """Show what goes out of each unit, and what goes into each level of the decoder."""
 
     def going_out(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
         return lambda module, inputs, result: see(name, result)
@@ -414,8 +369,8 @@ def _watched(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterat
     hooks = [
         *(unit.register_forward_hook(going_out(name)) for name, unit in _units(network).items()),
         *(
-            part.register_forward_pre_hook(coming_in(name))
-            for name, part in _joined(network).items()
+            stack.register_forward_pre_hook(coming_in(name))
+            for name, stack in _sums(network).items()
         ),
     ]
     try:
@@ -430,12 +385,6 @@ def _units(network: Autoencoder) -> dict[str, ConvUnit]:
     return {name: part for name, part in network.named_modules() if isinstance(part, ConvUnit)}
 
 
-def _joined(network: Autoencoder) -> dict[str, nn.Module]:
-    """Whatever takes in what comes from several sides, by the name of what it takes in."""
-    joined = {f"decoder.{level}.input": part for level, part in enumerate(network.decoder)}
-    return joined | ({"finish.stem.input": network.finish.stem} if network.finish else {})
-
-
-def _inputs(part: nn.Module) -> int:
-    """How many channels go into a part."""
-    return next(conv.in_channels for conv in part.modules() if isinstance(conv, nn.Conv2d))
+def _sums(network: Autoencoder) -> dict[str, nn.Module]:
+    """Whatever takes in a sum, by the name of that sum."""
+    return {f"decoder.{level}.input": part for level, part in enumerate(network.decoder)}

@@ -26,7 +26,7 @@ _DTYPES = {
 TURNS = 5
 """In which precisions are timed against each other, after one to warm up."""
 
-_NO_INTEGERS = "no integer convolutions, or the model's card no ranges for them"
+_NO_INTEGERS = "no integer convolutions here, or not for this model (no ranges, or a finish)"
 
 
 @dataclass(frozen=True)
