@@ -17,6 +17,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 CONTEXT = 16
 """Channels in which a finish is told what the outermost level knows."""
 
+BAND = 64
+"""Rows of the outermost level that a finish works on at once, but in training."""
+
 Activation = Literal["relu", "leaky_relu", "silu", "gelu"]
 
 
@@ -134,6 +137,20 @@ class Finish(nn.Module):
     def receptive_radius(self) -> int:
         """How much farther a network with this finish sees, in pixels."""
         return self.patch * (len(self.layers) + 2)
+
+    def in_bands(self, page: Tensor, gain: Tensor, offset: Tensor, x: Tensor) -> Tensor:
+        """As `forward`, for a few rows at a time: its activations would be the largest of all."""
+        unit = 2 * self.patch  # rows of the page for each row of x
+        beyond = -(-self.receptive_radius // unit)
+        found = torch.empty_like(page)
+        for start in range(0, x.shape[2], BAND):
+            stop = min(start + BAND, x.shape[2])
+            first, last = max(start - beyond, 0), min(stop + beyond, x.shape[2])
+            parts = (part[:, :, first * unit : last * unit] for part in (page, gain, offset))
+            band = self(*parts, x[:, :, first:last])
+            inner = slice((start - first) * unit, (stop - first) * unit)
+            found[:, :, start * unit : stop * unit] = band[:, :, inner]
+        return found
 
     def forward(self, page: Tensor, gain: Tensor, offset: Tensor, x: Tensor) -> Tensor:
         """Return what to add to the offset.
@@ -286,7 +303,8 @@ class Autoencoder(nn.Module):
         gain, offset = combine(maps, page)
         if self.finish is None:
             return [(gain, offset)]
-        return [(gain, offset), (gain, offset + self.finish(page, gain, offset, x))]
+        finish = self.finish if torch.is_grad_enabled() else self.finish.in_bands
+        return [(gain, offset), (gain, offset + finish(page, gain, offset, x))]
 
     def fold(self) -> "Autoencoder":
         """Fold every batch normalisation into its convolution; switches to eval mode."""

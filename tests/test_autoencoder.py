@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from models import autoencoder
 from models.autoencoder import Autoencoder, AutoencoderOptions, combine, detail, look
 
 # a rectifier could be at rest all over so small a network
@@ -213,6 +214,18 @@ def test_a_finish_corrects_the_offset_alone_of_the_answer_before_it():
         before, after = made.answers(code, levels, page)
         assert torch.equal(before[0], after[0])
         assert torch.allclose(before[1] + 0.25, after[1])
+
+
+@pytest.mark.parametrize("band", [1, 2, 5])
+@pytest.mark.parametrize("options", SHAPES[-2:], ids=str)
+def test_bands_of_a_finish_do_not_show(options, band, monkeypatch):
+    made = network(options)
+    made.finish.head.weight.data.normal_()
+    page = torch.rand(2, 1, 6 * made.stride, 3 * made.stride)
+    whole = made(page)  # with gradients, in one piece
+    monkeypatch.setattr(autoencoder, "BAND", band)
+    with torch.inference_mode():
+        assert torch.allclose(made(page), whole, atol=1e-5)
 
 
 def test_a_finish_sees_dirty_and_cleaned_ink_and_the_gain_where_paper_is_nothing():
