@@ -118,12 +118,7 @@ class Finish(nn.Module):
         self.context = ConvUnit(options.channels[0], 4 * CONTEXT, 1, 1, act, norm=False)
         pixels = 3 * self.patch**2
         self.stem = ConvUnit(pixels + CONTEXT, channels, 3, 1, act, norm=False)
-        self.layers = nn.Sequential(
-            *(
-                ConvUnit(channels, channels, 3, 1, act, norm=False)
-                for _ in range(options.finish_layers)
-            )
-        )
+        self.layers = _stack(channels, options.finish_layers, act, norm=False)
         self.head = nn.Conv2d(channels, self.patch**2, 3, padding=1)
         for part in self.modules():
             if isinstance(part, nn.Conv2d):
@@ -348,8 +343,10 @@ def look(page: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
     return torch.cat([1 - page, (1 - cleaned).clamp(0, 1), gain], 1)
 
 
-def _stack(channels: int, layers: int, activation: str) -> nn.Sequential:
-    return nn.Sequential(*(ConvUnit(channels, channels, 3, 1, activation) for _ in range(layers)))
+def _stack(channels: int, layers: int, activation: str, *, norm: bool = True) -> nn.Sequential:
+    return nn.Sequential(
+        *(ConvUnit(channels, channels, 3, 1, activation, norm=norm) for _ in range(layers))
+    )
 
 
 def _activation(name: str) -> nn.Module:

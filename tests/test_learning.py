@@ -172,11 +172,11 @@ def test_print_laid_over_dirty_paper_is_asked_back_as_it_was():
 def test_print_laid_over_spotless_paper_softens_and_keeps_nearly_all_of_its_ink():
     clean = np.pad(page_of_text(), 8, constant_values=1)
     spotless = CorruptionOptions(Chances(**dict.fromkeys(CORRUPTIONS, NEVER)))
-    dirty = lay_over(clean, np.random.default_rng(1), spotless).dirty
-    # black is a little less than black, and a light rim of resampling is cut off
-    assert 0.9 < (1 - dirty).sum() / (1 - clean).sum() <= 1.05
-    assert np.abs(np.diff(dirty)).max() < np.abs(np.diff(clean)).max()
-    assert dirty.max() == 1
+    for seed in range(8):
+        dirty = lay_over(clean, np.random.default_rng(seed), spotless).dirty
+        assert 0.93 < (1 - dirty).sum() / (1 - clean).sum() <= 1
+        assert np.abs(np.diff(dirty)).max() < np.abs(np.diff(clean)).max()
+        assert dirty.max() == 1
 
 
 def test_the_edges_of_faint_strokes_come_back_fuller_and_black_ones_as_they_are():

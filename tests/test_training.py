@@ -121,10 +121,11 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("frozen", [False, True])
-def test_frozen_statistics_stay_those_of_the_start(tmp_path, frozen):
+@pytest.mark.parametrize("averaging", [0.0, 0.5])  # by 0, what is drawn meanwhile is what learns
+def test_frozen_statistics_stay_those_of_the_start(tmp_path, averaging, frozen):
     first = run(tmp_path / "first", options(steps=4))
     start = load_checkpoint(first, fold=False).network
-    settings = options(frozen_statistics=frozen)
+    settings = options(frozen_statistics=frozen, averaging=averaging)
     before = weights(first)
     after = weights(run(tmp_path / "second", settings, start=start))
     statistics = [name for name in before if "running" in name]

@@ -381,8 +381,12 @@ def _watched(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterat
 
 
 def _units(network: Autoencoder) -> dict[str, ConvUnit]:
-    """Whatever ends in an activation, by name."""
-    return {name: part for name, part in network.named_modules() if isinstance(part, ConvUnit)}
+    """Whatever ends in an activation, by name; a finish never runs on integers."""
+    return {
+        name: part
+        for name, part in network.named_modules()
+        if isinstance(part, ConvUnit) and not name.startswith("finish.")
+    }
 
 
 def _sums(network: Autoencoder) -> dict[str, nn.Module]:

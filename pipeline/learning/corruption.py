@@ -201,7 +201,7 @@ def lay_over(clean: Image, rng: Generator, options: CorruptionOptions) -> Pair:
     """Lay a clean page over dirty paper, print and all, as the NoisyOffice corpus was made.
 
     Fitted to that corpus's training pairs: print was resampled, as by a cubic kernel, and is then
-    either multiplied with the paper, or comes out the lighter, the darker the paper is. Nothing
+    either multiplied with the paper, or comes out the lighter, the darker the paper is. Little
     else is lost, so that what the network learns here is to be exact.
 
     Args:

@@ -8,7 +8,6 @@ after it, so that of one run both networks come: 0 channels take the finish away
 """
 
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,15 +38,11 @@ def main() -> None:
     out, start, channels, layers = sys.argv[1:]
     checkpoint = load_checkpoint(start, fold=False)
     network = with_finish(checkpoint.network, int(channels), int(layers))
-    ranges = {} if int(channels) else _without_finish(checkpoint.card.ranges)
+    ranges = {} if int(channels) else checkpoint.card.ranges
     # what is on the card of its scores and novelty was true of the start
     save_checkpoint(
         Path(out), network, replace(checkpoint.card, scores={}, calibration={}, ranges=ranges)
     )
-
-
-def _without_finish(ranges: Mapping[str, str]) -> dict[str, str]:
-    return {name: span for name, span in ranges.items() if not name.startswith("finish.")}
 
 
 if __name__ == "__main__":

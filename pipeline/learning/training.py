@@ -206,11 +206,9 @@ class Run:
         self.folder, self.options = folder, options
         self.device = choose_device(options.device)
         torch.backends.cudnn.benchmark = self.device.type == "cuda"  # all crops have one size
-        self.network = (start or Autoencoder(options.network)).train().to(self.device)
+        self.network = (start or Autoencoder(options.network)).to(self.device)
         self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if start and options.frozen_statistics:
-            for module in self.network.modules():
-                module.train(not isinstance(module, torch.nn.BatchNorm2d))
+        self._frozen = start is not None and options.frozen_statistics
         if options.finish_alone:
             if self.network.finish is None:
                 raise OptionError(
@@ -244,6 +242,11 @@ class Run:
 
     def update(self, batch: Tensors) -> float:
         """Learn from one batch; returns the loss."""
+        self.network.train()  # it may have been looked at since
+        if self._frozen:
+            for module in self.network.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate
         halved = self.options.precision == "bf16"
