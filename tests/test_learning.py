@@ -16,6 +16,7 @@ from pipeline.learning.corruption import (
     NEVER,
     Chances,
     CorruptionOptions,
+    bare_paper,
     corrupt,
     lay_over,
 )
@@ -179,6 +180,20 @@ def test_print_laid_over_spotless_paper_softens_and_keeps_nearly_all_of_its_ink(
         assert dirty.max() == 1
 
 
+def test_the_paper_of_a_scan_is_what_it_was_without_the_print():
+    clean = page_of_text()[:, :96]
+    across, down = np.meshgrid(np.arange(96), np.arange(96))
+    paper = (0.5 + 0.3 * across / 96 + 0.1 * np.sin(down / 3)).astype(np.float32)
+    dirty = paper * cv2.GaussianBlur(clean, (3, 3), 0) / clean.max()
+    for seed in range(8):
+        found = bare_paper(dirty, clean, np.random.default_rng(seed))
+        turned = [np.rot90(side, turn) for side in (paper, paper[::-1]) for turn in range(4)]
+        likeness = [np.corrcoef(found.ravel(), side.ravel())[0, 1] for side in turned]
+        assert max(likeness) > 0.9
+        assert found.min() > 1 - 1.35 * (1 - paper.min()), "print is left"
+        assert found.dtype == np.float32
+
+
 def test_the_edges_of_faint_strokes_come_back_fuller_and_black_ones_as_they_are():
     edge, darkness = np.float32(0.4), np.array([1.0, 0.6, 0.2], np.float32)
     fuller = edge ** fullness(darkness, InkOptions(fill=0.5))
@@ -275,11 +290,12 @@ def test_small_print_of_real_pairs_is_learnt_at_the_size_at_which_it_will_be_cle
 def test_real_pages_on_other_paper_come_back_as_their_own_clean_page(faces):
     clean = (page_of_text() * 255).astype(np.uint8)
     options = PairOptions(crop=64, real=1, real_corrupted=0, real_laid_over=1)
-    source = PairSource(3, options, faces, [RealPair(np.zeros_like(clean), clean)])
+    source = PairSource(3, options, faces, [RealPair(np.full_like(clean, 200), clean)])
     crops = [source.example(number) for number in range(8)]
     windows = np.lib.stride_tricks.sliding_window_view(clean, (64, 64)).reshape(-1, 64 * 64)
     assert all((np.abs(windows - crop.clean.ravel()) <= 1).all(axis=1).any() for crop in crops)
-    assert all(crop.page.any() for crop in crops), "the scan itself is black"
+    assert all((crop.page[crop.clean < 99] < 150).all() for crop in crops), "the scan has no print"
+    assert any(190 < np.median(crop.page) < 225 for crop in crops), "nothing lies on its paper"
 
 
 def test_pairs_of_two_sizes_are_refused_by_name(tmp_path):

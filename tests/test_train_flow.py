@@ -58,4 +58,4 @@ def test_the_form_asks_for_a_folder_alone_and_explains_the_options():
         assert set(options) == set(vars(kind()))
         assert all(option["description"] for option in options.values())
     losses = form.definitions["TrainingOptions"]["properties"]["loss"]
-    assert losses["enum"] == ["l1+mse", "l1", "mse"]
+    assert losses["enum"] == ["l1+mse", "l1", "mse", "huber"]

@@ -200,6 +200,25 @@ def test_crops_beyond_help_take_little_from_the_others_where_errors_are_balanced
     assert error(0.03) < 0.8 * error(0.0)
 
 
+def test_what_is_in_doubt_comes_out_decided_by_hubers_loss_and_grey_by_squares(tmp_path):
+    grey, white = np.full((32, 32), 128, np.uint8), np.full((32, 32), 255, np.uint8)
+    pairs = [*3 * [RealPair(grey, white)], RealPair(grey, np.zeros_like(grey))]
+
+    def answer(loss):
+        settings = options(
+            loss=loss, ink_weight=0, overshoot=1, balance=0, steps=200, checkpoint_every=200,
+            learning_rate=1e-2, batch=8,
+        )  # fmt: skip
+        path = train(
+            tmp_path / loss, settings, replace(source(settings), real=pairs), ModelCard("test")
+        )
+        batch = tensors(replace(source(settings), real=pairs).batch(range(2)))
+        return float(restore(load_checkpoint(path, fold=False).network, batch).mean())
+
+    assert answer("mse") == pytest.approx(0.75, abs=0.1)
+    assert answer("huber") > 0.93
+
+
 def test_restored_crops_are_within_0_and_1(tmp_path):
     network = load_checkpoint(run(tmp_path, options(steps=1)), fold=False).network
     batch = tensors(source(options()).batch(range(3)))

@@ -197,7 +197,9 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
 
 
-def lay_over(clean: Image, rng: Generator, options: CorruptionOptions) -> Pair:
+def lay_over(
+    clean: Image, rng: Generator, options: CorruptionOptions, bare: Image | None = None
+) -> Pair:
     """Lay a clean page over dirty paper, print and all, as the NoisyOffice corpus was made.
 
     Fitted to that corpus's training pairs: print was resampled, as by a cubic kernel, and is then
@@ -208,19 +210,47 @@ def lay_over(clean: Image, rng: Generator, options: CorruptionOptions) -> Pair:
         clean: (H, W) of a page, which is what should come back.
         rng: decides everything; the same generator state gives the same pair.
         options: how often paper suffers, and how badly.
+        bare: (H, W) of paper without print to lay it over; without it, some is made.
     """
-    harsh = rng.random() < 0.5
-    chances = {name: getattr(options.chances, name) for name in _PAPER}
-    levels = {
-        name: (chance.harsher() if harsh else chance).level(rng) for name, chance in chances.items()
-    }
-    paper = np.clip(_suffer(np.ones_like(clean), _PAPER, levels, rng), 0, 1)
+    paper = _dirty_paper(clean, rng, options) if bare is None else bare
     across, down = (_resampling(rng) for _ in range(2))
     ink = cv2.sepFilter2D(1 - clean, -1, across, down, borderType=cv2.BORDER_REPLICATE)
     ink = np.clip(ink, 0, 1) * np.float32(rng.uniform(0.93, 1))  # black is not all black
     lighter = np.float32(rng.uniform(0, 0.1) if rng.random() < 0.5 else rng.uniform(0.6, 0.85))
     dirty = paper - ink * np.maximum((1 + lighter) * paper - lighter, 0)
     return Pair(np.clip(dirty, 0, 1), clean)
+
+
+def _dirty_paper(like: Image, rng: Generator, options: CorruptionOptions) -> Image:
+    harsh = rng.random() < 0.5
+    chances = {name: getattr(options.chances, name) for name in _PAPER}
+    levels = {
+        name: (chance.harsher() if harsh else chance).level(rng) for name, chance in chances.items()
+    }
+    return np.clip(_suffer(np.ones_like(like), _PAPER, levels, rng), 0, 1)
+
+
+def bare_paper(dirty: Image, clean: Image, rng: Generator) -> Image:
+    """Return the paper of a real pair, turned and tinted at random, with its print taken off.
+
+    Where print was, its surroundings are blurred into the place (normalized convolution, Knutsson
+    and Westin 1993), finer the nearer bare paper is.
+
+    Args:
+        dirty: (N, N) of a scan.
+        clean: (N, N) of its clean page.
+        rng: decides how it lies, and how much darker or paler it is than the scan.
+    """
+    bare = cv2.erode((clean > clean.max() - 0.02).astype(np.float32), np.ones((5, 5), np.uint8))
+    paper = np.full_like(dirty, np.median(dirty))
+    for sigma in (24, 8, 2):
+        near, of_bare = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (bare * dirty, bare))
+        paper = (near + 0.05 * paper) / (of_bare + 0.05)
+    paper = np.rot90(np.where(bare > 0, dirty, paper), int(rng.integers(4)))
+    if rng.random() < 0.5:
+        paper = paper[::-1]
+    tinted: Image = np.clip(1 - (1 - paper) * np.float32(rng.uniform(0.6, 1.3)), 0, 1)
+    return tinted
 
 
 def _resampling(rng: Generator) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from pipeline.cleaning.checkpoint import ModelCard
 from pipeline.cleaning.scale import choose_scale, resample
 from pipeline.errors import InputError
 from pipeline.files import require_folder
-from pipeline.learning.corruption import CorruptionOptions, Pair, corrupt, lay_over
+from pipeline.learning.corruption import CorruptionOptions, Pair, bare_paper, corrupt, lay_over
 from pipeline.learning.fonts import Typeface
 from pipeline.learning.noise import Image, from_bytes, to_bytes
 from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
@@ -43,7 +43,8 @@ class PairOptions:
     """Share of the real crops whose clean page is corrupted anew."""
 
     real_laid_over: float = 0.4
-    """Share of the real crops whose clean page is laid over other dirty paper, nothing more."""
+    """Share of the real crops whose clean page is laid over other dirty paper, nothing more:
+    half of the time, that of another real page."""
 
     small_print: float = 0.2
     """Share of rendered crops in print so small that the cleaner enlarges it for the network."""
@@ -184,10 +185,17 @@ class PairSource:
         if chance >= self.options.real_laid_over:
             return _shown(Pair(dirty, clean), pair.scale)
         if chance >= 0:
-            return _shown(lay_over(clean, rng, self.options.corruption), pair.scale)
+            bare = self._bare_paper(pair.scale, rng) if rng.random() < 0.5 else None
+            return _shown(lay_over(clean, rng, self.options.corruption, bare), pair.scale)
         sheet = Sheet(1 - clean, np.ones_like(clean), None, 20 / pair.scale)
         verso = self._sheet(rng, pair.scale)
         return _shown(corrupt(sheet, verso, rng, self.options.corruption), pair.scale)
+
+    def _bare_paper(self, scale: int, rng: Generator) -> Image | None:
+        """Paper of another real pair of this scale; none, where clean pages are all there is."""
+        pairs = [pair for pair in self.real if pair.scale == scale]
+        dirty, clean = self._crop(pairs[int(rng.integers(0, len(pairs)))], rng)
+        return None if np.array_equal(dirty, clean) else bare_paper(dirty, clean, rng)
 
     def _crop(self, pair: RealPair, rng: Generator) -> tuple[Image, Image]:
         side = self.options.crop // pair.scale

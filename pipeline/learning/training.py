@@ -39,6 +39,9 @@ from pipeline.learning.pairs import Batch, PairOptions, PairSource
 
 log = logging.getLogger(__name__)
 
+HUBER_DELTA = 0.1
+"""Error from which on Huber's loss is linear."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -53,8 +56,10 @@ class TrainingOptions:
     pairs: PairOptions = PairOptions()
     """What it learns from."""
 
-    loss: Literal["l1+mse", "l1", "mse"] = "l1+mse"
-    """What is made small: absolute error, squared error, or their sum."""
+    loss: Literal["l1+mse", "l1", "mse", "huber"] = "l1+mse"
+    """What is made small: absolute error, squared error, their sum, or squared error that grows
+    no faster than linearly from a tenth of full scale on: squared, what is in doubt comes out grey;
+    so, white or black."""
 
     ink_weight: float = 1.5
     """How much more an error counts where the clean page is black than where it is white: a
@@ -286,6 +291,9 @@ class Run:
             crops = crops + (weight * error.abs()).mean((1, 2, 3))
         if "mse" in self.options.loss:
             crops = crops + (weight * error.square()).mean((1, 2, 3))
+        if self.options.loss == "huber":
+            twice = 2 * F.huber_loss(error, torch.zeros_like(error), "none", HUBER_DELTA)
+            crops = crops + (weight * twice).mean((1, 2, 3))
         if balance := self.options.balance:
             crops = balance * torch.log1p(crops / balance)
         return crops.mean()
