@@ -60,17 +60,22 @@ def scan(height: int, width: int, seed: int = 0) -> np.ndarray:
     return page
 
 
-def random_network() -> Autoencoder:
+def random_network(finish: int = 0) -> Autoencoder:
     torch.manual_seed(3)
-    network = Autoencoder(AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1)))
+    network = Autoencoder(
+        AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1), finish_channels=finish)
+    )
     with torch.no_grad():
         for _ in range(3):
             network(torch.rand(4, 1, 32, 32))
         network.head.weight.mul_(3)  # more contrast than a network has at birth
+        if network.finish is not None:
+            network.finish.head.weight.normal_(0, 0.1)
     return network.fold()
 
 
 NETWORK = random_network()
+FINISHED = random_network(finish=4)
 CPU = {"device": "cpu", "precision": "fp32"}
 
 
@@ -98,11 +103,36 @@ def test_bands_in_which_a_tile_is_computed_do_not_show(monkeypatch, dpi):
 
 
 @pytest.mark.parametrize("dpi", [75, 100, 600, 1200])
-def test_tiles_do_not_show_on_resampled_pages(dpi):
+@pytest.mark.parametrize("network", [NETWORK, FINISHED], ids=["without a finish", "with one"])
+def test_tiles_do_not_show_on_resampled_pages(network, dpi):
     page = scan(dpi + 203, dpi // 2 + 105)
-    whole = cleaner(NETWORK, tile=4000).clean(page, dpi)
-    tiled = cleaner(NETWORK, tile=104).clean(page, dpi)
+    whole = cleaner(network, tile=4000).clean(page, dpi)
+    tiled = cleaner(network, tile=104).clean(page, dpi)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize(("dpi", "looks"), [(75, 2), (150, 2), (300, 1)])
+def test_a_network_with_a_finish_looks_twice_at_enlarged_pages(monkeypatch, dpi, looks):
+    answers = []
+
+    def coefficients(view):
+        maps = Autoencoder.coefficients(network, view)
+        answers.append([values.clone() for values in maps])
+        return maps
+
+    network, page = random_network(finish=4), scan(dpi + 20, dpi + 20)
+    monkeypatch.setattr(network, "coefficients", coefficients)
+    cleaned = cleaner(network).clean(page, dpi)
+    assert len(answers) == looks
+    if looks == 2:
+        scale, end = 300 // dpi, dpi + 19  # the last row and column are looked at once
+        gain, offset = (
+            F.avg_pool2d((first[..., :-scale, :-scale] + again[..., scale:, scale:]) / 2, scale)
+            for first, again in zip(*answers, strict=True)
+        )
+        inner = np.s_[0, 0, :end, :end]
+        expected = 255 * offset.numpy()[inner] + gain.numpy()[inner] * page[:end, :end]
+        assert np.abs(expected.clip(0, 255) - cleaned[:end, :end]).max() < 0.6
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (37, 2), (90, 120), (64, 80, 3)])

@@ -144,8 +144,10 @@ class Cleaner:
         self.precision_reason = self._ready.precision.reason
         # tiles of a resampled page must fall on its own pixels too
         self._grid = math.lcm(network.stride, round(LARGEST))
-        # one pixel more than the network sees, for the interpolation of its maps
-        self.halo = round_up(network.receptive_radius + 1, self._grid)
+        # a pixel more than the network sees, for the interpolation of its maps, or as many as an
+        # enlarged view may be shifted by
+        beyond = round(LARGEST) if self._ready.twice else 1
+        self.halo = round_up(network.receptive_radius + beyond, self._grid)
         self.setting = Setting(sha256, self.device, self.precision, torch.get_num_threads())
         kept = kept_tile(self.setting) if sha256 and not options.tile else None
         tile = options.tile or kept or (2048 if on_gpu else TileOptions.size)
@@ -265,7 +267,8 @@ class Cleaner:
         start = time.perf_counter()
         watched = self._watched()
         network = watched or self._ready.network
-        clean_pieces(network, batch, self._ready.device, self._ready.precision.dtype)
+        ready = self._ready
+        clean_pieces(network, batch, ready.device, ready.precision.dtype, twice=ready.twice)
         traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
         return [(piece, seconds, seen) for piece, seen in zip(batch, traits, strict=True)]
