@@ -192,7 +192,7 @@ class PairSource:
         return _shown(corrupt(sheet, verso, rng, self.options.corruption), pair.scale)
 
     def _bare_paper(self, scale: int, rng: Generator) -> Image | None:
-        """Paper of another real pair of this scale; none, where clean pages are all there is."""
+        """Paper of a real pair of this scale; none, where clean pages are all there is."""
         pairs = [pair for pair in self.real if pair.scale == scale]
         dirty, clean = self._crop(pairs[int(rng.integers(0, len(pairs)))], rng)
         return None if np.array_equal(dirty, clean) else bare_paper(dirty, clean, rng)
