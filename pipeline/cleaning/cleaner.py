@@ -267,8 +267,7 @@ class Cleaner:
         start = time.perf_counter()
         watched = self._watched()
         network = watched or self._ready.network
-        ready = self._ready
-        clean_pieces(network, batch, ready.device, ready.precision.dtype, twice=ready.twice)
+        clean_pieces(network, batch, self._ready)
         traits = watched.traits() if watched else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
         return [(piece, seconds, seen) for piece, seen in zip(batch, traits, strict=True)]

@@ -97,34 +97,25 @@ def _bring(network: Network, device: torch.device, dtype: torch.dtype, ranges: R
     return network
 
 
-def clean_pieces(
-    network: Network,
-    batch: Sequence[Piece],
-    device: torch.device,
-    dtype: torch.dtype,
-    *,
-    twice: bool = False,
-) -> None:
+def clean_pieces(network: Network, batch: Sequence[Piece], ready: Ready) -> None:
     """Clean pieces of one kind, and fill in their pixels.
 
     Args:
-        network: on the device.
+        network: that of `ready`, or one that watches it.
         batch: pieces with windows of one size, seen at one scale.
-        device: where to compute.
-        dtype: what convolutions compute in, uint8 for integers; the page's own pixels stay in
-            float32.
-        twice: look twice at what is enlarged, at double the cost.
+        ready: says where to compute, and in what: the page's own pixels stay in float32.
 
     Raises:
         torch.OutOfMemoryError: the batch does not fit the device.
     """
+    device, dtype, scale = ready.device, ready.precision.dtype, batch[0].job.scale
     with torch.inference_mode():
         view = _load(np.stack([piece.cut_view() for piece in batch])[:, None], device)
         with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
             view = view.float().div_(255)
             gain, offset = network.coefficients(view)
-            if twice and batch[0].job.scale > 1:
-                _average((gain, offset), network, view, round(batch[0].job.scale))
+            if ready.twice and scale > 1:
+                _average((gain, offset), ready.network, view, round(scale))
         offset = offset.float().mul_(255)
         for piece, *maps in zip(batch, gain, offset, strict=True):
             _apply(maps, piece, device)

@@ -175,11 +175,7 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
     whole = fill_hairlines(ink) if sheet.handwritten else ink
     clean = (1 - whole ** fullness(weak, options.ink) * restored) * sheet.picture
     harsh = options.harsh > 0 and rng.random() < options.harsh
-    chances = {name: getattr(options.chances, name) for name in CORRUPTIONS}
-    levels = {
-        name: (chance.harsher() if harsh and name not in _AS_USUAL else chance).level(rng)
-        for name, chance in chances.items()
-    }
+    levels = _levels(CORRUPTIONS, rng, options, harsh=harsh)
     if sheet.picture_box:
         levels = _spare_tones(levels)
     # ink on the other side is the ink of the same book: it never outdoes the page above it
@@ -222,11 +218,7 @@ def lay_over(
 
 
 def _dirty_paper(like: Image, rng: Generator, options: CorruptionOptions) -> Image:
-    harsh = rng.random() < 0.5
-    chances = {name: getattr(options.chances, name) for name in _PAPER}
-    levels = {
-        name: (chance.harsher() if harsh else chance).level(rng) for name, chance in chances.items()
-    }
+    levels = _levels(_PAPER, rng, options, harsh=rng.random() < 0.5)
     return np.clip(_suffer(np.ones_like(like), _PAPER, levels, rng), 0, 1)
 
 
@@ -241,10 +233,11 @@ def bare_paper(dirty: Image, clean: Image, rng: Generator) -> Image:
         clean: (N, N) of its clean page.
         rng: decides how it lies, and how much darker or paler it is than the scan.
     """
-    bare = cv2.erode((clean > clean.max() - 0.02).astype(np.float32), np.ones((5, 5), np.uint8))
+    white = (clean > clean.max() - 0.02).astype(np.float32)
+    bare = np.asarray(cv2.erode(white, np.ones((5, 5), np.uint8)), np.float32)
     paper = np.full_like(dirty, np.median(dirty))
     for sigma in (24, 8, 2):
-        near, of_bare = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (bare * dirty, bare))
+        near, of_bare = (noise.soften(part, sigma) for part in (bare * dirty, bare))
         paper = (near + 0.05 * paper) / (of_bare + 0.05)
     paper = np.rot90(np.where(bare > 0, dirty, paper), int(rng.integers(4)))
     if rng.random() < 0.5:
@@ -260,6 +253,17 @@ def _resampling(rng: Generator) -> NDArray[np.float32]:
     next_to, after = rng.uniform(0.05, 0.1), rng.uniform(0.013, 0.021)
     kernel = np.array([-after, next_to, 1 - 2 * (next_to - after), next_to, -after])
     return kernel.astype(np.float32)
+
+
+def _levels(
+    kinds: Iterable[str], rng: Generator, options: CorruptionOptions, *, harsh: bool
+) -> dict[str, float | None]:
+    """Decide how bad each kind of damage is on one page; None where it does not happen."""
+    chances = {name: getattr(options.chances, name) for name in kinds}
+    return {
+        name: (chance.harsher() if harsh and name not in _AS_USUAL else chance).level(rng)
+        for name, chance in chances.items()
+    }
 
 
 def _spare_tones(levels: Mapping[str, float | None]) -> dict[str, float | None]:
