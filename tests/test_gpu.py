@@ -22,14 +22,16 @@ pytestmark = [
 PAGE = scan(shape=(1500, 1100))
 
 
-def clean(**options: object) -> np.ndarray:
-    return Cleaner.from_pretrained(options=CleanOptions(**options)).clean(PAGE, dpi=300)
+def clean(model: str = "fast", dpi: int = 300, **options: object) -> np.ndarray:
+    return Cleaner.from_pretrained(model, CleanOptions(**options)).clean(PAGE, dpi)
 
 
+@pytest.mark.parametrize("dpi", [300, 150], ids=["as-it-is", "enlarged"])
+@pytest.mark.parametrize("model", ["fast", "best"])
 @pytest.mark.parametrize("precision", ["auto", "fp32", "fp16"])
-def test_a_page_is_as_clean_from_a_gpu_as_from_a_cpu(precision):
-    expected = clean(device="cpu", precision="fp32").astype(int)
-    difference = clean(device="cuda", precision=precision) - expected
+def test_a_page_is_as_clean_from_a_gpu_as_from_a_cpu(precision, model, dpi):
+    expected = clean(model, dpi, device="cpu", precision="fp32").astype(int)
+    difference = clean(model, dpi, device="cuda", precision=precision) - expected
     assert np.sqrt(np.mean(difference**2)) < 255 / 10 ** (40 / 20)  # 40 dB
 
 
