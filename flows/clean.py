@@ -6,8 +6,8 @@ work is. What a shard does is `pipeline.runs.shards`'s.
 
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -55,21 +55,27 @@ _stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
 """Set by who runs the flow in this process and wants to be able to stop it; task threads see it."""
 
 
-def stop_event() -> threading.Event | None:
-    """What tells this run to stop.
+@contextmanager
+def stop_event() -> Iterator[threading.Event]:
+    """What tells this run to stop, and its tasks with it.
 
     Runners pickle a flow with all that it names: a function, but not a context variable.
     """
-    return _stop.get()
+    stop = _stop.get() or threading.Event()
+    before = _stop.set(stop)
+    try:
+        yield stop
+    finally:
+        _stop.reset(before)
 
 
 _crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
 """Set by who runs the flow in this process, to have its shards cleaned elsewhere."""
 
 
-def crew() -> Crew:
+def crew(stop: threading.Event) -> Crew:
     """Who cleans the shards of this run."""
-    return _crew.get() or ThisProcess()
+    return _crew.get() or ThisProcess(stop)
 
 
 class ShardIncompleteError(AccessError):
@@ -99,7 +105,8 @@ def clean_shard_task(
 
         report = clean_shard_on_worker(jobs, run, part, may_fail)
     else:
-        report = clean_shard(jobs, run, part, may_fail=may_fail, stop=stop_event())
+        with stop_event() as stop:
+            report = clean_shard(jobs, run, part, may_fail=may_fail, stop=stop)
     passing = [failure for failure in report.failures if failure.may_pass]
     context = TaskRunContext.get()
     if passing and not report.stopped and context and context.task_run.run_count <= RETRIES:
@@ -138,10 +145,9 @@ def clean_documents(
     """
     plan, began = plan_run(source, destination, options, metrics, only), time.monotonic()
     run = Run.begin(plan)
-    shards = _clean(plan, run) if plan.jobs else []
-    stop = stop_event()
-    told_to_stop = stop is not None and stop.is_set()
-    report = RunReport.of(plan, run, shards, time.monotonic() - began, told_to_stop)
+    with stop_event() as stop:
+        shards = _clean(plan, run, crew(stop)) if plan.jobs else []
+    report = RunReport.of(plan, run, shards, time.monotonic() - began, stop.is_set())
     if plan.jobs:
         _publish(report)
     get_run_logger().info(headline(report))
@@ -149,18 +155,23 @@ def clean_documents(
     return (Failed if bad else Completed)(message=headline(report), data=report)
 
 
-def _clean(plan: RunPlan, run: Run) -> list[ShardReport]:
-    """Have all shards cleaned, and show how far it is."""
+def _clean(plan: RunPlan, run: Run, workers: Crew) -> list[ShardReport]:
+    """Have all shards cleaned, and show how far it is.
+
+    When the run is ended from outside, by SIGTERM or from Prefect's pages, the shards at work are
+    told so, and end with the documents in hand.
+    """
     progress: Any = create_progress_artifact(0.0, key="pagewash-progress", description="Documents")
     reports: list[ShardReport] = []
 
     def submit(jobs: Sequence[Job], part: Path | None, may_fail: int) -> Future:
-        return clean_shard_task.submit(jobs, run, part, may_fail, crew().on_dask)
+        return clean_shard_task.submit(jobs, run, part, may_fail, workers.on_dask)
 
-    for report in clean_shards(crew(), plan, run, submit):
-        reports.append(report)
-        done = sum(report.documents for report in reports)
-        update_progress_artifact(progress, 100 * done / len(plan.jobs))
+    with closing(clean_shards(workers, plan, run, submit)) as ended:
+        for report in ended:
+            reports.append(report)
+            done = sum(report.documents for report in reports)
+            update_progress_artifact(progress, 100 * done / len(plan.jobs))
     return reports
 
 

@@ -5,8 +5,9 @@ Knows Prefect's futures, and no Dask.
 
 import itertools
 import queue
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -68,6 +69,10 @@ class ThisProcess:
     on_dask = False
     room = 1
 
+    def __init__(self, stop: threading.Event) -> None:
+        """Take what tells the shard at work to stop."""
+        self._stop = stop
+
     def begin(self, plan: RunPlan, run: Run) -> list[tuple[Job, ...]]:
         """Cut the run into shards; see `Crew`."""
         return plan_shards(plan.jobs)
@@ -80,10 +85,13 @@ class ThisProcess:
         return future.result()
 
     def dismiss(self, run: Run) -> None:
-        """The end of the process is theirs."""
+        """Have the shard finish the documents in hand; they go into its part."""
+        self._stop.set()
 
 
-def clean_shards(crew: Crew, plan: RunPlan, run: Run, submit: Submit) -> Iterator[ShardReport]:
+def clean_shards(
+    crew: Crew, plan: RunPlan, run: Run, submit: Submit
+) -> Generator[ShardReport, None, None]:
     """Hand out the shards of a run, and yield what they came to, as they end.
 
     A shard over which everyone died who tried it comes again document by document, and the one

@@ -71,7 +71,7 @@ def watch(
         try:
             watch_inbox(arrivals, route, watching.every, clean, stop, tell)
         except KeyboardInterrupt as error:
-            # a flow at work takes SIGTERM for itself, and drops the batch in hand whole
+            # a flow at work takes SIGTERM for itself, and ends with the documents in hand
             if type(error.__cause__).__name__ != "TerminationSignal":
                 raise
     return DONE

@@ -1,10 +1,17 @@
 """The flow against a real Prefect server: files, rows, artifacts, retries, and its last state."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.settings import get_current_settings
 from scans import FakeCleaner, write_scan
 
 import flows.clean
@@ -92,6 +99,32 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(folders, options, 
     assert len(tries) == 2
     assert [failure.error for failure in report.failures] == ["EmptyFileError"]
     assert len(read_records(report.run.folder)) == 4
+
+
+RUN = """
+import sys
+from pathlib import Path
+from flows.clean import clean_documents
+from pipeline.options import RunOptions
+clean_documents(Path(sys.argv[1]), Path(sys.argv[2]), RunOptions(model=sys.argv[3]))
+"""
+
+
+def test_a_run_that_its_runner_ends_records_all_that_it_has_cleaned(folders, tiny_model):
+    write_scan(folders[0] / "0.png", shape=(1200, 900))
+    for number in range(1, 100):  # one shard, which takes seconds
+        shutil.copy(folders[0] / "0.png", folders[0] / f"{number}.png")
+    command = [sys.executable, "-c", RUN, *map(str, (*folders, tiny_model))]
+    server = {"PREFECT_API_URL": str(get_current_settings().api.url)}
+    with subprocess.Popen(command, env=os.environ | server) as process:
+        while process.poll() is None and not list(folders[1].glob("*.png")):
+            time.sleep(0.01)
+        process.terminate()
+    assert process.returncode == -signal.SIGTERM
+    cleaned = {path.name for path in folders[1].iterdir() if path.is_file()}
+    (parts,) = (folders[1] / "metrics").glob("*/*")
+    assert set(read_records(parts)["source"].to_pylist()) == cleaned
+    assert 0 < len(cleaned) < 100
 
 
 def test_an_option_that_cannot_work_fails_the_flow_with_its_own_error(folders):
