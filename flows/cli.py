@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from flows import console
 from pipeline.errors import OptionError
 from pipeline.failures import DONE, INTERRUPTED, exit_code
+from pipeline.heap import keep_freed_memory
 from pipeline.options import PrecisionName, RunOptions
 from pipeline.versions import version_of
 
@@ -242,6 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; None takes those of the process.
     """
+    keep_freed_memory()  # before there is a second thread
     try:
         console.end_on_sigterm()
         code = app(

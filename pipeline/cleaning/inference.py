@@ -17,10 +17,10 @@ from torch.nn import functional as F
 from models.autoencoder import Autoencoder
 from pipeline.cleaning.batches import Piece
 from pipeline.cleaning.checkpoint import ModelCard, read_ranges
-from pipeline.cleaning.heap import keep_freed_memory
 from pipeline.cleaning.integers import IntegerAutoencoder, Ranges, can_compute
 from pipeline.cleaning.precision import Precision, choose_device, choose_precision
 from pipeline.cleaning.regions import Region
+from pipeline.heap import keep_freed_memory
 from pipeline.options import PrecisionName
 from pipeline.pages import Pixels
 

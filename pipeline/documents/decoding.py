@@ -132,7 +132,7 @@ def upright_pixels(image: Image.Image, turned: int, icc: bytes | None = None) ->
     if image.has_transparency_data:
         return _on_white(image)
     if image.mode in ("1", "L"):
-        return np.array(image.convert("L"))
+        return np.array(image if image.mode == "L" else image.convert("L"))
     if image.mode == "CMYK":
         return _from_cmyk(image, icc)
     pixels = np.array(_to_rgb(image))

@@ -16,6 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.heap import keep_freed_memory
 from pipeline.measuring.records import (
     SCHEMA,
     PageRecord,
@@ -124,6 +125,7 @@ def _clean(
         return written
 
     threads = run.options.threads
+    keep_freed_memory()  # now, or the threads to come would have heaps of their own
     try:
         with (
             closing(read_ahead(jobs, read, threads)) as reading,

@@ -3,7 +3,9 @@
 By default glibc asks the system for every block of more than some megabytes, and gives it back when
 it is free. The system hands it out cleared, 4 KiB at a time: for the layers of a network on an A4
 page that took a quarter of the time. And what one thread has freed, others cannot have, unless all
-share one heap. Knows no network.
+share one heap. Threads that began before this was asked for have heaps of their own and keep them,
+which threads to come share: a run of many pages then took a sixth more memory. So it is asked for
+at the very start. Knows no network.
 """
 
 import ctypes
