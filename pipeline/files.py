@@ -6,15 +6,22 @@ Knows nothing of what is written.
 import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import AccessError
+
+ABANDONED = 24 * 3600.0
+"""Seconds after which nobody is at a temporary file any more that nothing was written to."""
+
+_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.part")
 
 _WAYS_OUT = {
     errno.ENOSPC: "Free some space, then run the same command again.",
@@ -111,6 +118,21 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):  # closing flushes again, and must not hide what went wrong
             file.close()
         temporary.unlink(missing_ok=True)
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove what `whole_file` could not: of writers that were killed, or lost their power.
+
+    It is told from the file of another writer, who is at work, by its age. What cannot be removed
+    stays: it is hidden, and does no harm.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if not _TEMPORARY.fullmatch(path.name):
+                continue
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > ABANDONED:
+                    path.unlink()
 
 
 @contextmanager

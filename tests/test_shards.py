@@ -137,6 +137,15 @@ def test_the_same_run_again_does_nothing(clean):
     assert (again.planned, again.done_before) == (0, 3)
 
 
+def test_what_a_killed_run_left_half_written_is_gone_after_a_later_one(clean, folders):
+    left = folders[1] / ".pagewash-0123456789abcdef.part"
+    left.parent.mkdir()
+    left.touch()
+    os.utime(left, (0, 0))
+    clean()
+    assert not left.exists()
+
+
 def test_only_what_changed_is_done_again(clean, folders):
     source, destination = folders
     write_scan(source / "3.png", seed=3)  # stays as it is

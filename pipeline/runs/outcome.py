@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.failures import INTERRUPTED, Failure, worst
+from pipeline.files import clear_abandoned
 from pipeline.measuring.records import part_path
 from pipeline.options import FailureBudget, RunOptions
 from pipeline.runs.ledger import Recipe
@@ -30,7 +31,9 @@ class Run:
 
     @classmethod
     def begin(cls, plan: RunPlan) -> "Run":
-        """Give a planned run its name and time."""
+        """Give a planned run its name and time; what killed runs left among its outputs goes."""
+        for folder in {job.output.parent for job in plan.jobs}:
+            clear_abandoned(folder)
         started = datetime.datetime.now(datetime.UTC)
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         return cls(run_id, started, plan.options, plan.recipe, plan.metrics)
