@@ -11,6 +11,7 @@ from prefect.types.entrypoint import EntrypointType
 from flows.clean import clean_documents
 from flows.server import wait_for_server
 from pipeline.errors import MissingError, OptionError
+from pipeline.heap import one_heap_in_children
 from pipeline.options import RunOptions
 from pipeline.runs.planning import plan_run
 
@@ -57,6 +58,7 @@ def serve_folder(
             "'prefect config set PREFECT_API_URL=http://127.0.0.1:4200/api'."
         )
     wait_for_server(PATIENCE)
+    one_heap_in_children()  # each run is a process, in which Prefect comes first
     clean_documents.serve(
         name=name,
         cron=cron,

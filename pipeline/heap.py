@@ -9,6 +9,7 @@ at the very start. Knows no network.
 """
 
 import ctypes
+import os
 import platform
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8  # of mallopt(3), in malloc.h
@@ -28,3 +29,12 @@ def keep_freed_memory() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     settings = (_MMAP_MAX, _NONE), (_TRIM_THRESHOLD, _NEVER), (_ARENA_MAX, _ONE)
     return all(mallopt(what, value) for what, value in settings)
+
+
+def one_heap_in_children() -> None:
+    """Have processes that this one starts share one heap among all their threads from the start.
+
+    For those that begin threads before they come to any code of ours. Where the user has set
+    another number, it stays.
+    """
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # glibc reads it before anything else

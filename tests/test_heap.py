@@ -44,26 +44,50 @@ def test_a_block_that_a_thread_freed_is_not_asked_for_again(thread):
     assert faults("as usual", thread) > 1000
 
 
-HEAPS = """
-import ctypes, sys
+CLEAN = """
 from flows.cli import main
-scan, cleaned, told = sys.argv[1:]
-assert main(["clean", scan, cleaned]) == 0
+assert main(["clean", *sys.argv[2:]]) == 0
+"""
+
+THREAD = """
+from threading import Thread
+thread = Thread(target=lambda: bytes(2**20))
+thread.start()
+thread.join()
+"""
+
+COUNT = """
 libc = ctypes.CDLL(None)
 libc.fopen.restype = ctypes.c_void_p
-file = ctypes.c_void_p(libc.fopen(told.encode(), b"w"))
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
 assert libc.malloc_info(0, file) == 0
 libc.fclose(file)
 """
 
 
+def heaps(told: Path, work: str, *arguments: Path) -> int:
+    """How many heaps a process has in the end that does this work."""
+    code = f"import ctypes, sys{work}{COUNT}"
+    child = [sys.executable, "-c", code, *map(str, (told, *arguments))]
+    subprocess.run(child, cwd=ROOT, check=True, capture_output=True)
+    return told.read_text().count("<heap ")
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 def test_all_threads_of_a_run_share_one_heap(tmp_path):
-    scan, told = tmp_path / "scan.png", tmp_path / "heaps.xml"
+    scan, cleaned, told = (tmp_path / name for name in ("scan.png", "clean.png", "heaps.xml"))
     Image.new("L", (64, 64), 255).save(scan)
-    code = [sys.executable, "-c", HEAPS, str(scan), str(tmp_path / "clean.png"), str(told)]
-    subprocess.run(code, cwd=ROOT, check=True, capture_output=True)
-    assert told.read_text().count("<heap ") == 1
+    assert heaps(told, CLEAN, scan, cleaned) == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+def test_children_share_one_heap_among_threads_that_know_nothing_of_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "8")
+    heap.one_heap_in_children()
+    assert heaps(tmp_path / "heaps.xml", THREAD) == 2  # as the user wants it
+    monkeypatch.delenv("MALLOC_ARENA_MAX")
+    heap.one_heap_in_children()
+    assert heaps(tmp_path / "heaps.xml", THREAD) == 1
 
 
 def test_other_allocators_are_left_alone(monkeypatch):

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,6 +176,24 @@ def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_m
         flows.serve.serve_folder(
             tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)), interval=60
         )
+
+
+def test_served_runs_are_processes_with_one_heap(tmp_path, tiny_model, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    import flows.serve
+
+    write_scan(tmp_path / "scans" / "a.png")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "")
+    monkeypatch.delenv("MALLOC_ARENA_MAX")
+    served = []
+    fake = SimpleNamespace(serve=lambda **how: served.append(os.environ["MALLOC_ARENA_MAX"]))
+    monkeypatch.setattr(flows.serve, "clean_documents", fake)
+    monkeypatch.setattr(flows.serve, "wait_for_server", lambda patience: None)
+    options = RunOptions(model=str(tiny_model))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        flows.serve.serve_folder(tmp_path / "scans", tmp_path / "out", options, interval=60)
+    assert served == ["1"]
 
 
 def test_a_schedule_without_a_server_says_how_to_start_one(tmp_path, tiny_model, monkeypatch):
