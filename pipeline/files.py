@@ -21,7 +21,7 @@ from pipeline.errors import AccessError
 ABANDONED = 24 * 3600.0
 """Seconds after which nobody is at a temporary file any more that nothing was written to."""
 
-_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.part")
+_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.part")  # as `whole_file` names them
 
 _WAYS_OUT = {
     errno.ENOSPC: "Free some space, then run the same command again.",

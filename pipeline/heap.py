@@ -4,8 +4,8 @@ By default glibc asks the system for every block of more than some megabytes, an
 it is free. The system hands it out cleared, 4 KiB at a time: for the layers of a network on an A4
 page that took a quarter of the time. And what one thread has freed, others cannot have, unless all
 share one heap. Threads that began before this was asked for have heaps of their own and keep them,
-which threads to come share: a run of many pages then took a sixth more memory. So it is asked for
-at the very start. Knows no network.
+which threads to come share: runs of 150 and 400 pages then took a sixth more memory. So it is
+asked for at the very start. Knows no network.
 """
 
 import ctypes

@@ -158,7 +158,7 @@ RUN = """
 import sys
 from flows.cli import main
 from pipeline.speed import peak_memory
-assert main(["clean", sys.argv[1], sys.argv[2], "--quiet"]) == 0
+assert main(["clean", *sys.argv[1:], "--format", "png", "--quiet"]) == 0
 print(peak_memory())
 """
 
