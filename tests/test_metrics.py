@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pipeline.errors import OptionError
 from pipeline.measuring.metrics import PageMetrics, measure, noise_sigma
 from pipeline.measuring.review import reason_to_look
-from pipeline.measuring.strokes import COUNTED_ROWS, histogram, quantile
+from pipeline.measuring.strokes import COUNTED_ROWS, quantile
 
 NOISYOFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
 
@@ -228,15 +228,29 @@ def test_a_real_page_with_words_wiped_out_needs_a_look():
     assert "of the ink is gone" in (reason_to_look(measure(dirty, clean)) or "")
 
 
-@given(rows=st.integers(1, COUNTED_ROWS), columns=st.integers(1, 20), seed=st.integers(0, 99))
+@given(
+    rows=st.integers(1, COUNTED_ROWS),
+    columns=st.integers(1, 20),
+    levels=st.sampled_from([1, 2, 256]),
+    sixteenths=st.integers(1, 16),
+    seed=st.integers(0, 99),
+)
 @settings(deadline=None)
-def test_levels_are_counted_where_they_are_asked_for(rows, columns, seed):
+def test_a_quantile_is_the_level_that_a_share_of_the_pixels_asked_for_do_not_exceed(
+    rows, columns, levels, sixteenths, seed
+):
     rng = np.random.default_rng(seed)
-    image = rng.integers(0, 256, (rows, columns), np.uint8)
+    image = 255 - rng.integers(0, levels, (rows, columns)).astype(np.uint8)
     where = rng.choice(np.array([0, 255], np.uint8), (rows, columns))
-    assert histogram(image).tolist() == np.bincount(image.ravel(), minlength=256).tolist()
-    asked = image[where == 255]
-    assert histogram(image, where).tolist() == np.bincount(asked, minlength=256).tolist()
+    share = sixteenths / 16
+    assert quantile(image, share) == np.quantile(image, share, method="inverted_cdf")
+    if where.any():
+        asked = image[where == 255]
+        assert quantile(image, share, where) == np.quantile(asked, share, method="inverted_cdf")
+
+
+def test_nowhere_the_quantile_is_0():
+    assert quantile(np.full((9, 9), 200, np.uint8), 0.5, np.zeros((9, 9), np.uint8)) == 0
 
 
 @pytest.mark.parametrize("rows", [2 * COUNTED_ROWS - 1, 2 * COUNTED_ROWS, 3000])
@@ -245,5 +259,5 @@ def test_the_levels_of_a_tall_page_are_those_of_all_its_rows(rows):
     page = light.clip(0, 255).astype(np.uint8)
     where = np.where(page % 3 == 0, 255, 0).astype(np.uint8)
     for share in (0.1, 0.5, 0.9):
-        found = quantile(histogram(page, where), share)
+        found = quantile(page, share, where)
         assert found == pytest.approx(np.quantile(page[where == 255], share), abs=2)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from pipeline.documents import png
 from pipeline.documents.png import encode_pixels
+from pipeline.errors import OptionError
 
 RNG = np.random.default_rng(0)
 
@@ -56,3 +58,9 @@ def test_a_cleaned_page_takes_about_the_space_it_takes_from_a_slower_encoder(pag
 def test_a_photograph_is_filtered_first():
     page = photograph()
     assert len(encode_pixels(page)) <= 1.05 * by_pillow(page)
+
+
+def test_a_page_too_large_for_a_png_is_told_so(monkeypatch):
+    monkeypatch.setattr(png, "_LONGEST", len(encode_pixels(text_page())) // 2)
+    with pytest.raises(OptionError, match="a page of 400 x 600 pixels cannot be written as PNG"):
+        encode_pixels(text_page())

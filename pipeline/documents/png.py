@@ -1,9 +1,9 @@
-"""Pixels to PNG, fast: OpenCV's encoder, and the two chunks that it does not write.
+"""Pixels to PNG, fast.
 
 Knows no pages and no files. Of the encodings that PNG allows, two are of use here. Cleaned paper is
-long runs of white, which unfiltered rows and zlib's run lengths (in colour, where three bytes make
-a pixel, its quickest search) pack best and at once; on A4 that took a tenth of the time of zlib's
-level 6, and less space. Photographs need a filter first.
+long runs of white, which unfiltered rows pack best. ISA-L packs them in a fifth of the time that
+zlib takes in its quickest way, and in 3 or 4 % more space. Photographs need a filter first, which
+OpenCV's encoder has.
 """
 
 import struct
@@ -11,20 +11,12 @@ import zlib
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 
 from pipeline.errors import OptionError
 from pipeline.pages import Pixels
 
-_PAPER_GREY = (
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
-)
-_PAPER_COLOUR = (
-    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT),
-    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
-    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
-)
-_PICTURE = (
+_FILTERED = (
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_PAETH),
 )
@@ -34,8 +26,16 @@ _SAMPLES = 8
 _SAMPLED = 16
 """The share of its rows that is tried is one in so many."""
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
 _HEAD = 33
 """Bytes of the signature and of the chunk that must come first."""
+
+_GREY, _RGB = 0, 2
+"""Types of colour, in that chunk."""
+
+_LONGEST = 2**31 - 1
+"""Bytes of a chunk."""
 
 
 def encode_pixels(
@@ -54,24 +54,42 @@ def encode_pixels(
     Raises:
         OptionError: PNG cannot hold it.
     """
-    if pixels.ndim == 3:
-        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
-    paper = _PAPER_GREY if pixels.ndim == 2 else _PAPER_COLOUR
     sample = _sample(pixels)
-    best = min(paper, _PICTURE, key=lambda way: len(_encode(sample, way)))
-    png = _encode(pixels, best)
+    encode = min(_paper, _picture, key=lambda encode: len(encode(sample)))
+    png = memoryview(encode(pixels))
     return b"".join((png[:_HEAD], _resolution(dpi), _profile(icc), png[_HEAD:]))
 
 
-def _encode(pixels: Pixels, way: tuple[int, ...]) -> memoryview:
+def _paper(pixels: Pixels) -> bytes:
+    """A PNG of unfiltered rows."""
+    height, width = pixels.shape[:2]
+    # each begins with the number of its filter, which is none
+    rows = np.pad(pixels.reshape(height, -1), ((0, 0), (1, 0)))
+    colour = _GREY if pixels.ndim == 2 else _RGB
+    packed = isal_zlib.compress(rows, 1)
+    if len(packed) > _LONGEST:
+        raise _too_large(pixels, "it takes more than 2 GiB")
+    head = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    chunks = _chunk(b"IHDR", head), _chunk(b"IDAT", packed), _chunk(b"IEND", b"")
+    return b"".join((_SIGNATURE, *chunks))
+
+
+def _picture(pixels: Pixels) -> bytes:
+    """A PNG of filtered rows."""
+    if pixels.ndim == 3:
+        pixels = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), np.uint8)
     try:
-        return memoryview(cv2.imencode(".png", pixels, way)[1].data)
+        return cv2.imencode(".png", pixels, _FILTERED)[1].tobytes()
     except cv2.error as error:
-        height, width = pixels.shape[:2]
-        raise OptionError(
-            f"a page of {width} x {height} pixels cannot be written as PNG: {error}. "
-            "Choose another --format: tiff or pdf."
-        ) from error
+        raise _too_large(pixels, str(error)) from error
+
+
+def _too_large(pixels: Pixels, why: str) -> OptionError:
+    height, width = pixels.shape[:2]
+    return OptionError(
+        f"a page of {width} x {height} pixels cannot be written as PNG: {why}. "
+        "Choose another --format: tiff or pdf."
+    )
 
 
 def _sample(pixels: Pixels) -> Pixels:

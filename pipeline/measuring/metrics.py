@@ -18,7 +18,6 @@ from pipeline.measuring.strokes import (
     SQUARE,
     StrokeMap,
     as_grey,
-    histogram,
     map_strokes,
     pictures,
     quantile,
@@ -118,10 +117,11 @@ def measure(before: np.ndarray, after: np.ndarray) -> PageMetrics:
     _check(before, after)
     factor = reduction(before.shape)
     scan, clean = (map_strokes(reduce(page, factor)) for page in (before, after))
-    paper = _common_paper(scan, clean)
+    inky = traces(scan, clean)
+    paper = _paper(*inky)
     one, two = _quality(before, scan, paper, factor), _quality(after, clean, paper, factor)
     picture_area, picture_lost = _pictures(scan, clean, one.background, two.background)
-    lost, added = _gone(scan, clean), _gone(clean, scan)
+    lost, added = _gone(scan, inky[1]), _gone(clean, inky[0])
     return PageMetrics(
         noise_before=one.noise,
         noise_after=two.noise,
@@ -181,20 +181,20 @@ class _Quality:
 
 def _quality(page: np.ndarray, ink: StrokeMap, paper: np.ndarray, factor: int) -> _Quality:
     """Quality of one page; ``paper`` is 255 where both pages, reduced, are bare paper."""
-    background = quantile(histogram(ink.grey, paper), 0.5)
-    contrast = quantile(histogram(ink.darkness, ink.strokes), 0.5) / 255
+    background = quantile(ink.grey, 0.5, paper)
+    contrast = quantile(ink.darkness, 0.5, ink.strokes) / 255
     edges = cv2.dilate(ink.strokes, SQUARE)
-    noise, steepness = np.zeros(2), np.zeros(256)
-    for band, bare, edge in _bands(page, paper, edges, factor):
-        noise += _laplacian(band, bare)
-        steepness += histogram(cv2.morphologyEx(band, cv2.MORPH_GRADIENT, SQUARE), edge)
+    bands = list(_bands(page, paper, edges, factor))
+    noise = np.sum([_laplacian(band, bare) for band, bare, _ in bands], axis=0)
+    steepness = [cv2.morphologyEx(band, cv2.MORPH_GRADIENT, SQUARE) for band, _, _ in bands]
+    steepest = quantile(np.concatenate(steepness), 0.9, np.concatenate([e for _, _, e in bands]))
     step = contrast * background
     return _Quality(
         noise=_sigma(noise),
         background=background,
         unevenness=_unevenness(ink.grey, paper),
         contrast=contrast,
-        sharpness=min(1.0, quantile(steepness, 0.9) / step) if step else 0.0,
+        sharpness=min(1.0, steepest / step) if step else 0.0,
         ink_ratio=cv2.countNonZero(ink.strokes) / ink.strokes.size,
     )
 
@@ -224,7 +224,7 @@ def _laplacian(page: np.ndarray, where: np.ndarray) -> np.ndarray:
     """Sum of the absolute Laplacian, and the number of pixels that it was summed over."""
     response = cv2.sepFilter2D(page, cv2.CV_16S, SECOND_DIFFERENCE, SECOND_DIFFERENCE)
     response, where = response[1:-1, 1:-1], where[1:-1, 1:-1]
-    counted = cv2.bitwise_and(response, response, mask=where)
+    counted = cv2.copyTo(response, where)  # 0 elsewhere
     return np.array([cv2.norm(counted, cv2.NORM_L1), cv2.countNonZero(where)])
 
 
@@ -233,10 +233,9 @@ def _sigma(total_and_count: np.ndarray) -> float:
     return float(np.sqrt(np.pi / 2) / 6 * total / count) if count else 0.0
 
 
-def _common_paper(scan: StrokeMap, clean: StrokeMap) -> np.ndarray:
+def _paper(scan: np.ndarray, clean: np.ndarray) -> np.ndarray:
     """255 where neither page has a trace of ink within 3 px; the whole page if that is nowhere."""
-    ink = min(scan.ink, clean.ink)
-    inky = cv2.bitwise_or(traces(scan, ink), traces(clean, ink))
+    inky = cv2.bitwise_or(scan, clean)
     paper = cv2.bitwise_not(cv2.dilate(inky, np.ones((5, 5), np.uint8)))
     return paper if cv2.countNonZero(paper) else np.full_like(paper, 255)
 
@@ -247,24 +246,27 @@ def _unevenness(grey: np.ndarray, paper: np.ndarray) -> float:
     known = share >= 128
     if not known.any():
         return 0.0
-    means = level[known].astype(np.float32) * 255 / share[known]
-    low, high = np.percentile(means, (5, 95))
+    means = np.sort(level[known].astype(np.float32) * 255 / share[known])
+    # numpy's own percentiles take eight times as long
+    low, high = np.interp(np.array((0.05, 0.95)) * (means.size - 1), np.arange(means.size), means)
     return float(high - low)
 
 
-def _gone(page: StrokeMap, other: StrokeMap) -> float:
-    """Share of a page's strokes where the other has not a trace of ink."""
-    area, gone = (cv2.countNonZero(mask) for mask in strokes_gone(page, other))
+def _gone(page: StrokeMap, left: np.ndarray) -> float:
+    """Share of a page's strokes where the other page has no trace of ink left."""
+    area, gone = (cv2.countNonZero(mask) for mask in strokes_gone(page, left))
     return gone / area if area else 0.0
 
 
 def _pictures(scan: StrokeMap, clean: StrokeMap, paper: float, white: float) -> tuple[float, float]:
     """Share of the scan under pictures, and share of those that lost half of their darkness."""
-    before, after = tone(scan.grey, paper), tone(clean.grey, white)
+    before = tone(scan.grey, paper)
     picture = pictures(before)
     area = int(np.count_nonzero(picture))
-    hollow = int(np.count_nonzero(picture & (after < before // 2)))
-    return area / picture.size, hollow / area if area else 0.0
+    if not area:
+        return 0.0, 0.0
+    hollow = int(np.count_nonzero(picture & (tone(clean.grey, white) < before // 2)))
+    return area / picture.size, hollow / area
 
 
 def _check(before: np.ndarray, after: np.ndarray) -> None:

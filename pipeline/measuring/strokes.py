@@ -27,8 +27,7 @@ DARKEST_PAPER = 64
 """Grey level below which nothing is paper, so that black areas have no strokes."""
 
 COUNTED_ROWS = 200
-"""Rows of a page, at least, whose levels are counted where levels are asked for. OpenCV takes six
-times as long where most pixels are alike, as on a clean page."""
+"""Rows of a page, at least, whose levels are counted where a level is asked for."""
 
 SQUARE = np.ones((3, 3), np.uint8)
 
@@ -76,30 +75,37 @@ def as_grey(page: np.ndarray) -> np.ndarray:
     return page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)
 
 
-def histogram(image: np.ndarray, where: np.ndarray | None = None) -> np.ndarray:
-    """(256,) float32: how often each level of a uint8 image occurs, where ``where`` is 255, not 0.
+def quantile(image: np.ndarray, share: float, where: np.ndarray | None = None) -> float:
+    """The lowest level of a uint8 image that at least this share of its pixels does not exceed.
 
-    Of a tall image, rows are counted that lie evenly over it, `COUNTED_ROWS` at least: levels are
-    what is asked for, not how many pixels have them.
+    Found by bisection: to count the pixels above a level eight times takes a fifth of the time of
+    OpenCV's histogram where most are alike, as on a clean page. Of a tall image, rows are counted
+    that lie evenly over it, `COUNTED_ROWS` at least.
+
+    Args:
+        image: (H, W) uint8.
+        share: 0 to 1.
+        where: (H, W), 255 where to look and 0 elsewhere; None is everywhere.
+
+    Returns:
+        0 to 255; 0 where there is nowhere to look.
     """
     step = max(len(image) // COUNTED_ROWS, 1)
     rows = np.ascontiguousarray(image[::step])  # OpenCV is slower where rows lie apart
-    if where is None:
-        return _count(rows)
-    # those left out are counted as black: OpenCV's own mask takes three times as long
-    counted = np.ascontiguousarray(where[::step])
-    counts = _count(cv2.bitwise_and(rows, counted))
-    counts[0] -= counted.size - cv2.countNonZero(counted)
-    return counts
-
-
-def _count(image: np.ndarray) -> np.ndarray:
-    return cv2.calcHist([image], [0], None, [256], [0, 256]).ravel()
-
-
-def quantile(counts: np.ndarray, share: float) -> float:
-    """The lowest level that this share of a histogram does not exceed; 0 if it is empty."""
-    return float(np.searchsorted(np.cumsum(counts), share * counts.sum()))
+    count = rows.size
+    if where is not None:
+        asked = np.ascontiguousarray(where[::step])
+        rows = cv2.bitwise_or(rows, cv2.bitwise_not(asked))  # what is left out lies above all else
+        count = cv2.countNonZero(asked)
+    above = rows.size - share * count  # at most, of the level that is sought
+    low, high = 0, 255
+    while low < high:
+        level = (low + high) // 2
+        if cv2.countNonZero(cv2.threshold(rows, level, 255, cv2.THRESH_BINARY)[1]) <= above:
+            high = level
+        else:
+            low = level + 1
+    return float(low)
 
 
 def map_strokes(grey: np.ndarray) -> StrokeMap:
@@ -116,9 +122,15 @@ def map_strokes(grey: np.ndarray) -> StrokeMap:
     return StrokeMap(grey, darkness, ink, _without_specks(dark))
 
 
-def traces(page: StrokeMap, ink: float) -> np.ndarray:
-    """255 where a page has at least a trace of ink that is this dark, or has one a pixel away."""
-    return cv2.dilate(_at_least(page.darkness, 255 * TRACE * ink), SQUARE)
+def traces(one: StrokeMap, other: StrokeMap) -> tuple[np.ndarray, np.ndarray]:
+    """255 where each page has at least a trace of ink, or has one a pixel away.
+
+    A trace is told by the ink of the fainter page.
+    """
+    least = 255 * TRACE * min(one.ink, other.ink)
+    dark = (_at_least(page.darkness, least) for page in (one, other))
+    first, second = (cv2.dilate(mask, SQUARE) for mask in dark)
+    return first, second
 
 
 def without_edge(strokes: np.ndarray) -> np.ndarray:
@@ -134,17 +146,18 @@ def without_edge(strokes: np.ndarray) -> np.ndarray:
     return inner
 
 
-def strokes_gone(page: StrokeMap, other: StrokeMap) -> tuple[np.ndarray, np.ndarray]:
-    """A page's strokes, less those at its edge, and those of them that the other page has not.
+def strokes_gone(page: StrokeMap, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A page's strokes, less those at its edge, and those of them that another page has not.
 
-    A stroke is gone where the other page has not a trace of ink, by the fainter page's ink.
+    Args:
+        page: whose strokes.
+        left: the `traces` of the other page; a stroke is gone where there is none.
 
     Returns:
         Two masks, (h, w) uint8, 255 where a stroke is, and where one is gone.
     """
     strokes = without_edge(page.strokes)
-    missing = cv2.bitwise_not(traces(other, min(page.ink, other.ink)))
-    return strokes, cv2.bitwise_and(strokes, missing)
+    return strokes, cv2.bitwise_and(strokes, cv2.bitwise_not(left))
 
 
 def tone(grey: np.ndarray, paper: float) -> np.ndarray:
@@ -165,7 +178,7 @@ def pictures(tone_before: np.ndarray) -> np.ndarray:
     rows, columns = (_within_border(dark.mean(axis=axis) < 128) for axis in (1, 0))
     page = np.ascontiguousarray(dark[rows, columns])
     found = np.zeros(dark.shape, bool)
-    if page.size:
+    if page.any():
         found[rows, columns] = _mostly_inside(page)
     return found
 
@@ -209,9 +222,8 @@ def _paper_around(grey: np.ndarray) -> np.ndarray:
 
 
 def _ink_darkness(darkness: np.ndarray) -> float:
-    dark = histogram(darkness)
-    dark[: int(255 * FAINTEST)] = 0
-    return max(2 * FAINTEST, quantile(dark, 0.9) / 255)
+    dark = _at_least(darkness, int(255 * FAINTEST))
+    return max(2 * FAINTEST, quantile(darkness, 0.9, dark) / 255)
 
 
 def _without_specks(dark: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from pipeline.measuring.strokes import map_strokes, reduce, reduction, strokes_gone
+from pipeline.measuring.strokes import map_strokes, reduce, reduction, strokes_gone, traces
 from pipeline.pages import Pixels
 
 HEIGHT, WIDTH = 560, 800
@@ -42,8 +42,9 @@ def find_closeup(before: Pixels, after: Pixels) -> tuple[slice, slice] | None:
 def _interest(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """(h, w) float64: 1 where a stroke was lost or added, next to nothing where one stands."""
     scan, clean = map_strokes(before), map_strokes(after)
-    strokes, lost = strokes_gone(scan, clean)
-    _, added = strokes_gone(clean, scan)
+    of_scan, of_clean = traces(scan, clean)
+    strokes, lost = strokes_gone(scan, of_clean)
+    _, added = strokes_gone(clean, of_scan)
     interest: np.ndarray = np.maximum((lost | added) / 255, INK_COUNTS * strokes / 255)
     return interest
 
