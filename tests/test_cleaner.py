@@ -97,7 +97,7 @@ def test_bands_in_which_a_tile_is_computed_do_not_show(monkeypatch, dpi):
     page = scan(230, 170)
     cleaned = []
     for band in (8, 10**6):
-        monkeypatch.setattr(inference, "BAND", band)
+        monkeypatch.setattr(inference, "BAND_PIXELS", band)
         cleaned.append(Cleaner(FakeNetwork()).clean(page, dpi=dpi))
     assert np.array_equal(*cleaned)
 

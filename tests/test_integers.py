@@ -13,7 +13,7 @@ from scans import scan
 from torch import nn
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
+from models.autoencoder import Autoencoder, AutoencoderOptions, combine
 from pipeline.cleaning import integers
 from pipeline.cleaning.checkpoint import (
     ModelCard,
@@ -78,7 +78,8 @@ def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, he
     page = torch.randint(0, 256, (2, count, side * height, side * width)).to(dtype)
     channels = F.pixel_unshuffle(page, side).contiguous(memory_format=torch.channels_last)
 
-    assert torch.equal(torch.cat(integers._maps(channels, side), 1), page)
+    maps = integers._maps(channels[0].movedim(0, 2).float().numpy(), side)
+    assert np.array_equal(np.stack(maps), page[0].float().numpy())
 
     # here they go place by place, there channel by channel
     places = channels.unflatten(1, (count, -1)).transpose(1, 2).flatten(1, 2)
@@ -185,9 +186,23 @@ def test_bands_of_the_head_do_not_show(band, monkeypatch):
     rounded = IntegerAutoencoder(network(), measure_ranges(network(), pages()))
     with torch.inference_mode():
         whole = rounded.coefficients(pages(2))
-        monkeypatch.setattr(integers, "BAND", band)
+        monkeypatch.setattr(integers, "BAND_PIXELS", band * pages().shape[-1] * SMALL.patch)
         banded = rounded.coefficients(pages(2))
     assert all(torch.equal(one, other) for one, other in zip(whole, banded, strict=True))
+
+
+def test_the_end_of_a_network_is_the_same_in_arrays(monkeypatch):
+    rounded = IntegerAutoencoder(network(), measure_ranges(network(), pages()))
+    page = pages(2)
+    with torch.inference_mode():
+        code, levels = rounded.encode_levels(page)
+        said, head = [], rounded._head
+        monkeypatch.setattr(rounded, "_head", lambda x: said.append(head(x)) or said[-1])
+        gain, offset = rounded.decode(code, levels, page)
+        maps = F.pixel_shuffle(torch.cat(said), SMALL.patch).split(1, dim=1)
+        own_gain, own_offset = combine(maps, page)
+    assert torch.allclose(gain, own_gain, atol=1e-5)
+    assert torch.allclose(offset, own_offset + integers.WHITER, atol=1e-5)
 
 
 def test_a_channel_that_a_level_hardly_uses_does_not_make_its_sum_coarse():

@@ -53,7 +53,7 @@ class Job:
     """Spent in the network."""
 
     def __post_init__(self) -> None:
-        self.cleaned = np.empty_like(self.grey)
+        self.cleaned = np.empty(self.grey.shape, np.uint8)
         self.waiting = self.view.size
 
 

@@ -20,13 +20,15 @@ from pipeline.cleaning.checkpoint import ModelCard, read_ranges
 from pipeline.cleaning.integers import IntegerAutoencoder, Ranges, can_compute
 from pipeline.cleaning.precision import Precision, choose_device, choose_precision
 from pipeline.cleaning.regions import Region
+from pipeline.cleaning.scale import LARGEST
+from pipeline.cleaning.tiles import round_up
 from pipeline.heap import keep_freed_memory
 from pipeline.options import PrecisionName
 from pipeline.pages import Pixels
 
-BAND = 64
-"""Rows of the view whose cleaned pixels are computed at once: few enough to stay in the cache.
-Enlarged maps of a whole tile would pass through memory ten times."""
+BAND_PIXELS = 2500 * 64
+"""Of the view, whose cleaned pixels are computed at once: few enough to stay in the cache. Enlarged
+maps of a whole tile would pass through memory ten times."""
 
 
 class Network(Protocol):
@@ -143,16 +145,27 @@ def _apply(maps: Sequence[Tensor], piece: Piece, device: torch.device) -> None:
     """Apply gain and offset, each (1, h, w) of a piece's window, to the pixels of its core."""
     page, cleaned = piece.page, piece.cleaned
     core, factor = piece.core, 1 / piece.job.scale
-    height = BAND if device.type == "cpu" else len(core.rows)
+    height = len(core.rows)
+    if device.type == "cpu":  # a band begins where a pixel of the page does
+        height = round_up(max(BAND_PIXELS // len(core.columns), 1), round(LARGEST))
     for start in core.rows[::height]:
         band = Region(range(start, min(start + height, core.rows.stop)), core.columns)
-        gain, result = (_rescaled(values, band, factor) for values in maps)
+        gain, offset = (_rescaled(values, band, factor)[0] for values in maps)
         top = round((start - core.rows.start) * factor)
-        own = page[top : top + gain.shape[-2]]
-        rows, columns = own.shape
-        result = result[0, :rows, :columns]
-        result.addcmul_(gain[0, :rows, :columns], _load(own.copy(), device).float())
-        cleaned[top : top + rows] = result.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
+        own, filled = (pixels[top : top + len(gain)] for pixels in (page, cleaned))
+        within = np.s_[: own.shape[0], : own.shape[1]]  # a page may end within a pixel of the view
+        _mix(gain[within], offset[within], own, filled)
+
+
+def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
+    """Fill in gain * page + offset, rounded to what a pixel can hold; all are (h, w)."""
+    if gain.device.type != "cpu":
+        mixed = torch.addcmul(offset, gain, _load(page.copy(), gain.device).float())
+        cleaned[:] = mixed.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
+        return
+    scaled = page.astype(np.float32)  # numpy and OpenCV take half the time
+    scaled *= gain.numpy()
+    cv2.add(scaled, offset.numpy(), cleaned, dtype=cv2.CV_8U)
 
 
 def _load(pixels: Pixels, device: torch.device) -> Tensor:
