@@ -78,8 +78,7 @@ def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, he
     page = torch.randint(0, 256, (2, count, side * height, side * width)).to(dtype)
     channels = F.pixel_unshuffle(page, side).contiguous(memory_format=torch.channels_last)
 
-    maps = integers._maps(channels[0].movedim(0, 2).float().numpy(), side)
-    assert np.array_equal(np.stack(maps), page[0].float().numpy())
+    assert torch.equal(torch.cat(integers._maps(channels, side), 1), page)
 
     # here they go place by place, there channel by channel
     places = channels.unflatten(1, (count, -1)).transpose(1, 2).flatten(1, 2)
@@ -191,7 +190,7 @@ def test_bands_of_the_head_do_not_show(band, monkeypatch):
     assert all(torch.equal(one, other) for one, other in zip(whole, banded, strict=True))
 
 
-def test_the_end_of_a_network_is_the_same_in_arrays(monkeypatch):
+def test_the_end_says_what_the_network_would_have_made_of_its_head(monkeypatch):
     rounded = IntegerAutoencoder(network(), measure_ranges(network(), pages()))
     page = pages(2)
     with torch.inference_mode():

@@ -2,7 +2,7 @@
 
 Convolutions run on oneDNN's integer kernels, which torch brings along for x86. Between them,
 numbers are kept as bytes; what range each byte has to cover was measured when the network was
-trained, and stands on its card. Tensors and arrays only: knows neither pages nor devices.
+trained, and stands on its card. Tensors only: knows neither pages nor devices.
 """
 
 import copy
@@ -14,13 +14,10 @@ from itertools import product
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.autoencoder import Autoencoder, ConvUnit
 from pipeline.cleaning.openmp import ask_for_certain_threads
-
-Floats = NDArray[np.float32]
 
 Ranges = Mapping[str, Tensor]
 """(3, C): from where to where the channels of an activation reach, and their mean between, by the
@@ -39,8 +36,7 @@ BAND_PIXELS = 2**18
 """Of a page, that go through the head at once: its floats, and the maps that come of them, take
 five times the memory of all bytes before, and are to stay in the cache."""
 
-SHARPENING = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32) / 4
-"""What a pixel has beyond the mean of its four neighbours, as `models.autoencoder.detail`."""
+BEYOND_NEIGHBOURS = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32) / 4
 
 WHITER = 1 / 255
 """Added to every offset, whose errors of rounding are about as large. What is whiter than white is
@@ -227,9 +223,9 @@ class IntegerAutoencoder:
         return self._end(x, page)
 
     def _end(self, x: Tensor, page: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gain and offset from what the last level says, band by band.
+        """Return gain and offset from what the last level says, image by image, band by band.
 
-        The same as `models.autoencoder.combine`, but in arrays, which takes two thirds of the time.
+        The same as `models.autoencoder.combine`, in three quarters of the time.
         """
         patch, (rows, columns) = self._patch, x.shape[2:]
         height = max(BAND_PIXELS // (columns * patch**2), 1)
@@ -239,16 +235,15 @@ class IntegerAutoencoder:
             # a row more on each side for the head, and a pixel for the sharpening
             first, last = max(start - 1, 0), min(stop + 1, rows)
             seen = x[image : image + 1, :, first:last]
-            said = self._head(seen.contiguous(memory_format=torch.channels_last))[0].movedim(0, 2)
-            inner = slice(start - first, stop - first)
-            logit, level, *sharpening = _maps(said[inner].numpy(), patch)
+            said = self._head(seen.contiguous(memory_format=torch.channels_last))
+            maps = _maps(said[:, :, start - first : stop - first], patch)
+            logit, level, *sharpening = (values[0, 0] for values in maps)
             for much in sharpening:
-                own = page[image, 0, first * patch : last * patch].numpy()
-                fine = cv2.filter2D(own, -1, SHARPENING, borderType=cv2.BORDER_REPLICATE)
-                level += np.multiply(much, fine[inner.start * patch : inner.stop * patch], out=much)
+                fine = _detail(page[image, 0, first * patch : last * patch])
+                level.addcmul_(much, fine[(start - first) * patch : (stop - first) * patch])
             band = image, 0, slice(start * patch, stop * patch)
-            torch.sigmoid(torch.from_numpy(logit), out=gain[band])
-            torch.add(torch.from_numpy(level), WHITER, out=offset[band])
+            torch.sigmoid(logit, out=gain[band])
+            torch.add(level, WHITER, out=offset[band])
         return gain, offset
 
 
@@ -322,13 +317,17 @@ def _channels_to_blocks(x: Tensor, side: int) -> Tensor:
     return blocks.view(n, rows * side, columns * side, c // side**2).permute(0, 3, 1, 2)
 
 
-def _maps(said: Floats, side: int) -> list[Floats]:
-    """(h, w, M * side * side) to M maps of (side * h, side * w), as `pixel_shuffle`."""
-    height, width, _ = said.shape
-    # the places of a block's row move as one
-    rows = said.reshape(height, width, -1, side * side).view(f"V{side * said.itemsize}")
-    maps = (np.ascontiguousarray(rows[:, :, one].swapaxes(1, 2)) for one in range(rows.shape[2]))
-    return [values.view(np.float32).reshape(height * side, width * side) for values in maps]
+def _maps(x: Tensor, side: int) -> list[Tensor]:
+    """(N, M * side * side, H, W) to M maps of (N, 1, side * H, side * W), as `pixel_shuffle`."""
+    n, _, rows, columns = x.shape
+    maps = x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, -1, side, side).unbind(3)
+    return [_swapped(values).view(n, 1, rows * side, columns * side) for values in maps]
+
+
+def _detail(page: Tensor) -> Tensor:
+    """Of (h, w), what `models.autoencoder.detail` says, in a third of the time."""
+    border = cv2.BORDER_REPLICATE
+    return torch.from_numpy(cv2.filter2D(page.numpy(), -1, BEYOND_NEIGHBOURS, borderType=border))
 
 
 def _swapped(x: Tensor) -> Tensor:
