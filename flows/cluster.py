@@ -31,6 +31,7 @@ from flows.crew import POLL, Future
 from flows.worker import Needs, stop_name, what_is_missing
 from pipeline.errors import MissingError, OptionError
 from pipeline.files import write_whole
+from pipeline.heap import one_heap_in_children
 from pipeline.options import available_processors
 from pipeline.runs.balance import balanced_shards, megapixels_of
 from pipeline.runs.outcome import Run, ShardReport
@@ -212,6 +213,7 @@ def _checked(place: str) -> str:
 def _local_cluster() -> Iterator[str]:
     """Workers on this machine, for as long as the block."""
     processors = available_processors()
+    one_heap_in_children()  # Dask's threads come before ours
     with LocalCluster(
         n_workers=max(min(2, processors), processors // PROCESSORS_EACH),
         threads_per_worker=1,

@@ -97,6 +97,20 @@ def test_a_worker_killed_in_mid_run_costs_no_page_and_doubles_none(
         assert list(client.run(times_loaded).values()) == [1]
 
 
+def test_workers_of_a_local_cluster_have_one_heap(monkeypatch):
+    class SeenError(Exception):
+        """Nothing needs to be started."""
+
+    def start(**how: object) -> None:
+        raise SeenError(os.environ["MALLOC_ARENA_MAX"])
+
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "")
+    monkeypatch.delenv("MALLOC_ARENA_MAX")
+    monkeypatch.setattr(flows.cluster, "LocalCluster", start)
+    with pytest.raises(SeenError, match="1"), flows.cluster._local_cluster():
+        pass
+
+
 @pytest.fixture
 def clean(tmp_path: Path, tiny_model: Path):
     """Ask for a scan to be cleaned on some cluster; returns the exit code."""
