@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cleaning import colour
 from pipeline.cleaning.colour import luminance, paper_colour, recolour
 
 YELLOW, WHITE, BLUE_GREY = (235, 215, 165), (255, 255, 255), (150, 165, 175)
@@ -180,6 +181,24 @@ def test_pages_of_any_size_can_be_recoloured(height, width, seed):
     page = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
     recoloured = recolour(page, luminance(page))
     assert (recoloured.shape, recoloured.dtype) == (page.shape, np.uint8)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 9))
+@settings(deadline=None)
+def test_half_a_page_is_the_means_of_its_blocks_the_last_of_which_repeat_the_edge(
+    height, width, seed
+):
+    page = np.random.default_rng(seed).random((height, width), np.float32)
+    filled = np.pad(page, ((0, height % 2), (0, width % 2)), mode="edge")
+    blocks = filled.reshape(len(filled) // 2, 2, -1, 2)
+    assert colour._halved(page) == pytest.approx(blocks.mean((1, 3)), abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(1501, 1003), (1003, 1501), (90, 70)])
+def test_the_colour_of_paper_is_found_on_pages_of_any_size(shape):
+    sheet = Sheet(shape=shape).mark(BLACK, (shape[0] // 2, 0, shape[0] // 9, shape[1]))
+    found = paper_colour(sheet.scan, sheet.cleaned)
+    assert np.abs(np.median(found, axis=(0, 1)) - YELLOW).max() < 2
 
 
 def test_bands_do_not_show(monkeypatch):
