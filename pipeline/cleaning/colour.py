@@ -96,7 +96,7 @@ def paper_colour(page: Pixels, cleaned: Pixels) -> Floats:
 
 
 def _reduced(image: Pixels, size: tuple[int, int]) -> np.ndarray:
-    """Bring an image to a width and height, by whole blocks first, which takes a tenth of the time.
+    """Bring an image to a width and height, by whole blocks first: a quarter of the time, or less.
 
     What does not fill a block at its right and lower edge is left out.
     """

@@ -2,7 +2,7 @@
 
 Knows no pages and no files. Of the encodings that PNG allows, two are of use here. Cleaned paper is
 long runs of white, which unfiltered rows pack best. ISA-L packs them in a fifth of the time that
-zlib takes in its quickest way, and in 3 or 4 % more space. Photographs need a filter first, which
+zlib takes in its quickest way, and in 2 to 7 % more space. Photographs need a filter first, which
 OpenCV's encoder has.
 """
 
