@@ -1,5 +1,6 @@
 """The Prefect server that flows talk to, and what to say when it does not answer."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from pipeline.errors import MissingError
 def wait_for_server(seconds: float) -> None:
     """Wait until the Prefect server that is set answers; one that starts takes a while to.
 
+    Where none is set, Prefect will start a temporary one, which is ours: it sends nobody news of
+    itself, unless the user has it so.
+
     Args:
         seconds: how long to wait at most.
 
@@ -21,6 +25,7 @@ def wait_for_server(seconds: float) -> None:
         MissingError: it does not answer.
     """
     if get_current_settings().api.url is None:
+        os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
         return
     end = time.monotonic() + seconds
     with server_errors(), get_client(sync_client=True) as client:

@@ -196,6 +196,21 @@ def test_served_runs_are_processes_with_one_heap(tmp_path, tiny_model, monkeypat
     assert served == ["1"]
 
 
+def test_a_temporary_server_sends_nobody_news_of_itself(monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.server import wait_for_server
+
+    told = "PREFECT_SERVER_ANALYTICS_ENABLED"
+    monkeypatch.delenv(told)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        wait_for_server(0)
+        assert os.environ[told] == "false"
+        monkeypatch.setenv(told, "true")
+        wait_for_server(0)
+        assert os.environ[told] == "true"  # as the user wants it
+
+
 def test_a_schedule_without_a_server_says_how_to_start_one(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
