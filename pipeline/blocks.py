@@ -1,9 +1,20 @@
 """Means over square blocks of pixels, fast. Arrays only."""
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.pages import Pixels
+
+
+def fill_blocks(image: NDArray[Any], side: int) -> NDArray[Any]:
+    """Repeat the last row and column of (H, W) or (H, W, 3) until all blocks are whole."""
+    below, right = (-length % side for length in image.shape[:2])
+    if not below and not right:
+        return image
+    return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE))
 
 
 def block_means(page: Pixels, side: int) -> Pixels:

@@ -53,6 +53,7 @@ class Job:
     """Spent in the network."""
 
     def __post_init__(self) -> None:
+        # not like a view of a caller's array, which OpenCV could not fill
         self.cleaned = np.empty(self.grey.shape, np.uint8)
         self.waiting = self.view.size
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from pipeline.blocks import block_means
+from pipeline.blocks import block_means, fill_blocks
 from pipeline.pages import Pixels
 
 Floats = np.ndarray
@@ -198,9 +198,7 @@ def _halved(image: np.ndarray) -> np.ndarray:
 
     To bring an odd width to half of it, rounded, takes OpenCV eight times as long.
     """
-    below, right = (length % 2 for length in image.shape[:2])
-    if below or right:
-        image = cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE)
+    image = fill_blocks(image, 2)
     size = image.shape[1] // 2, image.shape[0] // 2
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 

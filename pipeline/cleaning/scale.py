@@ -11,7 +11,7 @@ import math
 import cv2
 import numpy as np
 
-from pipeline.blocks import block_means
+from pipeline.blocks import block_means, fill_blocks
 from pipeline.pages import Pixels
 
 X_HEIGHT_INCHES = 4.5 / 72
@@ -134,14 +134,11 @@ def resample(grey: Pixels, scale: float) -> Pixels:
     """
     if scale == 1:
         return grey
-    height, width = (math.ceil(length * scale) for length in grey.shape)
     if scale > 1:
+        height, width = (math.ceil(length * scale) for length in grey.shape)
         return _pixels(cv2.resize(grey, (width, height), interpolation=cv2.INTER_CUBIC))
     block = round(1 / scale)
-    below, right = height * block - grey.shape[0], width * block - grey.shape[1]
-    if below or right:
-        grey = _pixels(cv2.copyMakeBorder(grey, 0, below, 0, right, cv2.BORDER_REPLICATE))
-    return block_means(grey, block)
+    return block_means(fill_blocks(grey, block), block)
 
 
 def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> float | None:
