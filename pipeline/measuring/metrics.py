@@ -4,14 +4,14 @@ Arrays only: no files, no network. What has a clean original is in ``truth``.
 
 Everything that is about strokes, paper or pictures is measured on a reduced copy of the page, since
 a page at 300 dpi has four times the pixels that it takes; what is about single pixels (noise,
-sharpness) is measured at full size in bands that are spread over the page.
+sharpness) is measured at full size in strips that are spread over the page.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.errors import OptionError
 from pipeline.measuring.strokes import (
@@ -31,11 +31,9 @@ from pipeline.measuring.strokes import (
 BLANK_INK = 0.0003
 """A page with a smaller share of ink is blank: some ten letters on A4."""
 
-BAND = 48
-"""Height of a band at full size, in pixels: a multiple of every reduction."""
-
-BAND_PIXELS = 500_000
-"""Pixels in all bands of a page together."""
+STRIPS, STRIP = 12, 12
+"""Strips of a page, and the rows of each at full size, a multiple of every reduction: on A4 at 300
+dpi they hold a third of a million pixels, and on a small page every line of ordinary text."""
 
 SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
 """In rows and columns, one after the other; a difference of two Laplacians."""
@@ -166,7 +164,10 @@ def noise_sigma(page: np.ndarray, where: np.ndarray | None = None) -> float:
     if min(page.shape) < 3:
         raise OptionError(f"a page of {page.shape[1]} x {page.shape[0]} px is too small to measure")
     where = np.full_like(page, 255) if where is None else where
-    return _sigma(_laplacian(page, where))
+    response = cv2.sepFilter2D(page, cv2.CV_16S, SECOND_DIFFERENCE, SECOND_DIFFERENCE)
+    response, where = response[1:-1, 1:-1], where[1:-1, 1:-1]
+    total, count = cv2.norm(cv2.copyTo(response, where), cv2.NORM_L1), cv2.countNonZero(where)
+    return float(np.sqrt(np.pi / 2) / 6 * total / count) if count else 0.0
 
 
 @dataclass(frozen=True)
@@ -183,14 +184,15 @@ def _quality(page: np.ndarray, ink: StrokeMap, paper: np.ndarray, factor: int) -
     """Quality of one page; ``paper`` is 255 where both pages, reduced, are bare paper."""
     background = quantile(ink.grey, 0.5, paper)
     contrast = quantile(ink.darkness, 0.5, ink.strokes) / 255
-    edges = cv2.dilate(ink.strokes, SQUARE)
-    bands = list(_bands(page, paper, edges, factor))
-    noise = np.sum([_laplacian(band, bare) for band, bare, _ in bands], axis=0)
-    steepness = [cv2.morphologyEx(band, cv2.MORPH_GRADIENT, SQUARE) for band, _, _ in bands]
-    steepest = quantile(np.concatenate(steepness), 0.9, np.concatenate([e for _, _, e in bands]))
+    strips = _strips(len(paper), factor)
+    some = _rows_of(page, strips, factor)[:, : paper.shape[1] * factor]
+    bare, edges = (
+        _mask_of(mask, strips, factor) for mask in (paper, cv2.dilate(ink.strokes, SQUARE))
+    )
+    steepest = quantile(cv2.morphologyEx(some, cv2.MORPH_GRADIENT, SQUARE), 0.9, edges)
     step = contrast * background
     return _Quality(
-        noise=_sigma(noise),
+        noise=noise_sigma(some, bare),
         background=background,
         unevenness=_unevenness(ink.grey, paper),
         contrast=contrast,
@@ -199,38 +201,29 @@ def _quality(page: np.ndarray, ink: StrokeMap, paper: np.ndarray, factor: int) -
     )
 
 
-def _bands(
-    page: np.ndarray, paper: np.ndarray, edges: np.ndarray, factor: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Bands of half a million pixels in all, spread evenly: grey, and both masks at full size.
+def _strips(rows: int, factor: int) -> NDArray[np.intp]:
+    """(n, r): rows of a reduced page in strips that are spread evenly, or all of them as one."""
+    height = STRIP // factor
+    if rows <= STRIPS * height:
+        return np.arange(rows)[None]
+    return np.linspace(0, rows - height, STRIPS, dtype=np.intp)[:, None] + np.arange(height)
 
-    A page that has no more than they would cover is one band.
+
+def _rows_of(page: np.ndarray, strips: NDArray[np.intp], factor: int) -> np.ndarray:
+    """What a page has in the strips, one below the other: (h, W) uint8 grey, at full size."""
+    return as_grey(page[(strips.reshape(-1, 1) * factor + np.arange(factor)).ravel()])
+
+
+def _mask_of(mask: np.ndarray, strips: NDArray[np.intp], factor: int) -> np.ndarray:
+    """What a mask of the reduced page has in the strips, at full size.
+
+    The outermost rows of a strip are left out: what lies beside them here is of another strip.
     """
-    rows = BAND // factor
-    count = max(1, BAND_PIXELS // (page.shape[1] * BAND))
-    if count * rows >= paper.shape[0]:
-        rows, count = paper.shape[0], 1
-    for top in np.linspace(0, paper.shape[0] - rows, count, dtype=int):
-        masks = [mask[top : top + rows] for mask in (paper, edges)]
-        height, width = (length * factor for length in masks[0].shape)
-        band = as_grey(page[top * factor : top * factor + height, :width])
-        if factor > 1:
-            size = width, height
-            masks = [cv2.resize(m, size, interpolation=cv2.INTER_NEAREST) for m in masks]
-        yield band, masks[0], masks[1]
-
-
-def _laplacian(page: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """Sum of the absolute Laplacian, and the number of pixels that it was summed over."""
-    response = cv2.sepFilter2D(page, cv2.CV_16S, SECOND_DIFFERENCE, SECOND_DIFFERENCE)
-    response, where = response[1:-1, 1:-1], where[1:-1, 1:-1]
-    counted = cv2.copyTo(response, where)  # 0 elsewhere
-    return np.array([cv2.norm(counted, cv2.NORM_L1), cv2.countNonZero(where)])
-
-
-def _sigma(total_and_count: np.ndarray) -> float:
-    total, count = total_and_count
-    return float(np.sqrt(np.pi / 2) / 6 * total / count) if count else 0.0
+    rows = mask[strips.ravel()]
+    size = rows.shape[1] * factor, rows.shape[0] * factor
+    large = cv2.resize(rows, size, interpolation=cv2.INTER_NEAREST) if factor > 1 else rows
+    large.reshape(len(strips), -1, size[0])[:, (0, -1)] = 0
+    return large
 
 
 def _paper(scan: np.ndarray, clean: np.ndarray) -> np.ndarray:
