@@ -118,7 +118,6 @@ def clean_pieces(network: Network, batch: Sequence[Piece], ready: Ready) -> None
             gain, offset = network.coefficients(view)
             if ready.twice and scale > 1:
                 _average((gain, offset), ready.network, view, round(scale))
-        offset = offset.float().mul_(255)
         for piece, *maps in zip(batch, gain, offset, strict=True):
             _apply(maps, piece, device)
 
@@ -158,14 +157,14 @@ def _apply(maps: Sequence[Tensor], piece: Piece, device: torch.device) -> None:
 
 
 def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
-    """Fill in gain * page + offset, rounded to what a pixel can hold; all are (h, w)."""
+    """Fill in gain * page + 255 * offset, rounded to what a pixel can hold; all are (h, w)."""
     if gain.device.type != "cpu":
-        mixed = torch.addcmul(offset, gain, _load(page.copy(), gain.device).float())
+        mixed = torch.addcmul(255 * offset, gain, _load(page.copy(), gain.device).float())
         cleaned[:] = mixed.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
         return
     scaled = page.astype(np.float32)  # numpy and OpenCV take half the time
     scaled *= gain.numpy()
-    cv2.add(scaled, offset.numpy(), cleaned, dtype=cv2.CV_8U)
+    cv2.addWeighted(scaled, 1, offset.numpy(), 255, 0, cleaned, dtype=cv2.CV_8U)
 
 
 def _load(pixels: Pixels, device: torch.device) -> Tensor:

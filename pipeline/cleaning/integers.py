@@ -201,9 +201,7 @@ class IntegerAutoencoder:
     def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """What the decoder wants, and the encoder's levels that skip it, outermost first: bytes."""
         ask_for_certain_threads()
-        # as in the network, ink is 1 inside; half a step more, since the rest is cut off
-        page = torch.rsub(x, 255.5, alpha=255).to(torch.uint8)
-        x = self._stem(_blocks_to_channels(page, self._patch))
+        x = self._stem(_blocks_to_channels(_ink(x), self._patch))
         levels = []
         for stack, down in zip(self._encoder, self._down, strict=True):
             x = _through(stack, x)
@@ -286,6 +284,12 @@ class _Path:
         own = torch.stack([self._ranges[name][:2].abs().amax(0) for name in names])
         # a channel that one of them hardly uses must not make the other one's numbers huge
         return own.maximum(own.amax(0) / 10).clamp(min=1e-6).log().mean(0).exp()
+
+
+def _ink(x: Tensor) -> Tensor:
+    """Return what is not white in (N, 1, H, W), as bytes: as in the network, ink is 1 inside."""
+    rows = x.numpy().reshape(-1, x.shape[-1])
+    return torch.from_numpy(cv2.convertScaleAbs(rows, alpha=-255, beta=255).reshape(x.shape))
 
 
 def _through(convolutions: list[IntegerConvolution], x: Tensor) -> Tensor:
