@@ -169,6 +169,22 @@ def test_precisions_are_measured_in_turn_so_that_a_busy_moment_meets_all(monkeyp
     assert ran == [torch.float32, torch.uint8] * (1 + precision.TURNS)
 
 
+def test_precisions_are_measured_on_one_thread_which_waits_for_no_other(monkeypatch):
+    before, meanwhile = torch.get_num_threads(), []
+
+    def convolution(device, dtype, side):
+        return lambda: meanwhile.append(torch.get_num_threads())
+
+    monkeypatch.setattr(precision, "convolution", convolution)
+    torch.set_num_threads(2)
+    try:
+        precision._seconds([torch.float32])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(meanwhile) == {1}
+
+
 def test_measuring_takes_no_random_numbers_from_its_caller():
     before = torch.get_rng_state()
     precision._seconds([torch.float32])

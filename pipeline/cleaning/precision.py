@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import product
 from typing import get_args
 
 import torch
@@ -148,16 +149,21 @@ def _best_on_cpu(integers: bool) -> Precision:
 def _seconds(dtypes: Sequence[torch.dtype]) -> dict[torch.dtype, float]:
     """Shortest time of a few convolutions like those of the network in each precision.
 
-    They run in turn: on a machine that does other things too, one after the other would be unlike.
+    They run in turn, for a machine that does other things too, and on one thread: where several
+    wait for each other, and one of them for a processor, all precisions would look equally slow.
     """
     convolve = {dtype: convolution(torch.device("cpu"), dtype, side=96) for dtype in dtypes}
     times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in dtypes}
-    with torch.inference_mode():
-        for _ in range(1 + TURNS):
-            for dtype in dtypes:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for _, dtype in product(range(1 + TURNS), dtypes):
                 start = time.perf_counter()
                 convolve[dtype]()
                 times[dtype].append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
     return {dtype: min(spent[1:]) for dtype, spent in times.items()}  # the first warms up
 
 

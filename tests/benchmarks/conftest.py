@@ -69,11 +69,13 @@ def a4(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A piece of the same page, 540x420 pixels, a PNG that does not know its resolution."""
-    path = tmp_path_factory.mktemp("scans") / "small.png"
-    assert cv2.imwrite(str(path), draw_page()[1000:1420, 400:940])
-    return path
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A piece of the same page, 540x420 pixels, that does not know its resolution, by format."""
+    folder = tmp_path_factory.mktemp("scans")
+    piece = Image.fromarray(draw_page()[1000:1420, 400:940])
+    piece.save(folder / "small.png")
+    piece.save(folder / "small.jpg", quality=85)
+    return {"PNG": folder / "small.png", "JPEG": folder / "small.jpg"}
 
 
 @pytest.fixture(scope="session")

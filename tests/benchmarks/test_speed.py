@@ -129,8 +129,8 @@ def test_a_flow_against_the_same_pages_in_process(results, small, prefect_server
     from flows.clean import clean_documents
 
     process, flow = in_turn(
-        lambda: whole_pipeline(small, FLOW_PAGES, RunOptions()),
-        lambda: whole_pipeline(small, FLOW_PAGES, RunOptions(), clean_documents),
+        lambda: whole_pipeline(small["PNG"], FLOW_PAGES, RunOptions()),
+        lambda: whole_pipeline(small["PNG"], FLOW_PAGES, RunOptions(), clean_documents),
     )
     share = flow.seconds / process.seconds
     note = judged(f"{share:.2f} times in process", "at most 1.1", share <= 1.1)
@@ -146,12 +146,13 @@ def test_a_page_at_600_dpi_against_one_at_300_dpi(results, cleaner, network, tmp
     assert cleaner.plan(page).pixels == cleaner.plan(Page(draw_page(), (300, 300))).pixels
 
 
-def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, small, pages):
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, small, pages, kind):
     count = pages * draw_page().size // (420 * 540)
-    large, little = in_turn(pipeline, lambda: whole_pipeline(small, count, RunOptions()))
+    large, little = in_turn(pipeline, lambda: whole_pipeline(small[kind], count, RunOptions()))
     ratio = large.megapixels / little.megapixels
     note = judged(f"{ratio:.2f} times A4 per Mpx", "at most 1.5", ratio <= 1.5)
-    results.append(replace(little, what="whole pipeline, 540x420", note=note))
+    results.append(replace(little, what=f"whole pipeline, 540x420, {kind}", note=note))
 
 
 RUN = """
@@ -185,7 +186,7 @@ def test_memory_does_not_grow_with_the_number_of_pages(results, a4, pages, tmp_p
     ("what", "arguments", "aim"), [("--help", ["--help"], 0.5), ("one small page", [], 4.0)]
 )
 def test_a_cold_start(results, small, tmp_path, seconds, what, arguments, aim):
-    clean = ["clean", str(small), str(tmp_path / "clean.png"), "--force", "--quiet"]
+    clean = ["clean", str(small["PNG"]), str(tmp_path / "clean.png"), "--force", "--quiet"]
     command = [sys.executable, "-m", "flows.cli", *(arguments or clean)]
     spent = fastest(
         lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True), seconds
