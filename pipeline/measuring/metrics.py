@@ -33,7 +33,7 @@ BLANK_INK = 0.0003
 
 STRIPS, STRIP = 12, 12
 """Strips of a page, and the rows of each at full size, a multiple of every reduction: on A4 at 300
-dpi they hold a third of a million pixels, and on a small page every line of ordinary text."""
+dpi they hold a third of a million pixels, and on a page of 420 rows some 25 lie between two."""
 
 SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
 """In rows and columns, one after the other; a difference of two Laplacians."""
