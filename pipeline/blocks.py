@@ -6,8 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.pages import Pixels
-
 
 def fill_blocks(image: NDArray[Any], side: int) -> NDArray[Any]:
     """Repeat the last row and column of (H, W) or (H, W, 3) until all blocks are whole."""
@@ -17,19 +15,19 @@ def fill_blocks(image: NDArray[Any], side: int) -> NDArray[Any]:
     return np.asarray(cv2.copyMakeBorder(image, 0, below, 0, right, cv2.BORDER_REPLICATE))
 
 
-def block_means(page: Pixels, side: int) -> Pixels:
+def block_means(page: NDArray[Any], side: int) -> NDArray[Any]:
     """Reduce a page to the means of its blocks.
 
     Args:
-        page: (H, W) or (H, W, 3) uint8; H and W are multiples of `side`.
+        page: (H, W) or (H, W, 3), uint8 or float32; H and W are multiples of `side`.
         side: of a block; 1 is the page itself.
 
     Returns:
-        (H / side, W / side), with the channels that it had.
+        (H / side, W / side), with the channels and the dtype that it had.
     """
     height, width = page.shape[0] // side, page.shape[1] // side
     while side > 1:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
         side = 1 if side % 2 else side // 2
         size = width * side, height * side
-        page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA), np.uint8)
+        page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
     return page
