@@ -4,7 +4,6 @@ Knows Dask, and Prefect's task runner for it. What a worker does is told in `flo
 """
 
 import logging
-import secrets
 import signal
 import socket
 import threading
@@ -30,7 +29,7 @@ from prefect_dask.task_runners import DaskTaskRunner
 from flows.crew import POLL, Future
 from flows.worker import Needs, stop_name, what_is_missing
 from pipeline.errors import MissingError, OptionError
-from pipeline.files import write_whole
+from pipeline.files import temporary_path, write_whole
 from pipeline.heap import one_heap_in_children
 from pipeline.options import available_processors
 from pipeline.runs.balance import balanced_shards, megapixels_of
@@ -257,7 +256,7 @@ def _one_api() -> Iterator[None]:
 @contextmanager
 def _mark(plan: RunPlan) -> Iterator[Path]:
     """A file beside the first output, by which workers can tell that it is the same folder."""
-    mark = plan.jobs[0].output.with_name(f".pagewash-{secrets.token_hex(8)}.mark")
+    mark = temporary_path(plan.jobs[0].output)
     write_whole(mark, b"")
     try:
         yield mark

@@ -21,7 +21,7 @@ from pipeline.errors import AccessError
 ABANDONED = 24 * 3600.0
 """Seconds after which nobody is at a temporary file any more that nothing was written to."""
 
-_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.part")  # as `whole_file` names them
+_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.part")  # as `temporary_path` names them
 
 _WAYS_OUT = {
     errno.ENOSPC: "Free some space, then run the same command again.",
@@ -105,7 +105,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     with access_errors(str(path), "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".pagewash-{secrets.token_hex(8)}.part")
+        temporary = temporary_path(path)
         file = temporary.open("x+b")
     try:
         yield file
@@ -120,8 +120,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def temporary_path(path: Path) -> Path:
+    """A hidden name beside a path, for a file that `clear_abandoned` may remove some day."""
+    return path.with_name(f".pagewash-{secrets.token_hex(8)}.part")
+
+
 def clear_abandoned(folder: Path) -> None:
-    """Remove what `whole_file` could not: of writers that were killed, or lost their power.
+    """Remove the temporary files of writers that were killed, or lost their power.
 
     It is told from the file of another writer, who is at work, by its age. What cannot be removed
     stays: it is hidden, and does no harm.

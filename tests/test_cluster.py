@@ -20,8 +20,10 @@ from scans import write_scan
 import flows.cluster
 from flows.cli import main
 from flows.worker import Needs, share_of_machine, what_is_missing
-from pipeline.files import sha256_of
+from pipeline.files import clear_abandoned, sha256_of
 from pipeline.measuring.records import read_records
+from pipeline.options import RunOptions
+from pipeline.runs.planning import plan_run
 from pipeline.versions import version_of
 
 ROOT = Path(__file__).parents[1]
@@ -184,3 +186,12 @@ def test_a_worker_that_would_fail_says_what_it_lacks(tiny_model, tmp_path):
     }
     for message, wants in lacking.items():
         assert message in (what_is_missing(wants) or "")
+
+
+def test_a_mark_that_a_killed_run_left_goes_with_its_half_written_files(tiny_model, tmp_path):
+    scan = write_scan(tmp_path / "a.png")
+    plan = plan_run(scan, tmp_path / "clean.png", RunOptions(model=str(tiny_model)))
+    with flows.cluster._mark(plan) as mark:
+        os.utime(mark, (0, 0))
+        clear_abandoned(tmp_path)
+        assert not mark.exists()
