@@ -19,7 +19,7 @@ from scans import write_scan
 
 import flows.cluster
 from flows.cli import main
-from flows.worker import Needs, share_of_machine, what_is_missing
+from flows.worker import STOP_ASKED, AskedNowAndThen, Needs, share_of_machine, what_is_missing
 from pipeline.files import clear_abandoned, sha256_of
 from pipeline.measuring.records import read_records
 from pipeline.options import RunOptions
@@ -168,6 +168,29 @@ def test_the_threads_of_a_machine_are_divided_among_the_workers_on_it():
     assert share_of_machine("tcp://10.0.0.2:4000", threads, processors=16) == 5
     assert share_of_machine("tcp://10.0.0.2:4000", threads, processors=2) == 1
     assert share_of_machine("tcp://10.0.0.3:4000", threads, processors=4) == 4
+
+
+class FarAway:
+    """A `Stop` that counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.told, self.asked = False, 0
+
+    def is_set(self) -> bool:
+        self.asked += 1
+        return self.told
+
+
+def test_a_worker_asks_now_and_then_whether_to_stop_and_not_at_every_page(monkeypatch):
+    now, far = [100.0], FarAway()
+    monkeypatch.setattr("flows.worker.time.monotonic", lambda: now[0])
+    stop = AskedNowAndThen(far)
+    assert not any(stop.is_set() for _ in range(1000))
+    far.told = True
+    assert not stop.is_set()
+    now[0] += STOP_ASKED
+    assert stop.is_set()
+    assert far.asked == 2
 
 
 def test_a_worker_that_would_fail_says_what_it_lacks(tiny_model, tmp_path):
