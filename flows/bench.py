@@ -9,10 +9,10 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from flows import console
-from pipeline.bench import BenchOptions, BenchReport
-from pipeline.bench import bench as measure
-from pipeline.speed import Speed
+from pagewash.bench import BenchOptions, BenchReport
+from pagewash.bench import bench as measure
+from pagewash.flows import console
+from pagewash.speed import Speed
 
 OPTIONS = BenchOptions()
 

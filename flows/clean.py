@@ -1,7 +1,7 @@
 """Cleaning as a Prefect flow: the same shards as on the command line, with retries and artifacts.
 
 Tasks carry paths and options in and small reports out; pixels, networks and rows stay where the
-work is. What a shard does is `pipeline.runs.shards`'s.
+work is. What a shard does is `pagewash.runs.shards`'s.
 """
 
 import threading
@@ -28,20 +28,20 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from flows.crew import Crew, Future, ThisProcess, clean_shards
-from flows.events import tell_run_ended
-from flows.reports import as_markdown, as_rows, headline
-from flows.server import server_errors, wait_for_server
-from pipeline.cleaning.modelfiles import absolute_model
-from pipeline.errors import AccessError, MissingError
-from pipeline.failures import exit_code
-from pipeline.options import RunOptions
-from pipeline.runs.outcome import Run, RunReport, ShardReport
-from pipeline.runs.planning import Job, RunPlan, plan_run
-from pipeline.runs.shards import clean_shard
+from pagewash.cleaning.modelfiles import absolute_model
+from pagewash.errors import AccessError, MissingError
+from pagewash.failures import exit_code
+from pagewash.flows.crew import Crew, Future, ThisProcess, clean_shards
+from pagewash.flows.events import tell_run_ended
+from pagewash.flows.reports import as_markdown, as_rows, headline
+from pagewash.flows.server import server_errors, wait_for_server
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import Run, RunReport, ShardReport
+from pagewash.runs.planning import Job, RunPlan, plan_run
+from pagewash.runs.shards import clean_shard
 
 if TYPE_CHECKING:
-    from flows.cluster import Cluster  # needs Dask
+    from pagewash.flows.cluster import Cluster  # needs Dask
 
 DEFAULTS = RunOptions()
 
@@ -101,7 +101,7 @@ def clean_shard_task(
 ) -> ShardReport:
     """Clean a shard; a try after the first cleans only what failed in the one before."""
     if on_dask:
-        from flows.worker import clean_shard_on_worker
+        from pagewash.flows.worker import clean_shard_on_worker
 
         report = clean_shard_on_worker(jobs, run, part, may_fail)
     else:
@@ -205,7 +205,7 @@ def run_flow(
         cluster: a Dask cluster whose workers clean the shards: local, or its scheduler's address.
 
     Raises:
-        PagewashError: as the flow did, or as `flows.cluster.cluster_at`.
+        PagewashError: as the flow did, or as `pagewash.flows.cluster.cluster_at`.
         MissingError: the Prefect server does not answer.
         KeyboardInterrupt: it was ended from outside.
     """
@@ -233,7 +233,7 @@ def run_flow(
 
 def _cluster(place: str, stop: threading.Event) -> AbstractContextManager["Cluster"]:
     try:
-        from flows.cluster import cluster_at
+        from pagewash.flows.cluster import cluster_at
     except ModuleNotFoundError as error:
         raise MissingError(
             f"--cluster needs Dask, and {error.name} is not installed; "

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from flows import console
-from pipeline.errors import OptionError
-from pipeline.failures import DONE, INTERRUPTED, exit_code
-from pipeline.heap import keep_freed_memory
-from pipeline.options import PrecisionName, RunOptions
-from pipeline.versions import version_of
+from pagewash.errors import OptionError
+from pagewash.failures import DONE, INTERRUPTED, exit_code
+from pagewash.flows import console
+from pagewash.heap import keep_freed_memory
+from pagewash.options import PrecisionName, RunOptions
+from pagewash.versions import version_of
 
 if TYPE_CHECKING:
-    from pipeline.runs.outcome import RunReport
-    from pipeline.runs.planning import RunPlan
+    from pagewash.runs.outcome import RunReport
+    from pagewash.runs.planning import RunPlan
 
 DEFAULTS = RunOptions()
 
@@ -75,8 +75,8 @@ def clean(
         quiet: Print errors only.
         verbose: Tell of every choice that is made.
     """
-    from flows.pipes import STREAM, piped
-    from pipeline.runs.planning import plan_run
+    from pagewash.flows.pipes import STREAM, piped
+    from pagewash.runs.planning import plan_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
     by_flow = bool(cluster or os.environ.get("PREFECT_API_URL")) if flow is None else flow
@@ -98,7 +98,7 @@ def clean(
         else:
             report = _here(plan, quiet)
         if not quiet:
-            from flows.reports import closing
+            from pagewash.flows.reports import closing
 
             console.show(closing(report), to_stdout=destination != STREAM)
         return report.exit_code
@@ -106,7 +106,7 @@ def clean(
 
 def _here(plan: "RunPlan", quiet: bool) -> "RunReport":
     """Clean in this process, with a progress bar."""
-    from pipeline.runs.shards import clean_run
+    from pagewash.runs.shards import clean_run
 
     with console.stopping() as stop, console.progress_bar(len(plan.jobs), quiet=quiet) as progress:
         return clean_run(plan, progress=progress, stop=stop)
@@ -120,7 +120,7 @@ def _as_flow(
     cluster: str | None,
 ) -> "RunReport":
     """Clean as a flow that Prefect sees, and keeps, in this process or on a cluster."""
-    from flows.clean import run_flow
+    from pagewash.flows.clean import run_flow
 
     with console.stopping() as stop:
         return run_flow(source, destination, options, metrics, stop, cluster=cluster)
@@ -135,9 +135,9 @@ def metrics(place: Path, /, *, worst: int = 10) -> int:
             each document's last one counts.
         worst: How many pages to name.
     """
-    from flows.reports import overview
-    from pipeline.measuring.records import read_records
-    from pipeline.measuring.summary import latest, summarise
+    from pagewash.flows.reports import overview
+    from pagewash.measuring.records import read_records
+    from pagewash.measuring.summary import latest, summarise
 
     console.show(overview(summarise(latest(read_records(place)), worst=worst)))
     return DONE
@@ -166,7 +166,7 @@ def serve(
         interval: Or how often, in seconds.
         name: Of the deployment, for Prefect's pages.
     """
-    from flows.serve import serve_folder
+    from pagewash.flows.serve import serve_folder
 
     serve_folder(source, destination, options, metrics, cron=cron, interval=interval, name=name)
     return DONE
@@ -206,18 +206,18 @@ def evaluate(
         margin: White around each page when Tesseract reads it, in pixels.
         jobs: Pages at a time.
     """
-    from flows.reports import scores_table
-    from pipeline.evaluation.baselines import BASELINES
-    from pipeline.evaluation.cases import find_pairs, find_transcribed
-    from pipeline.evaluation.evaluate import EvaluationOptions
-    from pipeline.evaluation.evaluate import evaluate as score
-    from pipeline.evaluation.scores import write_scores
+    from pagewash.evaluation.baselines import BASELINES
+    from pagewash.evaluation.cases import find_pairs, find_transcribed
+    from pagewash.evaluation.evaluate import EvaluationOptions
+    from pagewash.evaluation.evaluate import evaluate as score
+    from pagewash.evaluation.scores import write_scores
+    from pagewash.flows.reports import scores_table
 
     console.set_up_logging(quiet=False, verbose=False)
     cases = find_pairs(folder, truth, group) if truth else find_transcribed(folder, language, group)
     chosen = EvaluationOptions(BASELINES if baselines else (), cache, margin, jobs)
 
-    from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+    from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 
     cleaner = Cleaner.from_pretrained(model, CleanOptions(device=device, precision=precision))
     with console.progress_bar(len(cases), quiet=False) as progress:
@@ -230,11 +230,19 @@ def evaluate(
 
 # named, not imported: their options bring torch, or what plans a run
 app.command(
-    "flows.watch:watch", name="watch", help="Clean what arrives in a folder, until stopped."
+    "pagewash.flows.watch:watch",
+    name="watch",
+    help="Clean what arrives in a folder, until stopped.",
 )
-app.command("flows.training:train", name="train", help="Train an autoencoder, or go on with a run.")
-app.command("flows.report:report", name="report", help="Write a report to look at, in one file.")
-app.command("flows.bench:bench", name="bench", help="Measure what was chosen for this machine.")
+app.command(
+    "pagewash.flows.training:train", name="train", help="Train an autoencoder, or go on with a run."
+)
+app.command(
+    "pagewash.flows.report:report", name="report", help="Write a report to look at, in one file."
+)
+app.command(
+    "pagewash.flows.bench:bench", name="bench", help="Measure what was chosen for this machine."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

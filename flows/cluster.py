@@ -1,6 +1,6 @@
 """A Dask cluster as the crew of a run: found or started, looked over, and left afterwards.
 
-Knows Dask, and Prefect's task runner for it. What a worker does is told in `flows.worker`.
+Knows Dask, and Prefect's task runner for it. What a worker does is told in `pagewash.flows.worker`.
 """
 
 import logging
@@ -26,16 +26,16 @@ from prefect.settings import (
 from prefect.task_runners import TaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
-from flows.crew import POLL, Future
-from flows.worker import Needs, stop_name, what_is_missing
-from pipeline.errors import MissingError, OptionError
-from pipeline.files import temporary_path, write_whole
-from pipeline.heap import one_heap_in_children
-from pipeline.options import available_processors
-from pipeline.runs.balance import balanced_shards, megapixels_of
-from pipeline.runs.outcome import Run, ShardReport
-from pipeline.runs.planning import Job, RunPlan
-from pipeline.versions import version_of
+from pagewash.errors import MissingError, OptionError
+from pagewash.files import temporary_path, write_whole
+from pagewash.flows.crew import POLL, Future
+from pagewash.flows.worker import Needs, stop_name, what_is_missing
+from pagewash.heap import one_heap_in_children
+from pagewash.options import available_processors
+from pagewash.runs.balance import balanced_shards, megapixels_of
+from pagewash.runs.outcome import Run, ShardReport
+from pagewash.runs.planning import Job, RunPlan
+from pagewash.versions import version_of
 
 log = logging.getLogger(__name__)
 

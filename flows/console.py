@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from pipeline.errors import PagewashError
+from pagewash.errors import PagewashError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from pipeline.runs.planning import RunPlan
+    from pagewash.runs.planning import RunPlan
 
 
 class _AboveTheBar(logging.Handler):
@@ -29,7 +29,7 @@ class _AboveTheBar(logging.Handler):
 
 def set_up_logging(*, quiet: bool, verbose: bool) -> None:
     """Send the project's messages to standard error: errors, warnings too, or everything."""
-    logger = logging.getLogger("pipeline")
+    logger = logging.getLogger("pagewash")
     logger.setLevel(logging.DEBUG if verbose else logging.ERROR if quiet else logging.WARNING)
     logger.handlers = [_AboveTheBar()]
     logger.propagate = False
@@ -106,7 +106,7 @@ def end_on_sigterm() -> None:
 
 def explain(error: Exception) -> str:
     """What a command says of the error that ended it."""
-    logging.getLogger("pipeline").debug("the error", exc_info=error)
+    logging.getLogger("pagewash").debug("the error", exc_info=error)
     if isinstance(error, PagewashError):
         return str(error)
     if isinstance(error, ImportError):

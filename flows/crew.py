@@ -13,10 +13,10 @@ from typing import Protocol
 
 from prefect.futures import PrefectFuture
 
-from pipeline.errors import PagewashError
-from pipeline.runs.outcome import Run, ShardReport, may_still_fail
-from pipeline.runs.planning import Job, RunPlan, plan_shards
-from pipeline.runs.shards import fail_shard
+from pagewash.errors import PagewashError
+from pagewash.runs.outcome import Run, ShardReport, may_still_fail
+from pagewash.runs.planning import Job, RunPlan, plan_shards
+from pagewash.runs.shards import fail_shard
 
 Future = PrefectFuture[ShardReport]
 

@@ -5,7 +5,7 @@ Automations compare labels, not numbers: so the event says in a label whether ma
 
 from prefect.events import emit_event
 
-from pipeline.runs.outcome import RunReport
+from pagewash.runs.outcome import RunReport
 
 RUN_ENDED = "pagewash.run.ended"
 

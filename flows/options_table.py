@@ -1,6 +1,6 @@
 """Every option of every command as Markdown tables, read from the command line itself.
 
-    python -m flows.options_table
+    python -m pagewash.flows.options_table
 
 writes them anew into flows/README.md; a test holds the two against each other.
 """
@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import App
 from cyclopts.argument import Argument
 
-from flows.cli import app
-from pipeline.files import write_whole
+from pagewash.files import write_whole
+from pagewash.flows.cli import app
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- options: begin -->", "<!-- options: end -->"

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import OptionError
-from pipeline.files import access_errors
+from pagewash.errors import OptionError
+from pagewash.files import access_errors
 
 STREAM = Path("-")
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows import console
-from pipeline.reporting.report import ReportOptions, write_report
+from pagewash.flows import console
+from pagewash.reporting.report import ReportOptions, write_report
 
 OPTIONS = ReportOptions()
 NAME = Path("pagewash-report.html")

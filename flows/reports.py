@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.evaluation.scores import Evaluation, Figures
-from pipeline.measuring.records import read_records
-from pipeline.measuring.summary import Change, Summary, WorstPage, summarise
-from pipeline.runs.outcome import RunReport
+from pagewash.evaluation.scores import Evaluation, Figures
+from pagewash.measuring.records import read_records
+from pagewash.measuring.summary import Change, Summary, WorstPage, summarise
+from pagewash.runs.outcome import RunReport
 
 TABLE_ROWS = 100
 """Most pages in an artifact: rows belong in Parquet, not in the API."""

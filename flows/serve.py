@@ -8,12 +8,12 @@ from prefect.client.schemas.schedules import CronSchedule
 from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
-from flows.clean import clean_documents
-from flows.server import wait_for_server
-from pipeline.errors import MissingError, OptionError
-from pipeline.heap import one_heap_in_children
-from pipeline.options import RunOptions
-from pipeline.runs.planning import plan_run
+from pagewash.errors import MissingError, OptionError
+from pagewash.flows.clean import clean_documents
+from pagewash.flows.server import wait_for_server
+from pagewash.heap import one_heap_in_children
+from pagewash.options import RunOptions
+from pagewash.runs.planning import plan_run
 
 PATIENCE = 120.0
 """Seconds that a server may take to start; on a busy machine it does take a minute."""

@@ -9,7 +9,7 @@ import httpx
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
-from pipeline.errors import MissingError
+from pagewash.errors import MissingError
 
 
 def wait_for_server(seconds: float) -> None:

@@ -6,8 +6,8 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from pipeline.learning.material import Material, learn
-from pipeline.learning.training import LogLine, TrainingOptions
+from pagewash.learning.material import Material, learn
+from pagewash.learning.training import LogLine, TrainingOptions
 
 OPTIONS, MATERIAL = TrainingOptions(), Material()
 

@@ -6,8 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from tqdm import tqdm
 
-from pipeline.learning.material import Material, learn
-from pipeline.learning.training import LogLine, TrainingOptions
+from pagewash.learning.material import Material, learn
+from pagewash.learning.training import LogLine, TrainingOptions
 
 MATERIAL, OPTIONS = Material(), TrainingOptions()
 
@@ -33,7 +33,7 @@ def train(
         flow: Run as a Prefect flow.
     """
     if flow:
-        from flows.train import train_autoencoder
+        from pagewash.flows.train import train_autoencoder
 
         train_autoencoder(folder, options, material)
         return 0

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from flows import console
-from pipeline.failures import DONE
-from pipeline.options import RunOptions
-from pipeline.runs.outcome import RunReport
-from pipeline.runs.planning import plan_run
-from pipeline.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
+from pagewash.failures import DONE
+from pagewash.flows import console
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
 
 OPTIONS, WATCHING = RunOptions(), WatchOptions()
 
@@ -51,7 +51,7 @@ def watch(
     route = Route(inbox, destination, options, metrics)
 
     def tell(report: RunReport) -> None:
-        from flows.reports import headline
+        from pagewash.flows.reports import headline
 
         console.say(headline(report), quiet=quiet)
 
@@ -59,10 +59,10 @@ def watch(
 
         def clean(each: RunOptions, names: list[str]) -> RunReport:
             if by_flow:
-                from flows.clean import run_flow
+                from pagewash.flows.clean import run_flow
 
                 return run_flow(inbox, destination, each, metrics, stop, only=names)
-            from pipeline.runs.shards import clean_run
+            from pagewash.runs.shards import clean_run
 
             return clean_run(plan_run(inbox, destination, each, metrics, names), stop=stop)
 

@@ -16,16 +16,16 @@ from pathlib import Path
 from distributed import Event, get_client, get_worker
 from distributed.comm.addressing import get_address_host
 
-from pipeline.cleaning.modelfiles import find_model
-from pipeline.errors import PagewashError
-from pipeline.files import sha256_of
-from pipeline.options import available_processors
-from pipeline.runs.loading import load_cleaner
-from pipeline.runs.outcome import Run, ShardReport
-from pipeline.runs.planning import Job
-from pipeline.runs.shards import Stop, clean_shard
-from pipeline.runs.stream import Cleans
-from pipeline.versions import version_of
+from pagewash.cleaning.modelfiles import find_model
+from pagewash.errors import PagewashError
+from pagewash.files import sha256_of
+from pagewash.options import available_processors
+from pagewash.runs.loading import load_cleaner
+from pagewash.runs.outcome import Run, ShardReport
+from pagewash.runs.planning import Job
+from pagewash.runs.shards import Stop, clean_shard
+from pagewash.runs.stream import Cleans
+from pagewash.versions import version_of
 
 API_PATIENCE = 10.0
 """Seconds in which Prefect's API has to answer a worker."""

@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from pipeline.cleaning.checkpoint import load_checkpoint
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.cleaning.inference import prepare
-from pipeline.cleaning.tile_choice import keep_tile
-from pipeline.cleaning.tiles import TileOptions, TilePlan
-from pipeline.errors import AccessError, OptionError
-from pipeline.options import PrecisionName, RunOptions, available_processors
-from pipeline.speed import (
+from pagewash.cleaning.checkpoint import load_checkpoint
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.cleaning.inference import prepare
+from pagewash.cleaning.tile_choice import keep_tile
+from pagewash.cleaning.tiles import TileOptions, TilePlan
+from pagewash.errors import AccessError, OptionError
+from pagewash.options import PrecisionName, RunOptions, available_processors
+from pagewash.speed import (
     Speed,
     convolutions,
     first_page,

@@ -6,8 +6,8 @@ Knows errors, and nothing of the work that raises them.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pipeline.errors import AccessError, InputError, PagewashError
-from pipeline.files import printable
+from pagewash.errors import AccessError, InputError, PagewashError
+from pagewash.files import printable
 
 DONE, OTHER, INTERRUPTED = 0, 15, 130
 

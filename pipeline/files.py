@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.errors import AccessError
+from pagewash.errors import AccessError
 
 ABANDONED = 24 * 3600.0
 """Seconds after which nobody is at a temporary file any more that nothing was written to."""

@@ -26,14 +26,14 @@ from ocrmypdf.exceptions import (
 )
 from ocrmypdf.pdfinfo import PdfInfo
 
-from pipeline.cleaning.modelfiles import find_model
-from pipeline.errors import PagewashError
-from pipeline.options import RunOptions, available_processors
+from pagewash.cleaning.modelfiles import find_model
+from pagewash.errors import PagewashError
+from pagewash.options import RunOptions, available_processors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from pipeline.cleaning.cleaner import Cleaner
+    from pagewash.cleaning.cleaner import Cleaner
 
 _THREADS = "pagewash_threads"
 _THEIR_ERRORS: dict[int, type[ExitCodeException]] = {
@@ -200,8 +200,8 @@ def _clean_image(image: "Image", asked: PluginOptions) -> "Image":
 
 def _clean_file(source: Path, target: Path, asked: PluginOptions) -> None:
     """Clean an image file; its kind, resolution and colours stay."""
-    from pipeline.documents.document import create_document, open_document
-    from pipeline.pages import Page, ReadLimits
+    from pagewash.documents.document import create_document, open_document
+    from pagewash.pages import Page, ReadLimits
 
     no_limit = ReadLimits(max_mpixels=math.inf)  # OCRmyPDF has its own, --max-image-mpixels
     with (
@@ -228,7 +228,7 @@ def _load(model: str) -> "Cleaner":
     """Load in the process that cleans: with --no-use-threads that is a fork of the first one,
     where torch's threads would be lost if they had been started before.
     """
-    from pipeline.cleaning.cleaner import Cleaner
+    from pagewash.cleaning.cleaner import Cleaner
 
     return Cleaner.from_pretrained(model)
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from pipeline.errors import OptionError
+from pagewash.errors import OptionError
 
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 """What the network computes in; auto is the fastest that the machine does well."""

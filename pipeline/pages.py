@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import OptionError
+from pagewash.errors import OptionError
 
 Pixels = NDArray[np.uint8]
 """(H, W) grey or (H, W, 3) RGB, 0 is black."""

@@ -17,17 +17,17 @@ import cv2
 import numpy as np
 import torch
 
-from pipeline.cleaning.cleaner import Cleaner
-from pipeline.cleaning.inference import Network
-from pipeline.cleaning.precision import convolution
-from pipeline.documents.document import WriteOptions, create_document, open_document
-from pipeline.errors import InputError
-from pipeline.measuring.metrics import measure
-from pipeline.options import RunOptions
-from pipeline.pages import Page, Pixels
-from pipeline.runs.outcome import RunReport
-from pipeline.runs.planning import plan_run
-from pipeline.runs.shards import clean_run
+from pagewash.cleaning.cleaner import Cleaner
+from pagewash.cleaning.inference import Network
+from pagewash.cleaning.precision import convolution
+from pagewash.documents.document import WriteOptions, create_document, open_document
+from pagewash.errors import InputError
+from pagewash.measuring.metrics import measure
+from pagewash.options import RunOptions
+from pagewash.pages import Page, Pixels
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
 
 A4_INCHES = (11.693, 8.268)
 DRAWN_DPI = 300
@@ -100,7 +100,7 @@ def network_alone(
     """Measure a network on one tile that is on its device already.
 
     Args:
-        network: as `pipeline.cleaning.inference.prepare` returned it.
+        network: as `pagewash.cleaning.inference.prepare` returned it.
         macs_per_pixel: what it computes for each pixel.
         device: where it is.
         dtype: what it computes convolutions in.

@@ -46,8 +46,8 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a small untrained network: it cleans nothing, but quickly."""
     import torch
 
-    from models.autoencoder import Autoencoder, AutoencoderOptions
-    from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
+    from pagewash.cleaning.checkpoint import ModelCard, save_checkpoint
+    from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
     torch.manual_seed(0)
     network = Autoencoder(AutoencoderOptions(patch=4, channels=(4, 4), layers=(1, 1)))

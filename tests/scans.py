@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.cleaning.cleaner import CleanedPage
-from pipeline.learning.pairs import RealPair
-from pipeline.pages import Page
+from pagewash.cleaning.cleaner import CleanedPage
+from pagewash.learning.pairs import RealPair
+from pagewash.pages import Page
 
 
 def scan(seed: int = 0, shape: tuple[int, int] = (120, 90)) -> np.ndarray:

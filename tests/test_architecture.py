@@ -37,12 +37,18 @@ def ids(path: Path) -> str:
 @pytest.mark.parametrize("path", modules("models"), ids=ids)
 def test_models_import_torch_alone(path):
     foreign = {top(name) for name in imported(path)} - set(sys.stdlib_module_names)
-    assert foreign <= {"torch", "models"}
+    assert foreign <= {"torch", "pagewash"}
+    assert all(
+        name.startswith("pagewash.models") for name in imported(path) if top(name) == "pagewash"
+    )
 
 
 @pytest.mark.parametrize("path", modules("pipeline"), ids=ids)
 def test_pipeline_imports_neither_flows_nor_prefect(path):
-    assert not {"flows", "prefect"} & {top(name) for name in imported(path)}
+    assert not any(
+        name == "prefect" or name.startswith(("prefect.", "pagewash.flows"))
+        for name in imported(path)
+    )
 
 
 @pytest.mark.parametrize("path", [p for layer in LAYERS for p in modules(layer)], ids=ids)
@@ -62,13 +68,13 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_importing_pipeline_starts_nothing():
-    loaded = modules_after("import pipeline")
+    loaded = modules_after("import pagewash")
     assert not {"torch", "cv2", "prefect", "numpy"} & loaded
 
 
 def test_the_cleaner_needs_no_prefect_and_changes_no_threads():
     loaded = modules_after(
         "import torch\nbefore = torch.get_num_threads()\n"
-        "import pipeline.cleaning.cleaner\nassert torch.get_num_threads() == before"
+        "import pagewash.cleaning.cleaner\nassert torch.get_num_threads() == before"
     )
     assert "prefect" not in loaded

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from models import autoencoder
-from models.autoencoder import Autoencoder, AutoencoderOptions, combine, detail, look
+from pagewash.models import autoencoder
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions, combine, detail, look
 
 # a rectifier could be at rest all over so small a network
 SHAPES = [

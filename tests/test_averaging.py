@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges, save_checkpoint
-from pipeline.cleaning.integers import measure_ranges
-from pipeline.errors import OptionError
-from pipeline.learning import averaging
-from pipeline.learning.averaging import average
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges, save_checkpoint
+from pagewash.cleaning.integers import measure_ranges
+from pagewash.errors import OptionError
+from pagewash.learning import averaging
+from pagewash.learning.averaging import average
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 SMALL = AutoencoderOptions(patch=4, channels=(4, 4), layers=(1, 1))
 

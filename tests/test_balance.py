@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from scans import scan, write_scan
 
-from pipeline.options import RunOptions
-from pipeline.runs.balance import SHARD_MEGAPIXELS, balanced_shards, megapixels_of
-from pipeline.runs.ledger import Source
-from pipeline.runs.planning import Job
+from pagewash.options import RunOptions
+from pagewash.runs.balance import SHARD_MEGAPIXELS, balanced_shards, megapixels_of
+from pagewash.runs.ledger import Source
+from pagewash.runs.planning import Job
 
 
 def job(path: Path | str) -> Job:

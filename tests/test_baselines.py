@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.errors import MissingError, OptionError
-from pipeline.evaluation.baselines import BASELINES, clean_classically, divide_by_background
-from pipeline.evaluation.dibco import f_measure, ink_by_otsu
+from pagewash.errors import MissingError, OptionError
+from pagewash.evaluation.baselines import BASELINES, clean_classically, divide_by_background
+from pagewash.evaluation.dibco import f_measure, ink_by_otsu
 
 
 def word() -> np.ndarray:

@@ -13,15 +13,15 @@ import pytest
 import torch
 from scans import write_scan
 
-from flows.bench import as_tables, speed_table
-from flows.cli import main
-from flows.console import show
-from pipeline import speed
-from pipeline.bench import TILES, BenchOptions, bench, fastest_tile, overhead, tile_speeds
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.cleaning.tiles import TileOptions, plan_tiles
-from pipeline.errors import InputError, MissingError, OptionError
-from pipeline.speed import Speed, draw_page, fastest
+from pagewash import speed
+from pagewash.bench import TILES, BenchOptions, bench, fastest_tile, overhead, tile_speeds
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.cleaning.tiles import TileOptions, plan_tiles
+from pagewash.errors import InputError, MissingError, OptionError
+from pagewash.flows.bench import as_tables, speed_table
+from pagewash.flows.cli import main
+from pagewash.flows.console import show
+from pagewash.speed import Speed, draw_page, fastest
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,7 +69,7 @@ def test_the_usual_tiles_are_taken_unless_others_gain_5_percent(seconds, fastest
 
 def test_later_runs_take_the_tiles_that_were_fastest(no_time, monkeypatch, capsys):
     measured = {size: Speed("x", 1.0 if size == 1536 else 2.0) for size in TILES}
-    monkeypatch.setattr("pipeline.bench.tile_speeds", lambda options, scan, until: measured)
+    monkeypatch.setattr("pagewash.bench.tile_speeds", lambda options, scan, until: measured)
     show(as_tables(bench(no_time)))
     assert "from now on tiles of 1536 px" in " ".join(capsys.readouterr().out.split())
     options = CleanOptions(device="cpu", precision="fp32")
@@ -81,7 +81,7 @@ def test_a_cache_that_cannot_be_written_costs_no_report(no_time, monkeypatch, ca
     (tmp_path / "in the way").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "in the way"))
     measured = {size: Speed("x", 1.0) for size in TILES}
-    monkeypatch.setattr("pipeline.bench.tile_speeds", lambda options, scan, until: measured)
+    monkeypatch.setattr("pagewash.bench.tile_speeds", lambda options, scan, until: measured)
     show(as_tables(bench(no_time)))
     printed = " ".join(capsys.readouterr().out.split())
     assert "tiles of 2560 px were measured to be fastest, but" in printed
@@ -133,7 +133,7 @@ def test_figures_are_per_second_and_a_multiply_add_is_two_operations():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
 def test_peak_memory_grows_with_what_a_process_has_had():
     code = (
-        "import numpy; from pipeline.speed import peak_memory\n"
+        "import numpy; from pagewash.speed import peak_memory\n"
         "print(peak_memory()); numpy.ones(2**25).sum(); print(peak_memory())"  # 256 MiB
     )
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import AccessError, OptionError, UnreadableError
-from pipeline.evaluation.cases import find_pairs, find_transcribed, read_image
+from pagewash.errors import AccessError, OptionError, UnreadableError
+from pagewash.evaluation.cases import find_pairs, find_transcribed, read_image
 
 
 def save(path: Path, mode: str = "L", **options: object) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning import modelfiles
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, save_checkpoint, shipped_models
-from pipeline.errors import AccessError, InputError, MissingError
+from pagewash.cleaning import modelfiles
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint, save_checkpoint, shipped_models
+from pagewash.errors import AccessError, InputError, MissingError
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 SMALL = AutoencoderOptions(patch=2, channels=(4, 6), layers=(1, 1), activation="silu")
 

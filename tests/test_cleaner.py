@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning import inference
-from pipeline.cleaning.checkpoint import ModelCard, save_checkpoint
-from pipeline.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
-from pipeline.cleaning.lanes import COUNT
-from pipeline.errors import MissingError, OptionError, PagewashError
-from pipeline.pages import Page
+from pagewash.cleaning import inference
+from pagewash.cleaning.checkpoint import ModelCard, save_checkpoint
+from pagewash.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
+from pagewash.cleaning.lanes import COUNT
+from pagewash.errors import MissingError, OptionError, PagewashError
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+from pagewash.pages import Page
 
 
 class FakeNetwork:
@@ -392,7 +392,7 @@ def test_the_batch_is_halved_before_the_tile():
 def test_what_did_not_fit_is_not_tried_again(caplog):
     network = FakeNetwork(most_pixels=150 * 150)
     limited = cleaner(network, tile=256)
-    with caplog.at_level(logging.WARNING, "pipeline.cleaning.memory"):
+    with caplog.at_level(logging.WARNING, "pagewash.cleaning.memory"):
         limited.clean(scan(592, 592))
         refused = network.refused
         limited.clean(scan(592, 592))

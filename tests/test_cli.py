@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from scans import scan, write_scan
 
-from flows.cli import main
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
+from pagewash.flows.cli import main
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def quick(tiny_model: Path) -> list[str]:
 def pagewash(*arguments: object, stdin: bytes = b"", **keywords) -> subprocess.CompletedProcess:
     """The command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "flows.cli", *map(str, arguments)],
+        [sys.executable, "-m", "pagewash.flows.cli", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         check=False,
@@ -72,7 +72,7 @@ def test_nothing_to_do_is_said_without_torch_or_prefect(folders, quick):
     main(["clean", *map(str, folders), *quick])
     arguments = ["clean", *map(str, folders), *quick]
     script = (
-        f"import sys; from flows.cli import main; code = main({arguments!r});"
+        f"import sys; from pagewash.flows.cli import main; code = main({arguments!r});"
         "sys.exit(code or bool({'torch', 'prefect'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -200,7 +200,7 @@ def test_the_command_line_has_the_options_and_defaults_of_the_pipeline(capsys):
 
 
 def test_the_network_gets_the_defaults_of_the_command_line():
-    from pipeline.cleaning.cleaner import CleanOptions
+    from pagewash.cleaning.cleaner import CleanOptions
 
     clean, run = CleanOptions(), RunOptions()
     assert (clean.device, clean.precision, clean.color) == (run.device, run.precision, run.color)
@@ -215,7 +215,7 @@ def test_version_and_help_are_no_errors(capsys):
 def test_help_imports_nothing_heavy():
     heavy = {"torch", "prefect", "cv2", "numpy", "pyarrow", "PIL", "pikepdf", "pypdfium2", "tqdm"}
     script = (
-        "import sys; from flows.cli import main; main(['--help']);"
+        "import sys; from pagewash.flows.cli import main; main(['--help']);"
         f"sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
@@ -229,7 +229,9 @@ def test_help_costs_little_more_than_the_parser_of_the_command_line():
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
     parser = min(processor_seconds("-c", "import cyclopts") for _ in range(3))
-    assert min(processor_seconds("-m", "flows.cli", "--help") for _ in range(3)) < 4 * parser
+    assert (
+        min(processor_seconds("-m", "pagewash.flows.cli", "--help") for _ in range(3)) < 4 * parser
+    )
 
 
 def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
@@ -237,7 +239,7 @@ def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
         write_scan(tmp_path / "scans" / f"{number:02}.png", seed=number, shape=(600, 450))
     arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, "--jobs", "1"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *arguments], stderr=subprocess.PIPE
+        [sys.executable, "-m", "pagewash.flows.cli", *arguments], stderr=subprocess.PIPE
     )
     end = time.monotonic() + 60
     while not (tmp_path / "out" / "00.png").exists():

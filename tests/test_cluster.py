@@ -17,14 +17,20 @@ import pytest
 from distributed import Client
 from scans import write_scan
 
-import flows.cluster
-from flows.cli import main
-from flows.worker import STOP_ASKED, AskedNowAndThen, Needs, share_of_machine, what_is_missing
-from pipeline.files import clear_abandoned, sha256_of
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
-from pipeline.runs.planning import plan_run
-from pipeline.versions import version_of
+import pagewash.flows.cluster
+from pagewash.files import clear_abandoned, sha256_of
+from pagewash.flows.cli import main
+from pagewash.flows.worker import (
+    STOP_ASKED,
+    AskedNowAndThen,
+    Needs,
+    share_of_machine,
+    what_is_missing,
+)
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs.planning import plan_run
+from pagewash.versions import version_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = 40
@@ -91,7 +97,7 @@ def test_a_worker_killed_in_mid_run_costs_no_page_and_doubles_none(
     assert "failed" not in {row["status"] for row in rows}
 
     def times_loaded() -> int:
-        from pipeline.runs.loading import _load
+        from pagewash.runs.loading import _load
 
         return _load.cache_info().misses
 
@@ -108,8 +114,8 @@ def test_workers_of_a_local_cluster_have_one_heap(monkeypatch):
 
     monkeypatch.setenv("MALLOC_ARENA_MAX", "")
     monkeypatch.delenv("MALLOC_ARENA_MAX")
-    monkeypatch.setattr(flows.cluster, "LocalCluster", start)
-    with pytest.raises(SeenError, match="1"), flows.cluster._local_cluster():
+    monkeypatch.setattr(pagewash.flows.cluster, "LocalCluster", start)
+    with pytest.raises(SeenError, match="1"), pagewash.flows.cluster._local_cluster():
         pass
 
 
@@ -126,7 +132,7 @@ def clean(tmp_path: Path, tiny_model: Path):
 
 
 def test_without_dask_it_says_what_to_install(clean, monkeypatch, capsys):
-    monkeypatch.delitem(sys.modules, "flows.cluster")
+    monkeypatch.delitem(sys.modules, "pagewash.flows.cluster")
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert clean("--cluster", "local") == 3
     assert "pip install 'pagewash[dask]'" in capsys.readouterr().err
@@ -135,7 +141,7 @@ def test_without_dask_it_says_what_to_install(clean, monkeypatch, capsys):
 def test_a_scheduler_that_does_not_answer_is_named_within_a_bounded_time(
     clean, monkeypatch, capsys
 ):
-    monkeypatch.setattr(flows.cluster, "PATIENCE", 0.1)
+    monkeypatch.setattr(pagewash.flows.cluster, "PATIENCE", 0.1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # but nobody listens
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
@@ -149,7 +155,7 @@ def test_a_temporary_server_that_does_not_start_is_told_with_the_way_out(
     def get_client(sync_client: bool) -> None:
         raise RuntimeError("Timed out")
 
-    monkeypatch.setattr(flows.cluster, "get_client", get_client)
+    monkeypatch.setattr(pagewash.flows.cluster, "get_client", get_client)
     assert clean("--cluster", "local") == 3
     assert "prefect server start --background" in capsys.readouterr().err
 
@@ -183,7 +189,7 @@ class FarAway:
 
 def test_a_worker_asks_now_and_then_whether_to_stop_and_not_at_every_page(monkeypatch):
     now, far = [100.0], FarAway()
-    monkeypatch.setattr("flows.worker.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("pagewash.flows.worker.time.monotonic", lambda: now[0])
     stop = AskedNowAndThen(far)
     assert not any(stop.is_set() for _ in range(1000))
     far.told = True
@@ -214,7 +220,7 @@ def test_a_worker_that_would_fail_says_what_it_lacks(tiny_model, tmp_path):
 def test_a_mark_that_a_killed_run_left_goes_with_its_half_written_files(tiny_model, tmp_path):
     scan = write_scan(tmp_path / "a.png")
     plan = plan_run(scan, tmp_path / "clean.png", RunOptions(model=str(tiny_model)))
-    with flows.cluster._mark(plan) as mark:
+    with pagewash.flows.cluster._mark(plan) as mark:
         os.utime(mark, (0, 0))
         clear_abandoned(tmp_path)
         assert not mark.exists()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning import colour
-from pipeline.cleaning.colour import luminance, paper_colour, recolour
+from pagewash.cleaning import colour
+from pagewash.cleaning.colour import luminance, paper_colour, recolour
 
 YELLOW, WHITE, BLUE_GREY = (235, 215, 165), (255, 255, 255), (150, 165, 175)
 
@@ -205,7 +205,7 @@ def test_bands_do_not_show(monkeypatch):
     sheet = Sheet(shape=(500, 200)).mark(BLUE, (60, 30, 300, 100)).mark(RED, (250, 20, 200, 30))
     sheet.fade((300, 20, 60, 30))
     together = sheet.recoloured()
-    monkeypatch.setattr("pipeline.cleaning.colour.BAND", 64)
+    monkeypatch.setattr("pagewash.cleaning.colour.BAND", 64)
     assert np.abs(together.astype(int) - sheet.recoloured()).max() <= 1
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.documents.containers import (
+from pagewash.documents.containers import (
     EXTENSIONS,
     WriteOptions,
     find_documents,
     output_path,
     sniff,
 )
-from pipeline.errors import AccessError
+from pagewash.errors import AccessError
 
 ROOT, OUT = Path("scans"), Path("cleaned")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from scans import FakeCleaner, write_scan
 
-from flows.crew import ThisProcess, clean_shards
-from pipeline.errors import MissingError
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
-from pipeline.runs.outcome import Run
-from pipeline.runs.planning import plan_run
-from pipeline.runs.shards import clean_shard
+from pagewash.errors import MissingError
+from pagewash.flows.crew import ThisProcess, clean_shards
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import Run
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_shard
 
 
 class Ended:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from skimage.filters import threshold_otsu
 from skimage.morphology import thin
 
-from pipeline.errors import OptionError
-from pipeline.evaluation.dibco import (
+from pagewash.errors import OptionError
+from pagewash.evaluation.dibco import (
     bilevel_psnr,
     drd,
     f_measure,

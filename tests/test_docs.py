@@ -4,9 +4,9 @@ import ast
 import re
 from pathlib import Path
 
-from flows.cli import app
-from flows.options_table import rewritten
-from pipeline.measuring.records import schema_as_markdown
+from pagewash.flows.cli import app
+from pagewash.flows.options_table import rewritten
+from pagewash.measuring.records import schema_as_markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +33,9 @@ def test_links_in_the_documents_lead_somewhere():
 
 def test_the_table_of_options_is_that_of_the_command_line():
     page = PAGE.read_text(encoding="utf-8")
-    assert page == rewritten(page), "options have changed; run: python -m flows.options_table"
+    assert page == rewritten(page), (
+        "options have changed; run: python -m pagewash.flows.options_table"
+    )
 
 
 def literals(source: str) -> list[str]:

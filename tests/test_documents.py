@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pipeline.documents.document import WriteOptions, create_document, open_document
-from pipeline.errors import AccessError, OptionError, UnreadableError
-from pipeline.pages import Page
+from pagewash.documents.document import WriteOptions, create_document, open_document
+from pagewash.errors import AccessError, OptionError, UnreadableError
+from pagewash.pages import Page
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

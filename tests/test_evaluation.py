@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.errors import OptionError
-from pipeline.evaluation.cases import find_pairs, find_transcribed
-from pipeline.evaluation.evaluate import EvaluationOptions, evaluate, text
-from pipeline.evaluation.scores import CLEANED, UNCLEANED
+from pagewash.errors import OptionError
+from pagewash.evaluation.cases import find_pairs, find_transcribed
+from pagewash.evaluation.evaluate import EvaluationOptions, evaluate, text
+from pagewash.evaluation.scores import CLEANED, UNCLEANED
 
 needs_tesseract = pytest.mark.skipif(
     shutil.which("tesseract") is None, reason="tesseract is not installed"

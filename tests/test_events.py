@@ -4,10 +4,10 @@ import datetime
 
 import pytest
 
-from flows.events import how_many_failed
-from pipeline.options import RunOptions
-from pipeline.runs.ledger import Recipe
-from pipeline.runs.outcome import Run, RunReport, ShardReport
+from pagewash.flows.events import how_many_failed
+from pagewash.options import RunOptions
+from pagewash.runs.ledger import Recipe
+from pagewash.runs.outcome import Run, RunReport, ShardReport
 
 
 @pytest.mark.parametrize(

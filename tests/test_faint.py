@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.faint import keep_faint
+from pagewash.cleaning.faint import keep_faint
 
 PAPER = 220
 RECTO, VERSO = range(60, 620, 80), range(100, 620, 80)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import AccessError
-from pipeline.files import access_errors, clear_abandoned, whole_file, whole_stream
+from pagewash.errors import AccessError
+from pagewash.files import access_errors, clear_abandoned, whole_file, whole_stream
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,7 +49,7 @@ def test_while_it_is_written_it_is_hidden(tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.files import whole_file
+from pagewash.files import whole_file
 with whole_file(Path(sys.argv[1])) as file:
     file.write(b"half of")
     os.kill(os.getpid(), signal.SIGKILL)

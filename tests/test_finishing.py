@@ -5,16 +5,16 @@ import sys
 import pytest
 import torch
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning.checkpoint import (
+from pagewash.cleaning.checkpoint import (
     ModelCard,
     load_checkpoint,
     ranges_for_card,
     save_checkpoint,
 )
-from pipeline.cleaning.integers import measure_ranges
-from pipeline.learning import finishing
-from pipeline.learning.finishing import with_finish
+from pagewash.cleaning.integers import measure_ranges
+from pagewash.learning import finishing
+from pagewash.learning.finishing import with_finish
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 SMALL = AutoencoderOptions(patch=4, channels=(4, 6), layers=(1, 2))
 

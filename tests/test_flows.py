@@ -14,12 +14,12 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.settings import get_current_settings
 from scans import FakeCleaner, write_scan
 
-import flows.clean
-import pipeline.runs.shards
-from flows.clean import clean_documents, clean_shard_task
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
-from pipeline.runs.outcome import RunReport
+import pagewash.flows.clean
+import pagewash.runs.shards
+from pagewash.flows.clean import clean_documents, clean_shard_task
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import RunReport
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(600)]
 
@@ -89,11 +89,11 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(folders, options, 
         tries.append(None)
         if len(tries) == 2:
             (folders[1] / "1.png").rmdir()
-        return pipeline.runs.shards.clean_shard(
+        return pagewash.runs.shards.clean_shard(
             *arguments, **keywords, load=lambda run: FakeCleaner()
         )
 
-    monkeypatch.setattr(flows.clean, "clean_shard", clean_shard)
+    monkeypatch.setattr(pagewash.flows.clean, "clean_shard", clean_shard)
     monkeypatch.setattr(clean_shard_task, "retry_delay_seconds", 0)
     _, report = run(folders, options)
     assert len(tries) == 2
@@ -104,8 +104,8 @@ def test_what_may_pass_is_tried_again_and_what_may_not_is_not(folders, options, 
 RUN = """
 import sys
 from pathlib import Path
-from flows.clean import clean_documents
-from pipeline.options import RunOptions
+from pagewash.flows.clean import clean_documents
+from pagewash.options import RunOptions
 clean_documents(Path(sys.argv[1]), Path(sys.argv[2]), RunOptions(model=sys.argv[3]))
 """
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from scans import scan, stripes
 
-from models.autoencoder import AutoencoderOptions
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.learning.pairs import PairOptions, PairSource
-from pipeline.learning.training import LogLine, TrainingOptions, train
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.learning.pairs import PairOptions, PairSource
+from pagewash.learning.training import LogLine, TrainingOptions, train
+from pagewash.models.autoencoder import AutoencoderOptions
 
 pytestmark = [
     pytest.mark.gpu,

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import heap
+from pagewash import heap
 
 ROOT = Path(__file__).parents[1]
 
 FAULTS = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor
-from pipeline.heap import keep_freed_memory
+from pagewash.heap import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 
@@ -45,7 +45,7 @@ def test_a_block_that_a_thread_freed_is_not_asked_for_again(thread):
 
 
 CLEAN = """
-from flows.cli import main
+from pagewash.flows.cli import main
 assert main(["clean", *sys.argv[2:]]) == 0
 """
 

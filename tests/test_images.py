@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw, TiffImagePlugin
 
-from pipeline.documents.document import open_document
-from pipeline.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
-from pipeline.pages import ReadLimits
+from pagewash.documents.document import open_document
+from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
+from pagewash.pages import ReadLimits
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GREY = np.arange(60 * 80, dtype=np.uint32).reshape(60, 80).astype(np.uint8)

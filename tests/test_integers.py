@@ -13,25 +13,25 @@ from scans import scan
 from torch import nn
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder, AutoencoderOptions, combine
-from pipeline.cleaning import integers
-from pipeline.cleaning.checkpoint import (
+from pagewash.cleaning import integers
+from pagewash.cleaning.checkpoint import (
     ModelCard,
     load_checkpoint,
     ranges_for_card,
     read_ranges,
     save_checkpoint,
 )
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.cleaning.integers import (
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.cleaning.integers import (
     Bytes,
     IntegerAutoencoder,
     IntegerConvolution,
     can_compute,
     measure_ranges,
 )
-from pipeline.cleaning.novelty import Watched
-from pipeline.errors import InputError
+from pagewash.cleaning.novelty import Watched
+from pagewash.errors import InputError
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions, combine
 
 SMALL = AutoencoderOptions(patch=2, channels=(16, 24, 32), layers=(1, 2, 1))
 

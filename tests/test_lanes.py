@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from pipeline.cleaning.lanes import COUNT, Lanes
+from pagewash.cleaning.lanes import COUNT, Lanes
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from pipeline.cleaning.scale import resample
-from pipeline.errors import InputError, MissingError
-from pipeline.learning.corruption import (
+from pagewash.cleaning.scale import resample
+from pagewash.errors import InputError, MissingError
+from pagewash.learning.corruption import (
     CORRUPTIONS,
     NEVER,
     Chances,
@@ -20,11 +20,11 @@ from pipeline.learning.corruption import (
     corrupt,
     lay_over,
 )
-from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
-from pipeline.learning.pairs import PairOptions, PairSource, RealPair, read_pairs
-from pipeline.learning.specimens import set_specimen, wrap, write_specimens
-from pipeline.learning.typesetting import Sheet, TypesettingOptions, _scribble, set_sheet
+from pagewash.learning.fonts import Typeface, find_typefaces
+from pagewash.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
+from pagewash.learning.pairs import PairOptions, PairSource, RealPair, read_pairs
+from pagewash.learning.specimens import set_specimen, wrap, write_specimens
+from pagewash.learning.typesetting import Sheet, TypesettingOptions, _scribble, set_sheet
 
 
 @pytest.fixture(scope="session")

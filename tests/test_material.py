@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from models.autoencoder import AutoencoderOptions
-from pipeline.cleaning.checkpoint import load_checkpoint
-from pipeline.errors import AccessError, InputError, MissingError, OptionError
-from pipeline.learning.material import Material, learn
-from pipeline.learning.pairs import PairOptions
-from pipeline.learning.training import TrainingOptions
+from pagewash.cleaning.checkpoint import load_checkpoint
+from pagewash.errors import AccessError, InputError, MissingError, OptionError
+from pagewash.learning.material import Material, learn
+from pagewash.learning.pairs import PairOptions
+from pagewash.learning.training import TrainingOptions
+from pagewash.models.autoencoder import AutoencoderOptions
 
 REAL = TrainingOptions(
     network=AutoencoderOptions(patch=2, channels=(4, 4), layers=(1, 1)),

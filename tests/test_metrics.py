@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import OptionError
-from pipeline.measuring import metrics
-from pipeline.measuring.metrics import PageMetrics, measure, noise_sigma
-from pipeline.measuring.review import reason_to_look
-from pipeline.measuring.strokes import COUNTED_ROWS, quantile
-from pipeline.speed import draw_page
+from pagewash.errors import OptionError
+from pagewash.measuring import metrics
+from pagewash.measuring.metrics import PageMetrics, measure, noise_sigma
+from pagewash.measuring.review import reason_to_look
+from pagewash.measuring.strokes import COUNTED_ROWS, quantile
+from pagewash.speed import draw_page
 
 NOISYOFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"
 

@@ -10,18 +10,18 @@ import pytest
 from PIL import ImageFont
 from scans import scan, write_scan
 
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, save_checkpoint
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.cleaning.codes import page_code
-from pipeline.cleaning.novelty import Calibration
-from pipeline.errors import InputError, OptionError
-from pipeline.learning import calibration
-from pipeline.learning.calibration import calibrate
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
-from pipeline.pages import Page
-from pipeline.runs.planning import plan_run
-from pipeline.runs.shards import clean_run
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.cleaning.codes import page_code
+from pagewash.cleaning.novelty import Calibration
+from pagewash.errors import InputError, OptionError
+from pagewash.learning import calibration
+from pagewash.learning.calibration import calibrate
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.pages import Page
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
 
 ANY_TEXT = (1.0, 1000.0)
 """x-heights that no page is resampled for."""

@@ -19,16 +19,16 @@ import pytest
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.cleaning.cleaner import Cleaner
-from pipeline.evaluation.text import character_error_rate
+from pagewash.cleaning.cleaner import Cleaner
+from pagewash.evaluation.text import character_error_rate
 
 pytest.importorskip("ocrmypdf", reason="OCRmyPDF is not installed")
 
 from ocrmypdf import pluginspec
 from ocrmypdf.exceptions import BadArgsError, MissingDependencyError
 
-from pipeline import ocrmypdf_plugin as plugin
-from pipeline.ocrmypdf_plugin import PluginOptions
+from pagewash import ocrmypdf_plugin as plugin
+from pagewash.ocrmypdf_plugin import PluginOptions
 
 ROOT = Path(__file__).parents[1]
 TEXT = """The committee met on Tuesday morning and agreed

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.cleaning import openmp
+from pagewash.cleaning import openmp
 
 ROOT = Path(__file__).parents[1]
 
 CLEAN = """
 import cv2, hashlib, numpy as np
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 page = np.full((900, 700), 190, np.uint8)
 for row in range(60, 860, 40):
     cv2.putText(page, "as many threads as start", (20, row), 0, 1.2, 60, 2, cv2.LINE_AA)

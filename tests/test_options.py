@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import AccessError, EmptyFileError, OptionError
-from pipeline.failures import Failure, describe, exit_code, worst
-from pipeline.options import FailureBudget, RunOptions, parse_pages
+from pagewash.errors import AccessError, EmptyFileError, OptionError
+from pagewash.failures import Failure, describe, exit_code, worst
+from pagewash.options import FailureBudget, RunOptions, parse_pages
 
 
 @given(st.sets(st.integers(1, 40), min_size=1))

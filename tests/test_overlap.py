@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.runs.overlap import DroppedError, WriteBehind, read_ahead
+from pagewash.runs.overlap import DroppedError, WriteBehind, read_ahead
 
 
 @given(st.lists(st.integers(0, 4), max_size=12), st.integers(1, 4))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import ImageCms
 
-from pipeline.errors import OptionError
-from pipeline.pages import Page, ReadLimits, fitting_profile
+from pagewash.errors import OptionError
+from pagewash.pages import Page, ReadLimits, fitting_profile
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

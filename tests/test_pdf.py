@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name
 from PIL import Image
 
-from pipeline.documents.document import WriteOptions, create_document, open_document
-from pipeline.errors import AccessError, EncryptedError, OptionError, TooLargeError, UnreadableError
-from pipeline.pages import Page, ReadLimits, UntouchedPage
+from pagewash.documents.document import WriteOptions, create_document, open_document
+from pagewash.errors import AccessError, EncryptedError, OptionError, TooLargeError, UnreadableError
+from pagewash.pages import Page, ReadLimits, UntouchedPage
 
 SCANS = Path(__file__).parents[1].parent / "shared/data/ocr"
 FULL_PAGE = b"q 144 0 0 216 0 0 cm /Im Do Q"  # 2 x 3 inches

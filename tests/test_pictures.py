@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.pictures import find_pictures, on_white_paper
+from pagewash.cleaning.pictures import find_pictures, on_white_paper
 
 PICTURE = np.s_[104:304, 96:400]
 

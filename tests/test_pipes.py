@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.evaluation.text import character_error_rate
+from pagewash.evaluation.text import character_error_rate
 
 ROOT = Path(__file__).parents[1]
 TEXT = "The damp of last winter had\nleft brown stains on all of it."
@@ -29,7 +29,7 @@ def test_tesseract_reads_the_cleaned_page_of_a_pipeline_at_its_resolution(tmp_pa
     # as `scanimage --format=tiff --resolution 200` writes it
     Image.fromarray(scan).save(tmp_path / "scan.tif", dpi=(200, 200))
 
-    clean = f"{shlex.quote(sys.executable)} -m flows.cli clean - - --quiet"
+    clean = f"{shlex.quote(sys.executable)} -m pagewash.flows.cli clean - - --quiet"
     hocr = subprocess.run(
         ["sh", "-c", f"cat {shlex.quote(str(tmp_path))}/scan.tif | {clean} | tesseract - - hocr"],
         cwd=ROOT,

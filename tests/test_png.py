@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pipeline.documents import png
-from pipeline.documents.png import encode_pixels
-from pipeline.errors import OptionError
+from pagewash.documents import png
+from pagewash.documents.png import encode_pixels
+from pagewash.errors import OptionError
 
 RNG = np.random.default_rng(0)
 

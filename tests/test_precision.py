@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.cleaning import precision
-from pipeline.cleaning.precision import choose_device, choose_precision
-from pipeline.errors import MissingError, OptionError
+from pagewash.cleaning import precision
+from pagewash.cleaning.precision import choose_device, choose_precision
+from pagewash.errors import MissingError, OptionError
 
 ROOT = Path(__file__).parents[1]
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
@@ -199,7 +199,7 @@ def test_measuring_the_processor_leaves_cards_alone(cards, monkeypatch):
 
 def test_choosing_a_precision_imports_no_algebra_at_every_start():
     code = (
-        "import sys; from torch import device; from pipeline.cleaning.precision import *\n"
+        "import sys; from torch import device; from pagewash.cleaning.precision import *\n"
         "choose_precision('auto', device('cpu'), integers=True); print('sympy' in sys.modules)"
     )
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -233,7 +233,7 @@ def test_an_unknown_precision_is_refused_with_those_that_exist():
 
 
 def test_what_was_asked_for_is_given_and_said(caplog):
-    with caplog.at_level(logging.INFO, "pipeline.cleaning.precision"):
+    with caplog.at_level(logging.INFO, "pagewash.cleaning.precision"):
         chosen = choose_precision("bf16", CPU)
     assert chosen.dtype == torch.bfloat16
     assert caplog.messages == ["bf16 on cpu: bf16 was asked for"]

@@ -5,11 +5,11 @@ import pytest
 import torch
 from PIL import ImageFont
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.learning import probing, strangers
-from pipeline.learning.fonts import find_typefaces
-from pipeline.learning.other_uses import precision_at_1, roc_auc
-from pipeline.learning.probing import balanced_accuracy, fit_head, labelled_crops
+from pagewash.learning import probing, strangers
+from pagewash.learning.fonts import find_typefaces
+from pagewash.learning.other_uses import precision_at_1, roc_auc
+from pagewash.learning.probing import balanced_accuracy, fit_head, labelled_crops
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ import skimage.data
 import torch
 from PIL import Image
 
-from pipeline.cleaning.checkpoint import load_checkpoint, read_ranges, shipped_models
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.cleaning.integers import can_compute
-from pipeline.evaluation.truth import psnr, rmse, ssim
-from pipeline.options import PrecisionName
-from pipeline.speed import draw_page
+from pagewash.cleaning.checkpoint import load_checkpoint, read_ranges, shipped_models
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.cleaning.integers import can_compute
+from pagewash.evaluation.truth import psnr, rmse, ssim
+from pagewash.options import PrecisionName
+from pagewash.speed import draw_page
 
 SAMPLES = Path(__file__).parents[1] / "data/samples"
 NOISY_OFFICE = Path(__file__).parents[2] / "shared/data/noisyoffice/val"

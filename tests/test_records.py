@@ -14,9 +14,9 @@ import pytest
 import reported
 from reported import STARTED
 
-from pipeline.errors import AccessError, OptionError, UnreadableError
-from pipeline.measuring.metrics import PageMetrics
-from pipeline.measuring.records import (
+from pagewash.errors import AccessError, OptionError, UnreadableError
+from pagewash.measuring.metrics import PageMetrics
+from pagewash.measuring.records import (
     SCHEMA,
     SCHEMA_VERSION,
     VERSION_KEY,

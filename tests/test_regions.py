@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cleaning.regions import Region, cut_window, reflect
+from pagewash.cleaning.regions import Region, cut_window, reflect
 
 
 def random_page(*shape: int) -> np.ndarray:

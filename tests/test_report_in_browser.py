@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reported import row, write_pages, write_run
 
-from pipeline.reporting.report import ReportOptions, write_report
+from pagewash.reporting.report import ReportOptions, write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 if CHROMIUM is None:

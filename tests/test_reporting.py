@@ -14,15 +14,15 @@ from PIL import Image
 from reported import row, write_pages, write_run
 from scans import scan
 
-from flows.cli import main
-from pipeline.documents.viewing import view_page
-from pipeline.errors import AccessError, OptionError, UnreadableError
-from pipeline.measuring.records import read_records
-from pipeline.reporting.charts import HEIGHT, WIDTH, draw_charts
-from pipeline.reporting.closeup import find_closeup
-from pipeline.reporting.contents import collect
-from pipeline.reporting.places import Places
-from pipeline.reporting.report import ReportOptions, write_report
+from pagewash.documents.viewing import view_page
+from pagewash.errors import AccessError, OptionError, UnreadableError
+from pagewash.flows.cli import main
+from pagewash.measuring.records import read_records
+from pagewash.reporting.charts import HEIGHT, WIDTH, draw_charts
+from pagewash.reporting.closeup import find_closeup
+from pagewash.reporting.contents import collect
+from pagewash.reporting.places import Places
+from pagewash.reporting.report import ReportOptions, write_report
 
 NASTY = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>.png'
 

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from pipeline.errors import OptionError
-from pipeline.measuring.metrics import PageMetrics
-from pipeline.measuring.review import ReviewLimits, reason_to_look
+from pagewash.errors import OptionError
+from pagewash.measuring.metrics import PageMetrics
+from pagewash.measuring.review import ReviewLimits, reason_to_look
 
 QUIET = PageMetrics(
     **{field.name: 0.0 for field in dataclasses.fields(PageMetrics)[:-1]}, blank=False

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scans import write_scan
 
-from pipeline.errors import AccessError, InputError, MissingError, OptionError
-from pipeline.options import RunOptions
-from pipeline.runs.planning import plan_run, plan_shards
+from pagewash.errors import AccessError, InputError, MissingError, OptionError
+from pagewash.options import RunOptions
+from pagewash.runs.planning import plan_run, plan_shards
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def test_shards_hold_all_jobs_in_order_within_their_bounds(source, options, tmp_
 
 def test_planning_imports_neither_torch_nor_prefect(source, tiny_model, tmp_path):
     script = (
-        "import sys; from pathlib import Path; from pipeline.options import RunOptions;"
-        "from pipeline.runs.planning import plan_run;"
+        "import sys; from pathlib import Path; from pagewash.options import RunOptions;"
+        "from pagewash.runs.planning import plan_run;"
         f"plan_run(Path({str(source)!r}), Path({str(tmp_path / 'out')!r}),"
         f" RunOptions(model={str(tiny_model)!r}));"
         "sys.exit(bool({'torch', 'prefect'} & set(sys.modules)))"

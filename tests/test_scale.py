@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.scale import LARGE, choose_scale, measure_text_height, resample
+from pagewash.cleaning.scale import LARGE, choose_scale, measure_text_height, resample
 
 KNOWN = (15.0, 45.0)
 DATA = Path(__file__).parents[1].parent / "shared/data"

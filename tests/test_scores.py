@@ -3,9 +3,9 @@
 import polars as pl
 import pytest
 
-from pipeline.errors import UnreadableError
-from pipeline.evaluation.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score, write_scores
-from pipeline.measuring.records import read_records
+from pagewash.errors import UnreadableError
+from pagewash.evaluation.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score, write_scores
+from pagewash.measuring.records import read_records
 
 
 def evaluation() -> Evaluation:

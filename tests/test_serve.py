@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from scans import write_scan
 
-from flows.events import RUN_ENDED
-from pipeline.errors import MissingError, OptionError
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
+from pagewash.errors import MissingError, OptionError
+from pagewash.flows.events import RUN_ENDED
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 240
@@ -101,7 +101,7 @@ def out(server, tiny_model, tmp_path_factory) -> Iterator[Path]:
     prefect(environment, "automation", "create", "--from-file", "flows/automation.yaml")
     quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
     command = ("serve", folder / "scans", folder / "out", "--interval", "5", *quick)
-    arguments = [sys.executable, "-m", "flows.cli", *map(str, command)]
+    arguments = [sys.executable, "-m", "pagewash.flows.cli", *map(str, command)]
     with process(folder / "log", *arguments, **environment):
         metrics = folder / "out" / "metrics"
         wait_for(lambda: any(metrics.rglob("part-0.parquet")), folder / "log")
@@ -151,7 +151,7 @@ def test_the_deployment_in_prefect_yaml_runs_on_a_work_pool(server, tiny_model, 
 
 
 def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
-    from flows.serve import serve_folder
+    from pagewash.flows.serve import serve_folder
 
     write_scan(tmp_path / "scans" / "a.png")
     folders, options = (tmp_path / "scans", tmp_path / "out"), RunOptions(model=str(tiny_model))
@@ -165,15 +165,15 @@ def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
 def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    import flows.serve
+    import pagewash.flows.serve
 
     write_scan(tmp_path / "scans" / "a.png")
-    monkeypatch.setattr(flows.serve, "PATIENCE", 0.0)
+    monkeypatch.setattr(pagewash.flows.serve, "PATIENCE", 0.0)
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
         pytest.raises(MissingError, match=r"127\.0\.0\.1:9/api does not answer: .*refused"),
     ):
-        flows.serve.serve_folder(
+        pagewash.flows.serve.serve_folder(
             tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)), interval=60
         )
 
@@ -181,25 +181,27 @@ def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_m
 def test_served_runs_are_processes_with_one_heap(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    import flows.serve
+    import pagewash.flows.serve
 
     write_scan(tmp_path / "scans" / "a.png")
     monkeypatch.setenv("MALLOC_ARENA_MAX", "")
     monkeypatch.delenv("MALLOC_ARENA_MAX")
     served = []
     fake = SimpleNamespace(serve=lambda **how: served.append(os.environ["MALLOC_ARENA_MAX"]))
-    monkeypatch.setattr(flows.serve, "clean_documents", fake)
-    monkeypatch.setattr(flows.serve, "wait_for_server", lambda patience: None)
+    monkeypatch.setattr(pagewash.flows.serve, "clean_documents", fake)
+    monkeypatch.setattr(pagewash.flows.serve, "wait_for_server", lambda patience: None)
     options = RunOptions(model=str(tiny_model))
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        flows.serve.serve_folder(tmp_path / "scans", tmp_path / "out", options, interval=60)
+        pagewash.flows.serve.serve_folder(
+            tmp_path / "scans", tmp_path / "out", options, interval=60
+        )
     assert served == ["1"]
 
 
 def test_a_temporary_server_sends_nobody_news_of_itself(monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.server import wait_for_server
+    from pagewash.flows.server import wait_for_server
 
     told = "PREFECT_SERVER_ANALYTICS_ENABLED"
     monkeypatch.delenv(told)
@@ -214,7 +216,7 @@ def test_a_temporary_server_sends_nobody_news_of_itself(monkeypatch):
 def test_a_schedule_without_a_server_says_how_to_start_one(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.serve import serve_folder
+    from pagewash.flows.serve import serve_folder
 
     write_scan(tmp_path / "scans" / "a.png")
     options = RunOptions(model=str(tiny_model))

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from scans import FakeCleaner, scan, write_scan
 
-from pipeline.failures import DONE, INTERRUPTED
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
-from pipeline.runs.outcome import Run, RunReport
-from pipeline.runs.planning import plan_run
-from pipeline.runs.shards import clean_run, clean_shard
+from pagewash.failures import DONE, INTERRUPTED
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import Run, RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run, clean_shard
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.cleaning import spotless
-from pipeline.cleaning.cleaner import Cleaner
+from pagewash.cleaning import spotless
+from pagewash.cleaning.cleaner import Cleaner
 
 TEXT = np.s_[40:360, 40:360]
 

@@ -6,8 +6,8 @@ import datetime
 import pytest
 from reported import HOW, QUIET
 
-from pipeline.measuring.records import PageRecord, records_table
-from pipeline.measuring.summary import Change, by_need, latest, summarise
+from pagewash.measuring.records import PageRecord, records_table
+from pagewash.measuring.summary import Change, by_need, latest, summarise
 
 LATER = dataclasses.replace(HOW, run_id="two", started=HOW.started + datetime.timedelta(days=1))
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import MissingError
-from pipeline.evaluation import text
-from pipeline.evaluation.text import (
+from pagewash.errors import MissingError
+from pagewash.evaluation import text
+from pagewash.evaluation.text import (
     bag_of_words_error_rate,
     character_error_rate,
     edit_distance,

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.documents import tiff
-from pipeline.documents.tiff import TiffAppender, jpeg_directory, read_directory
-from pipeline.errors import OptionError
+from pagewash.documents import tiff
+from pagewash.documents.tiff import TiffAppender, jpeg_directory, read_directory
+from pagewash.errors import OptionError
 
 COMPRESSIONS = ["group4", "tiff_adobe_deflate", "tiff_lzw", "jpeg"]
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.cleaning.tile_choice import Setting, keep_tile, kept_tile
-from pipeline.errors import AccessError
+from pagewash.cleaning.tile_choice import Setting, keep_tile, kept_tile
+from pagewash.errors import AccessError
 
 SETTING = Setting("0123456789abcdef0123", "cpu", "int8", 2)
 

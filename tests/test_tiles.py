@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning.regions import Region
-from pipeline.cleaning.tiles import TileOptions, TilePlan, cut, plan_tiles, stitch
-from pipeline.errors import OptionError
+from pagewash.cleaning.regions import Region
+from pagewash.cleaning.tiles import TileOptions, TilePlan, cut, plan_tiles, stitch
+from pagewash.errors import OptionError
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 lengths = st.integers(1, 300)
 shapes = st.tuples(lengths, lengths)

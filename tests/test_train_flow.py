@@ -8,10 +8,10 @@ from PIL import ImageFont
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows.train import train_autoencoder
-from pipeline.cleaning.checkpoint import load_checkpoint
-from pipeline.learning.material import Material
-from pipeline.learning.training import TrainingOptions
+from pagewash.cleaning.checkpoint import load_checkpoint
+from pagewash.flows.train import train_autoencoder
+from pagewash.learning.material import Material
+from pagewash.learning.training import TrainingOptions
 
 
 @pytest.fixture

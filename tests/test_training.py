@@ -9,13 +9,13 @@ import pytest
 import torch
 from scans import stripes
 
-from models.autoencoder import AutoencoderOptions
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
-from pipeline.cleaning.integers import measure_ranges
-from pipeline.errors import InputError, OptionError
-from pipeline.learning.finishing import with_finish
-from pipeline.learning.pairs import PairOptions, PairSource, RealPair
-from pipeline.learning.training import Tensors, TrainingOptions, restore, rmse, tensors, train
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint, read_ranges
+from pagewash.cleaning.integers import measure_ranges
+from pagewash.errors import InputError, OptionError
+from pagewash.learning.finishing import with_finish
+from pagewash.learning.pairs import PairOptions, PairSource, RealPair
+from pagewash.learning.training import Tensors, TrainingOptions, restore, rmse, tensors, train
+from pagewash.models.autoencoder import AutoencoderOptions
 
 SMALL = AutoencoderOptions(patch=2, channels=(8, 8), layers=(1, 1))
 
@@ -55,7 +55,7 @@ def rms_of_the_dirty(settings) -> float:
 
 @pytest.mark.parametrize("reuse", [1, 3])
 def test_a_run_that_was_killed_goes_on_as_if_undisturbed(tmp_path, monkeypatch, reuse):
-    monkeypatch.setattr("pipeline.learning.training.POOL", 2)  # so that it has gone round
+    monkeypatch.setattr("pagewash.learning.training.POOL", 2)  # so that it has gone round
     settings = options(reuse=reuse, steps=16, checkpoint_every=8)
     whole = run(tmp_path / "whole", settings)
 
@@ -94,7 +94,7 @@ def test_a_trained_checkpoint_knows_the_ranges_that_integers_need(tmp_path):
 
 
 def test_crops_that_are_used_again_are_drawn_from_those_of_late(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.learning.training.POOL", 2)
+    monkeypatch.setattr("pagewash.learning.training.POOL", 2)
     made = []
 
     class Counting(PairSource):

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from pipeline.errors import OptionError
-from pipeline.evaluation.truth import psnr, rmse, ssim
+from pagewash.errors import OptionError
+from pagewash.evaluation.truth import psnr, rmse, ssim
 
 
 def two_pages(seed: int, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -13,16 +13,16 @@ from types import SimpleNamespace
 import pytest
 from scans import FakeCleaner, write_scan
 
-from flows.cli import main
-from pipeline.errors import AccessError, InputError, OptionError
-from pipeline.measuring.records import read_records
-from pipeline.options import RunOptions
-from pipeline.runs import watching
-from pipeline.runs.inbox import EMPTY_SETTLE, FIRST_DELAY, LONGEST_DELAY, Inbox
-from pipeline.runs.outcome import RunReport
-from pipeline.runs.planning import plan_run
-from pipeline.runs.shards import clean_run
-from pipeline.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
+from pagewash.errors import AccessError, InputError, OptionError
+from pagewash.flows.cli import main
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs import watching
+from pagewash.runs.inbox import EMPTY_SETTLE, FIRST_DELAY, LONGEST_DELAY, Inbox
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
+from pagewash.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
 
 
 @pytest.fixture
@@ -302,7 +302,9 @@ def watch_process(folder, tmp_path, tiny_model) -> Iterator[subprocess.Popen[str
     quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
     command = ("watch", folder, tmp_path / "out", *quick, "--settle", "0.2", "--every", "0.1")
     with subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", *map(str, command)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "pagewash.flows.cli", *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
     ) as running:
         assert running.stderr is not None
         assert running.stderr.readline().startswith("pagewash: watching")
@@ -336,7 +338,7 @@ def test_a_flow_that_takes_sigterm_for_itself_ends_the_watch_well(
     def run_flow(*arguments, **keywords):
         raise KeyboardInterrupt from TerminationSignal(signal.SIGTERM)
 
-    monkeypatch.setattr("flows.clean.run_flow", run_flow)
+    monkeypatch.setattr("pagewash.flows.clean.run_flow", run_flow)
     write_scan(folder / "a.png")
     command = ["watch", str(folder), str(tmp_path / "out"), "--model", str(tiny_model), "--flow"]
     assert main([*command, "--settle", "0", "--every", "0.1"]) == 0

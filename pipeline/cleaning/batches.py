@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cleaning.regions import Region, cut_window
-from pipeline.cleaning.tiles import Tile, TilePlan
-from pipeline.pages import Page, Pixels
+from pagewash.cleaning.regions import Region, cut_window
+from pagewash.cleaning.tiles import Tile, TilePlan
+from pagewash.pages import Page, Pixels
 
 Kind = tuple[float, tuple[int, int]]
 """Scale of a page, height and width of a window."""
@@ -44,7 +44,7 @@ class Job:
     """(H, W), filled in tile by tile."""
 
     traits: list[NDArray[np.float32]] = field(default_factory=list, init=False)
-    """(n, C) of each tile's core, for `pipeline.cleaning.novelty`; none unless it asks."""
+    """(n, C) of each tile's core, for `pagewash.cleaning.novelty`; none unless it asks."""
 
     waiting: int = field(init=False)
     """Pixels of the view that are not cleaned yet."""

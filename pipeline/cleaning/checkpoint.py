@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning.integers import Ranges
-from pipeline.cleaning.modelfiles import find_model, shipped_models
-from pipeline.errors import InputError
-from pipeline.files import access_errors, write_whole
+from pagewash.cleaning.integers import Ranges
+from pagewash.cleaning.modelfiles import find_model, shipped_models
+from pagewash.errors import InputError
+from pagewash.files import access_errors, write_whole
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 __all__ = [
     "Checkpoint",
@@ -65,10 +65,10 @@ class ModelCard:
     """What it reached, by the name of the measure and of the pages."""
 
     calibration: Mapping[str, Any] = field(default_factory=dict)
-    """Its bottleneck on usual pages, for `pipeline.cleaning.codes`; empty where nobody took it."""
+    """Its bottleneck on usual pages, for `pagewash.cleaning.codes`; empty where nobody took it."""
 
     ranges: Mapping[str, str] = field(default_factory=dict)
-    """Of its activations, as text, for `pipeline.cleaning.integers`; `read_ranges` reads them."""
+    """Of its activations, as text, for `pagewash.cleaning.integers`; `read_ranges` reads them."""
 
     licence: str = ""
     """Under which terms the weights may be used."""
@@ -189,7 +189,7 @@ def read_ranges(card: ModelCard) -> Ranges:
     except (ValueError, TypeError) as error:
         raise InputError(
             f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again, or "
-            "measure them anew: python -m pipeline.learning.averaging NEW.safetensors "
+            "measure them anew: python -m pagewash.learning.averaging NEW.safetensors "
             "OLD.safetensors=1 /usr/share/fonts"
         ) from error
     return {name: torch.from_numpy(span) for name, span in spans.items()}

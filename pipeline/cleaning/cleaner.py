@@ -20,25 +20,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.batches import Job, Piece, Traits, pack
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
-from pipeline.cleaning.codes import page_code
-from pipeline.cleaning.colour import luminance, recolour
-from pipeline.cleaning.faint import keep_faint
-from pipeline.cleaning.inference import Network, clean_pieces, prepare
-from pipeline.cleaning.integers import IntegerAutoencoder
-from pipeline.cleaning.lanes import Lanes
-from pipeline.cleaning.memory import Room
-from pipeline.cleaning.novelty import Calibration, Watched
-from pipeline.cleaning.pictures import find_pictures, on_white_paper
-from pipeline.cleaning.scale import LARGEST, choose_scale, resample
-from pipeline.cleaning.spotless import what_stays
-from pipeline.cleaning.tile_choice import Setting, kept_tile
-from pipeline.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
-from pipeline.errors import OptionError
-from pipeline.options import PrecisionName
-from pipeline.pages import Page, Pixels
+from pagewash.cleaning.batches import Job, Piece, Traits, pack
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint
+from pagewash.cleaning.codes import page_code
+from pagewash.cleaning.colour import luminance, recolour
+from pagewash.cleaning.faint import keep_faint
+from pagewash.cleaning.inference import Network, clean_pieces, prepare
+from pagewash.cleaning.integers import IntegerAutoencoder
+from pagewash.cleaning.lanes import Lanes
+from pagewash.cleaning.memory import Room
+from pagewash.cleaning.novelty import Calibration, Watched
+from pagewash.cleaning.pictures import find_pictures, on_white_paper
+from pagewash.cleaning.scale import LARGEST, choose_scale, resample
+from pagewash.cleaning.spotless import what_stays
+from pagewash.cleaning.tile_choice import Setting, kept_tile
+from pagewash.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
+from pagewash.errors import OptionError
+from pagewash.models.autoencoder import Autoencoder
+from pagewash.options import PrecisionName
+from pagewash.pages import Page, Pixels
 
 CPU_BATCH_PIXELS = 1536**2
 """Of small tiles that run together on a CPU; a larger tile runs alone."""
@@ -97,7 +97,7 @@ class CleanedPage:
     None where the model is not calibrated, as in `code`."""
 
     code: NDArray[np.float32] | None = None
-    """(N,) of length 1: what stands where on the page, see `pipeline.cleaning.codes`; None unless
+    """(N,) of length 1: what stands where on the page, see `pagewash.cleaning.codes`; None unless
     asked for by `CleanOptions.codes`."""
 
 
@@ -134,7 +134,7 @@ class Cleaner:
         if options.codes and self.calibration is None:
             raise OptionError(
                 f"--codes needs a calibrated model, which {card.name} is not; calibrate it: "
-                "python -m pipeline.learning.calibration MODEL.safetensors /usr/share/fonts"
+                "python -m pagewash.learning.calibration MODEL.safetensors /usr/share/fonts"
             )
 
         self.model_id = card.name

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder
-from pipeline.pages import Pixels
+from pagewash.models.autoencoder import Autoencoder
+from pagewash.pages import Pixels
 
 STAMP = (128, 96)
 """Height and width at which a page is encoded, in pixels, whatever its shape."""

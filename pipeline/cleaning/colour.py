@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-from pipeline.blocks import block_means, fill_blocks
-from pipeline.pages import Pixels
+from pagewash.blocks import block_means, fill_blocks
+from pagewash.pages import Pixels
 
 Floats = np.ndarray
 """float32, (h, w) or (h, w, 3)."""

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cleaning.scale import resample
-from pipeline.pages import Pixels
+from pagewash.cleaning.scale import resample
+from pagewash.pages import Pixels
 
 MOST_PIXELS = 3_000_000
 """A larger page is looked at in half its size or a quarter: A4 at about 150 dpi."""

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.batches import Piece
-from pipeline.cleaning.checkpoint import ModelCard, read_ranges
-from pipeline.cleaning.integers import IntegerAutoencoder, Ranges, can_compute
-from pipeline.cleaning.precision import Precision, choose_device, choose_precision
-from pipeline.cleaning.regions import Region
-from pipeline.cleaning.scale import LARGEST
-from pipeline.cleaning.tiles import round_up
-from pipeline.heap import keep_freed_memory
-from pipeline.options import PrecisionName
-from pipeline.pages import Pixels
+from pagewash.cleaning.batches import Piece
+from pagewash.cleaning.checkpoint import ModelCard, read_ranges
+from pagewash.cleaning.integers import IntegerAutoencoder, Ranges, can_compute
+from pagewash.cleaning.precision import Precision, choose_device, choose_precision
+from pagewash.cleaning.regions import Region
+from pagewash.cleaning.scale import LARGEST
+from pagewash.cleaning.tiles import round_up
+from pagewash.heap import keep_freed_memory
+from pagewash.models.autoencoder import Autoencoder
+from pagewash.options import PrecisionName
+from pagewash.pages import Pixels
 
 BAND_PIXELS = 2500 * 64
 """Of the view, whose cleaned pixels are computed at once: few enough to stay in the cache. Enlarged
@@ -32,7 +32,7 @@ maps of a whole tile would pass through memory ten times."""
 
 
 class Network(Protocol):
-    """What a cleaner asks of a network; `models.autoencoder.Autoencoder` is one."""
+    """What a cleaner asks of a network; `pagewash.models.autoencoder.Autoencoder` is one."""
 
     @property
     def stride(self) -> int:

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.autoencoder import Autoencoder, ConvUnit
-from pipeline.cleaning.openmp import ask_for_certain_threads
+from pagewash.cleaning.openmp import ask_for_certain_threads
+from pagewash.models.autoencoder import Autoencoder, ConvUnit
 
 Ranges = Mapping[str, Tensor]
 """(3, C): from where to where the channels of an activation reach, and their mean between, by the
@@ -223,7 +223,7 @@ class IntegerAutoencoder:
     def _end(self, x: Tensor, page: Tensor) -> tuple[Tensor, Tensor]:
         """Return gain and offset from what the last level says, image by image, band by band.
 
-        The same as `models.autoencoder.combine`, in three quarters of the time.
+        The same as `pagewash.models.autoencoder.combine`, in three quarters of the time.
         """
         patch, (rows, columns) = self._patch, x.shape[2:]
         height = max(BAND_PIXELS // (columns * patch**2), 1)
@@ -329,7 +329,7 @@ def _maps(x: Tensor, side: int) -> list[Tensor]:
 
 
 def _detail(page: Tensor) -> Tensor:
-    """Of (h, w), what `models.autoencoder.detail` says, in a third of the time."""
+    """Of (h, w), what `pagewash.models.autoencoder.detail` says, in a third of the time."""
     border = cv2.BORDER_REPLICATE
     return torch.from_numpy(cv2.filter2D(page.numpy(), -1, BEYOND_NEIGHBOURS, borderType=border))
 

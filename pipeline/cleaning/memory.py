@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import torch
 
-from pipeline.cleaning.batches import Piece, batch_pixels
-from pipeline.errors import PagewashError
+from pagewash.cleaning.batches import Piece, batch_pixels
+from pagewash.errors import PagewashError
 
 log = logging.getLogger(__name__)
 

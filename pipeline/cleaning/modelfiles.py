@@ -1,14 +1,14 @@
 """Where a model's weights lie: what can be told of a model without torch.
 
-A run that has nothing to do needs no more; `pipeline.cleaning.checkpoint` knows what they are.
+A run that has nothing to do needs no more; `pagewash.cleaning.checkpoint` knows what they are.
 """
 
 from pathlib import Path
 
-import models
-from pipeline.errors import MissingError
+import pagewash.models
+from pagewash.errors import MissingError
 
-SHIPPED = Path(models.__file__).parent / "weights"
+SHIPPED = Path(pagewash.models.__file__).parent / "weights"
 """The folder of the checkpoints that come with pagewash."""
 
 

@@ -2,7 +2,7 @@
 
 A page's traits are averages over it: of the encoder's outermost level, which sees strokes, and of
 how much is passed on, and what ink is left. They are compared with those of usual pages, which
-stand on the model's card; how they get there is `pipeline.learning.calibration`'s. Arrays in,
+stand on the model's card; how they get there is `pagewash.learning.calibration`'s. Arrays in,
 numbers out: knows neither pages nor files.
 """
 
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.batches import Traits
-from pipeline.cleaning.checkpoint import floats_of, text_of
-from pipeline.cleaning.integers import IntegerAutoencoder
-from pipeline.errors import InputError
+from pagewash.cleaning.batches import Traits
+from pagewash.cleaning.checkpoint import floats_of, text_of
+from pagewash.cleaning.integers import IntegerAutoencoder
+from pagewash.errors import InputError
+from pagewash.models.autoencoder import Autoencoder
 
 Floats = NDArray[np.float32]
 
@@ -81,7 +81,7 @@ class Calibration:
     """(101,) rising: how far the percentiles 0 to 100 of usual pages are from the mean."""
 
     layout: Floats
-    """(L, D): directions in which places of a page differ most, for `pipeline.cleaning.codes`."""
+    """(L, D): directions in which places of a page differ most, for `pagewash.cleaning.codes`."""
 
     def novelty(self, traits: Floats) -> float:
         """Say how unlike the usual a page is.
@@ -115,7 +115,7 @@ class Calibration:
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"the calibration on the model's card cannot be used: {error!r}. Copy the card "
-                "again, or make a new one: python -m pipeline.learning.calibration MODEL FONTS"
+                "again, or make a new one: python -m pagewash.learning.calibration MODEL FONTS"
             ) from error
 
     def for_card(self) -> dict[str, str]:

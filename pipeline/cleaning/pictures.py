@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cleaning.scale import LARGE, resample
-from pipeline.pages import Pixels
+from pagewash.cleaning.scale import LARGE, resample
+from pagewash.pages import Pixels
 
 Box = tuple[slice, slice]
 """Rows and columns."""

@@ -14,9 +14,9 @@ from typing import get_args
 
 import torch
 
-from pipeline.cleaning.integers import Bytes, IntegerConvolution
-from pipeline.errors import MissingError, OptionError
-from pipeline.options import PrecisionName
+from pagewash.cleaning.integers import Bytes, IntegerConvolution
+from pagewash.errors import MissingError, OptionError
+from pagewash.options import PrecisionName
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def choose_precision(name: str, device: torch.device, *, integers: bool = False)
     Args:
         name: auto, fp32, bf16, fp16 or int8.
         device: where the network runs.
-        integers: whether the network can run on integers, see `pipeline.cleaning.integers`.
+        integers: whether the network can run on integers, see `pagewash.cleaning.integers`.
 
     Raises:
         OptionError: no such name, or the device or the network cannot compute in it.

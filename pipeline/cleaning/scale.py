@@ -11,8 +11,8 @@ import math
 import cv2
 import numpy as np
 
-from pipeline.blocks import block_means, fill_blocks
-from pipeline.pages import Pixels
+from pagewash.blocks import block_means, fill_blocks
+from pagewash.pages import Pixels
 
 X_HEIGHT_INCHES = 4.5 / 72
 """Of ordinary text, 10 points: at 300 dpi that is 19 px."""

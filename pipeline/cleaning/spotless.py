@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cleaning.pictures import LIGHT, WHITE, Box
-from pipeline.pages import Pixels
+from pagewash.cleaning.pictures import LIGHT, WHITE, Box
+from pagewash.pages import Pixels
 
 Mask = NDArray[np.uint8]
 """(H, W), 255 for yes and 0 for no."""

@@ -11,7 +11,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.files import access_errors, write_whole
+from pagewash.files import access_errors, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from pipeline.cleaning.regions import Array, Region, cut_window
-from pipeline.errors import OptionError
+from pagewash.cleaning.regions import Array, Region, cut_window
+from pagewash.errors import OptionError
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.files import access_errors, real_path
+from pagewash.files import access_errors, real_path
 
 Container = Literal["png", "jpeg", "tiff", "bmp", "webp", "jp2", "pdf"]
 Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]

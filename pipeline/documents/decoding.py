@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, TiffImagePlugin
 
-from pipeline.errors import UnreadableError
-from pipeline.pages import Pixels
+from pagewash.errors import UnreadableError
+from pagewash.pages import Pixels
 
 _PILLOW_STATE = threading.Lock()  # warning filters and Pillow's limit belong to the process
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
-from pipeline.documents.containers import (
+from pagewash.documents.containers import (
     DEFAULT_WRITING,
     EXTENSIONS,
     MULTI_PAGE,
@@ -25,14 +25,14 @@ from pipeline.documents.containers import (
     output_path,
     sniff,
 )
-from pipeline.documents.images import ImageDocument
-from pipeline.documents.pdf import PdfDocument
-from pipeline.documents.pdf_replacing import FlatteningSink, ReplacingSink
-from pipeline.documents.pdf_writing import PdfSink
-from pipeline.documents.sinks import PageSink, image_sink
-from pipeline.errors import EmptyFileError, OptionError, UnreadableError
-from pipeline.files import access_errors, whole_file, whole_stream
-from pipeline.pages import DEFAULT_LIMITS, Page, ReadLimits, UntouchedPage
+from pagewash.documents.images import ImageDocument
+from pagewash.documents.pdf import PdfDocument
+from pagewash.documents.pdf_replacing import FlatteningSink, ReplacingSink
+from pagewash.documents.pdf_writing import PdfSink
+from pagewash.documents.sinks import PageSink, image_sink
+from pagewash.errors import EmptyFileError, OptionError, UnreadableError
+from pagewash.files import access_errors, whole_file, whole_stream
+from pagewash.pages import DEFAULT_LIMITS, Page, ReadLimits, UntouchedPage
 
 __all__ = [
     "Container",

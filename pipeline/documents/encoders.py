@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from pipeline.documents.jp2 import add_boxes
-from pipeline.documents.png import encode_pixels
-from pipeline.documents.tiff import Directory, jpeg_directory, read_directory
-from pipeline.errors import OptionError
-from pipeline.pages import Page, Stored, fitting_profile
+from pagewash.documents.jp2 import add_boxes
+from pagewash.documents.png import encode_pixels
+from pagewash.documents.tiff import Directory, jpeg_directory, read_directory
+from pagewash.errors import OptionError
+from pagewash.pages import Page, Stored, fitting_profile
 
 _PHOTOMETRIC, _ROWS_PER_STRIP, _PREDICTOR = 262, 278, 317
 _WHITE_IS_ZERO, _DIFFERENCES = 0, 2

@@ -20,17 +20,17 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from pipeline.documents.containers import Container
-from pipeline.documents.decoding import (
+from pagewash.documents.containers import Container
+from pagewash.documents.decoding import (
     decode,
     is_black_on_white,
     quiet,
     resolution,
     upright_pixels,
 )
-from pipeline.documents.jp2 import read_profile
-from pipeline.documents.reading import check_size, reading_errors
-from pipeline.pages import Page, ReadLimits, Stored, fitting_profile
+from pagewash.documents.jp2 import read_profile
+from pagewash.documents.reading import check_size, reading_errors
+from pagewash.pages import Page, ReadLimits, Stored, fitting_profile
 
 # The readers themselves, past Image.open: its guard against large images cannot be told our limit.
 _READERS: dict[Container, type[ImageFile.ImageFile]] = {

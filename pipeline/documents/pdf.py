@@ -13,12 +13,12 @@ from typing import Any, BinaryIO, Self
 import pikepdf
 from pikepdf import Name
 
-from pipeline.documents import pdf_images
-from pipeline.documents.containers import Container
-from pipeline.documents.pdf_layout import Layout, Placement, read_layout
-from pipeline.documents.reading import check_size, reading_errors
-from pipeline.errors import EncryptedError, UnreadableError
-from pipeline.pages import Page, ReadLimits, UntouchedPage, fitting_profile
+from pagewash.documents import pdf_images
+from pagewash.documents.containers import Container
+from pagewash.documents.pdf_layout import Layout, Placement, read_layout
+from pagewash.documents.reading import check_size, reading_errors
+from pagewash.errors import EncryptedError, UnreadableError
+from pagewash.pages import Page, ReadLimits, UntouchedPage, fitting_profile
 
 
 class PdfDocument:

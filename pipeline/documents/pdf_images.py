@@ -11,10 +11,10 @@ import pikepdf
 from pikepdf import Name
 from PIL import JpegImagePlugin
 
-from pipeline.documents.decoding import grey_if_grey
-from pipeline.documents.images import jpeg_quality
-from pipeline.documents.pdfium import decode_only_image
-from pipeline.pages import Pixels, Stored
+from pagewash.documents.decoding import grey_if_grey
+from pagewash.documents.images import jpeg_quality
+from pagewash.documents.pdfium import decode_only_image
+from pagewash.pages import Pixels, Stored
 
 _CODECS = {
     "/DCTDecode": "jpeg",

@@ -12,10 +12,10 @@ from typing import Any
 import pikepdf
 from pikepdf import Name
 
-from pipeline.documents.pdf_layout import image_slots
-from pipeline.documents.pdf_writing import EncodedImage
-from pipeline.errors import AccessError
-from pipeline.pages import Page
+from pagewash.documents.pdf_layout import image_slots
+from pagewash.documents.pdf_writing import EncodedImage
+from pagewash.errors import AccessError
+from pagewash.pages import Page
 
 _MARK = b"pagewash "
 _LONGEST = 40  # bytes of a placeholder

@@ -13,15 +13,15 @@ from typing import Any, BinaryIO
 import pikepdf
 from pikepdf import Name
 
-from pipeline.documents import pdf_images
-from pipeline.documents.decoding import grey_if_grey
-from pipeline.documents.pdf import PdfDocument
-from pipeline.documents.pdf_layout import image_slots, read_layout
-from pipeline.documents.pdf_placeholders import fill_placeholders, make_placeholder
-from pipeline.documents.pdf_writing import encode_for_pdf
-from pipeline.documents.pdfium import render_page
-from pipeline.documents.sinks import PageSink
-from pipeline.pages import Page, ReadLimits, Stored, UntouchedPage
+from pagewash.documents import pdf_images
+from pagewash.documents.decoding import grey_if_grey
+from pagewash.documents.pdf import PdfDocument
+from pagewash.documents.pdf_layout import image_slots, read_layout
+from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
+from pagewash.documents.pdf_writing import encode_for_pdf
+from pagewash.documents.pdfium import render_page
+from pagewash.documents.sinks import PageSink
+from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage
 
 _VECTOR_DPI = 300.0  # for pages without an image to set it
 

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from pipeline.documents.encoders import (
+from pagewash.documents.encoders import (
     encode_g4,
     encode_jpeg,
     encode_png,
@@ -16,7 +16,7 @@ from pipeline.documents.encoders import (
     lossy_wins,
     was_lossy,
 )
-from pipeline.pages import Page, UntouchedPage, fitting_profile
+from pagewash.pages import Page, UntouchedPage, fitting_profile
 
 _DEFAULT_DPI = 300.0  # where the page does not say; most archives scan at it
 _HEADER = b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n"

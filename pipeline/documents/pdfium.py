@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pypdfium2
 
-from pipeline.errors import UnreadableError
-from pipeline.pages import Pixels
+from pagewash.errors import UnreadableError
+from pagewash.pages import Pixels
 
 _PDFIUM = threading.Lock()
 _NO_PIXEL_MORE = 1 - 1e-7  # pypdfium2 rounds sizes up, and 900.0000001 pixels are 900

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from isal import isal_zlib
 
-from pipeline.errors import OptionError
-from pipeline.pages import Pixels
+from pagewash.errors import OptionError
+from pagewash.pages import Pixels
 
 _FILTERED = (
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.documents.containers import Container
-from pipeline.errors import PagewashError, TooLargeError, UnreadableError
-from pipeline.files import access_errors
-from pipeline.pages import ReadLimits
+from pagewash.documents.containers import Container
+from pagewash.errors import PagewashError, TooLargeError, UnreadableError
+from pagewash.files import access_errors
+from pagewash.pages import ReadLimits
 
 
 def check_size(name: str, size: tuple[int, int], limits: ReadLimits) -> None:

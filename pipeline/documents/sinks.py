@@ -5,11 +5,11 @@ Knows which encoder belongs to which container; nothing of names and folders.
 
 from typing import BinaryIO, Protocol
 
-from pipeline.documents import encoders
-from pipeline.documents.containers import Container
-from pipeline.documents.tiff import TiffAppender
-from pipeline.errors import OptionError
-from pipeline.pages import Page, UntouchedPage
+from pagewash.documents import encoders
+from pagewash.documents.containers import Container
+from pagewash.documents.tiff import TiffAppender
+from pagewash.errors import OptionError
+from pagewash.pages import Page, UntouchedPage
 
 _ENCODERS = {
     "png": encoders.encode_png,

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from pipeline.errors import OptionError
+from pagewash.errors import OptionError
 
 # Adobe, TIFF 6.0: section 2 for the layout and the types, section 8 for the tags
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pipeline.documents.document import open_document
-from pipeline.documents.pdf import PdfDocument
-from pipeline.documents.pdf_replacing import flat_page
-from pipeline.errors import UnreadableError
-from pipeline.pages import DEFAULT_LIMITS, Page, Pixels, ReadLimits
+from pagewash.documents.document import open_document
+from pagewash.documents.pdf import PdfDocument
+from pagewash.documents.pdf_replacing import flat_page
+from pagewash.errors import UnreadableError
+from pagewash.pages import DEFAULT_LIMITS, Page, Pixels, ReadLimits
 
 
 def view_page(path: Path, index: int, limits: ReadLimits = DEFAULT_LIMITS) -> Pixels:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from pipeline.errors import MissingError, OptionError
+from pagewash.errors import MissingError, OptionError
 
 Baseline = Literal["otsu", "sauvola", "isauvola", "su", "gatos", "background"]
 

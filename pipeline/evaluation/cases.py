@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.documents.document import open_document
-from pipeline.errors import OptionError
-from pipeline.files import require_folder
-from pipeline.pages import UntouchedPage
+from pagewash.documents.document import open_document
+from pagewash.errors import OptionError
+from pagewash.files import require_folder
+from pagewash.pages import UntouchedPage
 
 IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2"}
 

@@ -7,7 +7,7 @@ print them, except DRD.
 import cv2
 import numpy as np
 
-from pipeline.errors import OptionError
+from pagewash.errors import OptionError
 
 
 def ink_by_otsu(page: np.ndarray) -> np.ndarray:

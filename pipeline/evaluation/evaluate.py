@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import OptionError
-from pipeline.evaluation import dibco, text, truth
-from pipeline.evaluation.baselines import Baseline, clean_classically
-from pipeline.evaluation.cases import Case, read_image
-from pipeline.evaluation.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score
-from pipeline.files import access_errors, whole_file
-from pipeline.measuring.strokes import as_grey
+from pagewash.errors import OptionError
+from pagewash.evaluation import dibco, text, truth
+from pagewash.evaluation.baselines import Baseline, clean_classically
+from pagewash.evaluation.cases import Case, read_image
+from pagewash.evaluation.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score
+from pagewash.files import access_errors, whole_file
+from pagewash.measuring.strokes import as_grey
 
 CleanFunction = Callable[[np.ndarray, float | None], np.ndarray]
 """Takes (H, W) or (H, W, 3) uint8 and pixels per inch (None: not known), returns the clean page, of

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import pyarrow as pa
 
-from pipeline.measuring.records import write_table
+from pagewash.measuring.records import write_table
 
 UNCLEANED = "uncleaned"
 """Method of the rows about the page as it came."""

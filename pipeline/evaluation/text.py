@@ -16,7 +16,7 @@ from statistics import fmean
 import cv2
 import numpy as np
 
-from pipeline.errors import MissingError, PagewashError
+from pagewash.errors import MissingError, PagewashError
 
 _FOLDS = str.maketrans(
     {

@@ -7,7 +7,7 @@ bilevel truth is in ``dibco``.
 import cv2
 import numpy as np
 
-from pipeline.errors import OptionError
+from pagewash.errors import OptionError
 
 
 def rmse(page: np.ndarray, truth: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """The mean of several checkpoints' weights, which is mostly better than each of them.
 
-    python -m pipeline.learning.averaging OUT A.safetensors=0.5 B.safetensors=0.5 FONTS...
+    python -m pagewash.learning.averaging OUT A.safetensors=0.5 B.safetensors=0.5 FONTS...
 
 They must have a start in common: the mean of networks that never met is none. The card is the last
 one's, with ranges for integers that are measured anew; scores and calibration are not carried over.
@@ -18,17 +18,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.checkpoint import (
+from pagewash.cleaning.checkpoint import (
     Checkpoint,
     load_checkpoint,
     ranges_for_card,
     save_checkpoint,
 )
-from pipeline.cleaning.integers import measure_ranges
-from pipeline.errors import OptionError
-from pipeline.learning.fonts import find_typefaces
-from pipeline.learning.pairs import PairOptions, PairSource
+from pagewash.cleaning.integers import measure_ranges
+from pagewash.errors import OptionError
+from pagewash.learning.fonts import find_typefaces
+from pagewash.learning.pairs import PairOptions, PairSource
+from pagewash.models.autoencoder import Autoencoder
 
 CROPS = 32
 """To measure ranges on, as many as a training run holds back."""

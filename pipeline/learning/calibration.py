@@ -1,10 +1,10 @@
 """What is usual for a model, onto its card: traits of usual pages, and how places of them differ.
 
-    python -m pipeline.learning.calibration models/weights/fast.safetensors /usr/share/fonts fonts
+    python -m pagewash.learning.calibration models/weights/fast.safetensors /usr/share/fonts fonts
 
 Usual pages are rendered and corrupted as those of training are, but for the few that suffer much
-more. The weights stay as they are; the card beside them gets what `pipeline.cleaning.novelty` and
-`pipeline.cleaning.codes` read.
+more. The weights stay as they are; the card beside them gets what `pagewash.cleaning.novelty` and
+`pagewash.cleaning.codes` read.
 """
 
 import sys
@@ -17,15 +17,15 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.checkpoint import load_checkpoint, write_card
-from pipeline.cleaning.codes import Floats, stamp_levels
-from pipeline.cleaning.modelfiles import find_model
-from pipeline.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, Watched, summary
-from pipeline.learning.corruption import CorruptionOptions, corrupt
-from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.noise import to_bytes
-from pipeline.learning.typesetting import Sheet, set_sheet
+from pagewash.cleaning.checkpoint import load_checkpoint, write_card
+from pagewash.cleaning.codes import Floats, stamp_levels
+from pagewash.cleaning.modelfiles import find_model
+from pagewash.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, Watched, summary
+from pagewash.learning.corruption import CorruptionOptions, corrupt
+from pagewash.learning.fonts import Typeface, find_typefaces
+from pagewash.learning.noise import to_bytes
+from pagewash.learning.typesetting import Sheet, set_sheet
+from pagewash.models.autoencoder import Autoencoder
 
 PAGES = 250
 

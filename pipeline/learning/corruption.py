@@ -13,10 +13,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.learning import noise, paper
-from pipeline.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
-from pipeline.learning.noise import Image
-from pipeline.learning.typesetting import Box, Sheet
+from pagewash.learning import noise, paper
+from pagewash.learning.ink import InkOptions, darkness, fill_hairlines, fullness, press
+from pagewash.learning.noise import Image
+from pagewash.learning.typesetting import Box, Sheet
 
 Corruption = Callable[[Image, Generator, float], Image]
 

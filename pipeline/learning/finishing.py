@@ -1,6 +1,6 @@
 """A finish given to a network that has none, or taken away again.
 
-    python -m pipeline.learning.finishing OUT models/weights/fast.safetensors CHANNELS LAYERS
+    python -m pagewash.learning.finishing OUT models/weights/fast.safetensors CHANNELS LAYERS
 
 With a finish of so many channels and layers the result answers at first as its start does; go on
 from it with `pagewash train --start OUT`. Training asks for good pages before the finish as well as
@@ -11,8 +11,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.checkpoint import load_checkpoint, save_checkpoint
+from pagewash.cleaning.checkpoint import load_checkpoint, save_checkpoint
+from pagewash.models.autoencoder import Autoencoder
 
 
 def with_finish(network: Autoencoder, channels: int, layers: int) -> Autoencoder:

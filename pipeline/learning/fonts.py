@@ -8,7 +8,7 @@ from typing import Literal
 
 from PIL import ImageFont
 
-from pipeline.errors import MissingError
+from pagewash.errors import MissingError
 
 Kind = Literal["text", "mono", "blackletter", "script"]
 

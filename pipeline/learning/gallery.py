@@ -1,7 +1,7 @@
 """The pictures of the README: samples before and after, every kind of damage at three levels.
 
     pagewash clean data/samples cleaned
-    python -m pipeline.learning.gallery data/samples cleaned data/pictures
+    python -m pagewash.learning.gallery data/samples cleaned data/pictures
 
 It also prints how fast each kind of damage is, in megapixels per second on one thread.
 """
@@ -13,12 +13,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.learning.corruption import CORRUPTIONS, Corruption
-from pipeline.learning.fonts import find_typefaces
-from pipeline.learning.ink import InkOptions, press
-from pipeline.learning.noise import Image, to_bytes
-from pipeline.learning.pictures import photograph
-from pipeline.learning.specimens import set_specimen
+from pagewash.learning.corruption import CORRUPTIONS, Corruption
+from pagewash.learning.fonts import find_typefaces
+from pagewash.learning.ink import InkOptions, press
+from pagewash.learning.noise import Image, to_bytes
+from pagewash.learning.pictures import photograph
+from pagewash.learning.specimens import set_specimen
 
 BEFORE_AFTER = ("coffee-letter.png", "old-book.jpg", "stamped-form.jpg")
 LEVELS = (0.15, 0.5, 1.0)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from pipeline.learning.noise import Image, smooth_field, soften
+from pagewash.learning.noise import Image, smooth_field, soften
 
 
 @dataclass(frozen=True)

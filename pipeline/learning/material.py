@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from pipeline.cleaning.checkpoint import ModelCard, load_checkpoint
-from pipeline.errors import MissingError, OptionError
-from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.pairs import PairSource, RealPair, read_clean, read_pairs
-from pipeline.learning.training import LogLine, TrainingOptions, train
+from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint
+from pagewash.errors import MissingError, OptionError
+from pagewash.learning.fonts import Typeface, find_typefaces
+from pagewash.learning.pairs import PairSource, RealPair, read_clean, read_pairs
+from pagewash.learning.training import LogLine, TrainingOptions, train
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def learn(
     """Train on some material, or go on with the run that stands in the folder.
 
     Args:
-        folder: of the run; see `pipeline.learning.training.train`.
+        folder: of the run; see `pagewash.learning.training.train`.
         options: how; a start from a checkpoint takes its network from there.
         material: from what.
         on_line: called after each line of the log.

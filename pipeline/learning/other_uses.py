@@ -1,6 +1,6 @@
 """How well the autoencoder does what it was not made for: novelty, codes, a start for others.
 
-    python -m pipeline.learning.other_uses fast /usr/share/fonts fonts
+    python -m pagewash.learning.other_uses fast /usr/share/fonts fonts
 
 measures all three on pages in held-back faces, by seeds that nothing else has, through the same
 `Cleaner` that a user gets, and prints a line for each figure. Photographs come from scikit-image.
@@ -17,19 +17,19 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.autoencoder import Autoencoder
-from pipeline.cleaning.checkpoint import load_checkpoint
-from pipeline.cleaning.cleaner import Cleaner, CleanOptions
-from pipeline.errors import MissingError
-from pipeline.learning import strangers
-from pipeline.learning.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
-from pipeline.learning.corruption import corrupt
-from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.noise import Image, from_bytes, to_bytes
-from pipeline.learning.probing import balanced_accuracy, fit_head, fit_whole, labelled_crops
-from pipeline.learning.specimens import set_specimen
-from pipeline.learning.typesetting import Sheet
-from pipeline.pages import Page
+from pagewash.cleaning.checkpoint import load_checkpoint
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.errors import MissingError
+from pagewash.learning import strangers
+from pagewash.learning.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
+from pagewash.learning.corruption import corrupt
+from pagewash.learning.fonts import Typeface, find_typefaces
+from pagewash.learning.noise import Image, from_bytes, to_bytes
+from pagewash.learning.probing import balanced_accuracy, fit_head, fit_whole, labelled_crops
+from pagewash.learning.specimens import set_specimen
+from pagewash.learning.typesetting import Sheet
+from pagewash.models.autoencoder import Autoencoder
+from pagewash.pages import Page
 
 Grey = NDArray[np.uint8]
 
@@ -205,7 +205,7 @@ def _novelty(cleaner: Cleaner, pages: Iterator[Grey] | Sequence[Grey]) -> Image:
 def _code(cleaner: Cleaner, page: Grey) -> Image:
     (cleaned,) = cleaner.clean_pages([Page(page, DPI)])
     if cleaned.code is None:
-        raise MissingError("the model is not calibrated; see pipeline.learning.calibration")
+        raise MissingError("the model is not calibrated; see pagewash.learning.calibration")
     return cleaned.code
 
 

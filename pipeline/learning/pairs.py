@@ -14,14 +14,14 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.cleaning.checkpoint import ModelCard
-from pipeline.cleaning.scale import choose_scale, resample
-from pipeline.errors import InputError
-from pipeline.files import require_folder
-from pipeline.learning.corruption import CorruptionOptions, Pair, bare_paper, corrupt, lay_over
-from pipeline.learning.fonts import Typeface
-from pipeline.learning.noise import Image, from_bytes, to_bytes
-from pipeline.learning.typesetting import Sheet, TypesettingOptions, set_sheet
+from pagewash.cleaning.checkpoint import ModelCard
+from pagewash.cleaning.scale import choose_scale, resample
+from pagewash.errors import InputError
+from pagewash.files import require_folder
+from pagewash.learning.corruption import CorruptionOptions, Pair, bare_paper, corrupt, lay_over
+from pagewash.learning.fonts import Typeface
+from pagewash.learning.noise import Image, from_bytes, to_bytes
+from pagewash.learning.typesetting import Sheet, TypesettingOptions, set_sheet
 
 Grey = NDArray[np.uint8]
 

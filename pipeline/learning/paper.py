@@ -1,6 +1,6 @@
 """What happens to paper and ink: stains, folds, shadows, show-through, fading.
 
-Same contract as `pipeline.learning.noise`: page, generator and level in, a new page out,
+Same contract as `pagewash.learning.noise`: page, generator and level in, a new page out,
 (H, W) or (H, W, 3) float32 with 0 black. Most of it is light that paper
 absorbs: a transmittance in 0..1 for every pixel, which a tint spreads over
 red, green and blue, and which multiplies the page.
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pipeline.learning.noise import (
+from pagewash.learning.noise import (
     Image,
     fractal_field,
     normal,

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from pipeline.learning.noise import Image, fractal_field, soften
+from pagewash.learning.noise import Image, fractal_field, soften
 
 
 def photograph(rng: Generator, height: int, width: int) -> Image:

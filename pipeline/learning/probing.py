@@ -1,7 +1,7 @@
 """A small classifier of what has happened to a page, on the autoencoder's encoder.
 
 It answers yes or no for each of several kinds of damage. Started from a trained encoder it should
-need fewer labels than from scratch; `pipeline.learning.other_uses` measures that.
+need fewer labels than from scratch; `pagewash.learning.other_uses` measures that.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.autoencoder import Autoencoder
-from pipeline.learning import paper
-from pipeline.learning.corruption import CORRUPTIONS
-from pipeline.learning.fonts import Typeface
-from pipeline.learning.noise import to_bytes
-from pipeline.learning.typesetting import set_sheet
+from pagewash.learning import paper
+from pagewash.learning.corruption import CORRUPTIONS
+from pagewash.learning.fonts import Typeface
+from pagewash.learning.noise import to_bytes
+from pagewash.learning.typesetting import set_sheet
+from pagewash.models.autoencoder import Autoencoder
 
 DAMAGE = ("faded_ink", "show_through", "stains", "folds", "dust", "shadow", "blur", "gaussian")
-"""Kinds to tell apart, of those in `pipeline.learning.corruption.CORRUPTIONS`."""
+"""Kinds to tell apart, of those in `pagewash.learning.corruption.CORRUPTIONS`."""
 
 SIDE = 96
 """Of a crop, in pixels."""

@@ -1,6 +1,6 @@
 """The sample documents that ship in `data/samples`: made here, by the project's own damage.
 
-    python -m pipeline.learning.samples data/samples
+    python -m pagewash.learning.samples data/samples
 
 Every page is set in faces that no training sees, so that what a newcomer sees
 cleaned is not what the network has learned by heart.
@@ -18,13 +18,13 @@ from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from pipeline.learning import noise, paper
-from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.ink import InkOptions, press
-from pipeline.learning.noise import Image, to_bytes
-from pipeline.learning.pictures import photograph
-from pipeline.learning.specimens import Specimen, set_specimen
-from pipeline.learning.typesetting import x_height_font
+from pagewash.learning import noise, paper
+from pagewash.learning.fonts import Typeface, find_typefaces
+from pagewash.learning.ink import InkOptions, press
+from pagewash.learning.noise import Image, to_bytes
+from pagewash.learning.pictures import photograph
+from pagewash.learning.specimens import Specimen, set_specimen
+from pagewash.learning.typesetting import x_height_font
 
 DPI = 150
 HEIGHT, WIDTH = 1240, 880

@@ -1,6 +1,6 @@
 """Whole pages of known text in faces that no training saw: to judge by, and to show.
 
-    python -m pipeline.learning.specimens degraded 12 77 /usr/share/fonts
+    python -m pagewash.learning.specimens degraded 12 77 /usr/share/fonts
 
 writes twelve degraded A4 pages at 300 dpi below `degraded`, by seed 77, for `pagewash evaluate`.
 
@@ -19,12 +19,12 @@ from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from pipeline.errors import AccessError
-from pipeline.learning.corruption import NEVER, Chance, Chances, CorruptionOptions, corrupt
-from pipeline.learning.fonts import Typeface, find_typefaces
-from pipeline.learning.ink import InkOptions
-from pipeline.learning.noise import Image, to_bytes
-from pipeline.learning.typesetting import Sheet, x_height_font
+from pagewash.errors import AccessError
+from pagewash.learning.corruption import NEVER, Chance, Chances, CorruptionOptions, corrupt
+from pagewash.learning.fonts import Typeface, find_typefaces
+from pagewash.learning.ink import InkOptions
+from pagewash.learning.noise import Image, to_bytes
+from pagewash.learning.typesetting import Sheet, x_height_font
 
 PROSE = (
     # Jane Austen, Pride and Prejudice, 1813

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from pipeline.learning.noise import Image, fractal_field, from_bytes
-from pipeline.learning.typesetting import Sheet
+from pagewash.learning.noise import Image, fractal_field, from_bytes
+from pagewash.learning.typesetting import Sheet
 
 TEXT_HEIGHT = 20.0
 """What damage that depends on the size of the type goes by where there is no type."""

@@ -2,7 +2,7 @@
 
 The loop, its options, and what it leaves in its folder as it goes: a state to
 resume from, the network so far as a checkpoint, and a log. Where crops come
-from is `pipeline.learning.pairs`; how a run is drawn, `pipeline.learning.curves`.
+from is `pagewash.learning.pairs`; how a run is drawn, `pagewash.learning.curves`.
 """
 
 import dataclasses
@@ -27,15 +27,15 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import DataLoader, Dataset
 
-from models.autoencoder import Autoencoder, AutoencoderOptions
-from pipeline.cleaning.checkpoint import ModelCard, ranges_for_card, save_checkpoint
-from pipeline.cleaning.integers import measure_ranges
-from pipeline.cleaning.precision import choose_device
-from pipeline.cleaning.scale import LARGEST
-from pipeline.errors import InputError, OptionError
-from pipeline.files import write_whole
-from pipeline.learning.curves import draw_curve, draw_strips
-from pipeline.learning.pairs import Batch, PairOptions, PairSource
+from pagewash.cleaning.checkpoint import ModelCard, ranges_for_card, save_checkpoint
+from pagewash.cleaning.integers import measure_ranges
+from pagewash.cleaning.precision import choose_device
+from pagewash.cleaning.scale import LARGEST
+from pagewash.errors import InputError, OptionError
+from pagewash.files import write_whole
+from pagewash.learning.curves import draw_curve, draw_strips
+from pagewash.learning.pairs import Batch, PairOptions, PairSource
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ POOL = 64
 
 
 class Tensors(NamedTuple):
-    """A batch of `pipeline.learning.pairs` as tensors: (N, 1, H, W) uint8, and (N,) int64."""
+    """A batch of `pagewash.learning.pairs` as tensors: (N, 1, H, W) uint8, and (N,) int64."""
 
     seen: Tensor
     page: Tensor
@@ -218,7 +218,7 @@ class Run:
             if self.network.finish is None:
                 raise OptionError(
                     "the network has no finish to teach alone; give it one by "
-                    "`python -m pipeline.learning.finishing`, or leave out --finish-alone"
+                    "`python -m pagewash.learning.finishing`, or leave out --finish-alone"
                 )
             for name, weights in self.network.named_parameters():
                 weights.requires_grad_(name.startswith("finish."))

@@ -1,7 +1,7 @@
 """Clean pages to learn from: text in many faces and sizes, tables, forms, handwriting, pictures.
 
 A sheet is a window onto a page that goes on beyond it, as a training crop does.
-Nothing here is dirty; `pipeline.learning.corruption` sees to that.
+Nothing here is dirty; `pagewash.learning.corruption` sees to that.
 """
 
 import math
@@ -15,10 +15,10 @@ from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from pipeline.learning.fonts import Kind, Typeface
-from pipeline.learning.noise import Image
-from pipeline.learning.passages import number, words
-from pipeline.learning.pictures import picture
+from pagewash.learning.fonts import Kind, Typeface
+from pagewash.learning.noise import Image
+from pagewash.learning.passages import number, words
+from pagewash.learning.pictures import picture
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels; right and bottom are outside."""

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import OptionError
-from pipeline.measuring.strokes import (
+from pagewash.errors import OptionError
+from pagewash.measuring.strokes import (
     SQUARE,
     StrokeMap,
     as_grey,

@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import AccessError, OptionError, UnreadableError
-from pipeline.files import access_errors, whole_file
-from pipeline.measuring.metrics import PageMetrics
+from pagewash.errors import AccessError, OptionError, UnreadableError
+from pagewash.files import access_errors, whole_file
+from pagewash.measuring.metrics import PageMetrics
 
 Status = Literal["cleaned", "skipped", "review", "failed"]
 

@@ -5,8 +5,8 @@ Turns the safety numbers of a page into a sentence; measures nothing.
 
 from dataclasses import dataclass
 
-from pipeline.errors import OptionError
-from pipeline.measuring.metrics import PageMetrics
+from pagewash.errors import OptionError
+from pagewash.measuring.metrics import PageMetrics
 
 
 @dataclass(frozen=True)

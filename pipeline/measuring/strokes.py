@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.blocks import block_means
+from pagewash.blocks import block_means
 
 STROKE = 0.5
 """A stroke is at least this share as dark as the page's ink."""

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import OptionError
-from pipeline.measuring.records import Status
+from pagewash.errors import OptionError
+from pagewash.measuring.records import Status
 
 STAGES = ("read", "clean", "measure", "write")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.measuring.review import ReviewLimits
+from pagewash.measuring.review import ReviewLimits
 
 BINS = 36
 WIDTH, HEIGHT = 320, 44

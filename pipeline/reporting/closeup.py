@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from pipeline.measuring.strokes import map_strokes, reduce, reduction, strokes_gone, traces
-from pipeline.pages import Pixels
+from pagewash.measuring.strokes import map_strokes, reduce, reduction, strokes_gone, traces
+from pagewash.pages import Pixels
 
 HEIGHT, WIDTH = 560, 800
 """Of a close-up, in pixels of the scan: some five lines of print at 300 dpi."""

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.measuring.summary import Summary, by_need, summarise
-from pipeline.reporting.charts import Chart, draw_charts
-from pipeline.reporting.pictures import PagePictures, picture_page
-from pipeline.reporting.places import Places
+from pagewash.measuring.summary import Summary, by_need, summarise
+from pagewash.reporting.charts import Chart, draw_charts
+from pagewash.reporting.pictures import PagePictures, picture_page
+from pagewash.reporting.places import Places
 
 Progress = Callable[[int, int], object]
 

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pipeline.documents.viewing import view_page
-from pipeline.pages import Pixels
-from pipeline.reporting.closeup import find_closeup
-from pipeline.reporting.places import Places
+from pagewash.documents.viewing import view_page
+from pagewash.pages import Pixels
+from pagewash.reporting.closeup import find_closeup
+from pagewash.reporting.places import Places
 
 log = logging.getLogger(__name__)
 

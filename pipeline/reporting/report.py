@@ -14,15 +14,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.errors import OptionError
-from pipeline.files import write_whole
-from pipeline.measuring.records import SCHEMA, read_records
-from pipeline.measuring.summary import Summary, latest
-from pipeline.reporting import charts
-from pipeline.reporting.contents import Contents, PicturedPage, Progress, collect
-from pipeline.reporting.pictures import PagePictures
-from pipeline.reporting.places import Places
-from pipeline.versions import version_of
+from pagewash.errors import OptionError
+from pagewash.files import write_whole
+from pagewash.measuring.records import SCHEMA, read_records
+from pagewash.measuring.summary import Summary, latest
+from pagewash.reporting import charts
+from pagewash.reporting.contents import Contents, PicturedPage, Progress, collect
+from pagewash.reporting.pictures import PagePictures
+from pagewash.reporting.places import Places
+from pagewash.versions import version_of
 
 EXTENSIONS = (".html", ".htm")
 
@@ -94,7 +94,7 @@ def write_report(
 def render(contents: Contents) -> str:
     """The HTML of a report; names in it are escaped, and its policy lets no other script run."""
     environment = Environment(
-        loader=PackageLoader("pipeline.reporting"),
+        loader=PackageLoader("pagewash.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -117,7 +117,7 @@ def render(contents: Contents) -> str:
 
 
 def _asset(name: str) -> str:
-    return resources.files("pipeline.reporting").joinpath("templates", name).read_text("utf-8")
+    return resources.files("pagewash.reporting").joinpath("templates", name).read_text("utf-8")
 
 
 def _hash(text: str) -> str:

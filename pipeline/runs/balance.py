@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, groupby
 
-from pipeline.documents.document import open_document
-from pipeline.errors import PagewashError
-from pipeline.options import RunOptions, parse_pages
-from pipeline.runs.planning import Job
+from pagewash.documents.document import open_document
+from pagewash.errors import PagewashError
+from pagewash.options import RunOptions, parse_pages
+from pagewash.runs.planning import Job
 
 SHARD_MEGAPIXELS = 1000.0
 """Most work in a shard of several documents, some 115 A4 pages at 300 dpi: what a worker that is

@@ -8,8 +8,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.documents.containers import find_documents
-from pipeline.runs.ledger import Source
+from pagewash.documents.containers import find_documents
+from pagewash.runs.ledger import Source
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pipeline.measuring.records import find_parts, read_records
+from pagewash.measuring.records import find_parts, read_records
 
 COLUMNS = (
     "started",

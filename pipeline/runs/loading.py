@@ -5,9 +5,9 @@ import threading
 
 import cv2
 
-from pipeline.options import RunOptions
-from pipeline.runs.outcome import Run
-from pipeline.runs.stream import Cleans
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import Run
+from pagewash.runs.stream import Cleans
 
 _lock = threading.Lock()
 
@@ -35,7 +35,7 @@ def load_cleaner(run: Run) -> Cleans:
 @functools.lru_cache(maxsize=1)
 def _load(options: RunOptions, _sha256: str) -> Cleans:
     """Load a cleaner; with the hash in the key, a changed file is loaded again."""
-    from pipeline.cleaning.cleaner import Cleaner, CleanOptions
+    from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 
     # pages are read and written on threads of our own: OpenCV's would only fight with torch's,
     # which keep their number, one for each processor

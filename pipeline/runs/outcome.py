@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.failures import INTERRUPTED, Failure, worst
-from pipeline.files import clear_abandoned
-from pipeline.measuring.records import part_path
-from pipeline.options import FailureBudget, RunOptions
-from pipeline.runs.ledger import Recipe
-from pipeline.runs.planning import RunPlan
+from pagewash.failures import INTERRUPTED, Failure, worst
+from pagewash.files import clear_abandoned
+from pagewash.measuring.records import part_path
+from pagewash.options import FailureBudget, RunOptions
+from pagewash.runs.ledger import Recipe
+from pagewash.runs.planning import RunPlan
 
 
 @dataclass(frozen=True)

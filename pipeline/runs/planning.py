@@ -9,17 +9,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cleaning.modelfiles import find_model
-from pipeline.documents.containers import (
+from pagewash.cleaning.modelfiles import find_model
+from pagewash.documents.containers import (
     WriteOptions,
     container_of_name,
     find_documents,
     output_path,
 )
-from pipeline.errors import AccessError, InputError, OptionError
-from pipeline.files import access_errors, printable, real_path, sha256_of
-from pipeline.options import RunOptions
-from pipeline.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
+from pagewash.errors import AccessError, InputError, OptionError
+from pagewash.files import access_errors, printable, real_path, sha256_of
+from pagewash.options import RunOptions
+from pagewash.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
 
 SHARD_DOCUMENTS = 128
 """Most documents in a shard: what a killed run may have to do again."""

@@ -16,20 +16,20 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.heap import keep_freed_memory
-from pipeline.measuring.records import (
+from pagewash.heap import keep_freed_memory
+from pagewash.measuring.records import (
     SCHEMA,
     PageRecord,
     read_records,
     records_table,
     write_table,
 )
-from pipeline.options import RunOptions
-from pipeline.runs.loading import load_cleaner
-from pipeline.runs.outcome import Run, RunReport, ShardReport, may_still_fail
-from pipeline.runs.overlap import WriteBehind, read_ahead
-from pipeline.runs.planning import Job, RunPlan, plan_shards
-from pipeline.runs.stream import (
+from pagewash.options import RunOptions
+from pagewash.runs.loading import load_cleaner
+from pagewash.runs.outcome import Run, RunReport, ShardReport, may_still_fail
+from pagewash.runs.overlap import WriteBehind, read_ahead
+from pagewash.runs.planning import Job, RunPlan, plan_shards
+from pagewash.runs.stream import (
     Cleans,
     Ended,
     InHand,
@@ -39,7 +39,7 @@ from pipeline.runs.stream import (
     read_document,
     through_network,
 )
-from pipeline.runs.writing import Written, fail_document, provenance, write_document
+from pagewash.runs.writing import Written, fail_document, provenance, write_document
 
 Progress = Callable[[int, int], object]
 """Told of pages that are done, and of pages that were found beyond one per document."""

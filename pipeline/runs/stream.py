@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.documents.document import Document, open_document
-from pipeline.errors import InputError
-from pipeline.files import sha256_of
-from pipeline.options import RunOptions, parse_pages
-from pipeline.pages import Page, ReadLimits, UntouchedPage
-from pipeline.runs.planning import Job
+from pagewash.documents.document import Document, open_document
+from pagewash.errors import InputError
+from pagewash.files import sha256_of
+from pagewash.options import RunOptions, parse_pages
+from pagewash.pages import Page, ReadLimits, UntouchedPage
+from pagewash.runs.planning import Job
 
 if TYPE_CHECKING:
-    from pipeline.cleaning.cleaner import (
+    from pagewash.cleaning.cleaner import (
         CleanedPage,  # brings torch, which is loaded while pages are read
     )
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Cleans(Protocol):
-    """What is asked of a cleaner; `pipeline.cleaning.cleaner.Cleaner` is one."""
+    """What is asked of a cleaner; `pagewash.cleaning.cleaner.Cleaner` is one."""
 
     model_id: str
     model_sha256: str

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.errors import OptionError
-from pipeline.failures import describe
-from pipeline.options import RunOptions
-from pipeline.runs.inbox import Inbox
-from pipeline.runs.outcome import RunReport
-from pipeline.runs.planning import SHARD_DOCUMENTS, conflicts, plan_outputs, plan_run
+from pagewash.errors import OptionError
+from pagewash.failures import describe
+from pagewash.options import RunOptions
+from pagewash.runs.inbox import Inbox
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import SHARD_DOCUMENTS, conflicts, plan_outputs, plan_run
 
 log = logging.getLogger(__name__)
 

@@ -8,21 +8,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.documents.document import WriteOptions, create_document
-from pipeline.errors import OptionError
-from pipeline.failures import Failure, describe
-from pipeline.measuring.metrics import PageMetrics, measure
-from pipeline.measuring.records import PageRecord, Provenance
-from pipeline.measuring.review import reason_to_look
-from pipeline.options import parse_pages
-from pipeline.runs.outcome import Run
-from pipeline.runs.overlap import DroppedError
-from pipeline.runs.planning import Job
-from pipeline.runs.stream import Cleans, InHand, PageOut, PagePassed
-from pipeline.versions import version_of
+from pagewash.documents.document import WriteOptions, create_document
+from pagewash.errors import OptionError
+from pagewash.failures import Failure, describe
+from pagewash.measuring.metrics import PageMetrics, measure
+from pagewash.measuring.records import PageRecord, Provenance
+from pagewash.measuring.review import reason_to_look
+from pagewash.options import parse_pages
+from pagewash.runs.outcome import Run
+from pagewash.runs.overlap import DroppedError
+from pagewash.runs.planning import Job
+from pagewash.runs.stream import Cleans, InHand, PageOut, PagePassed
+from pagewash.versions import version_of
 
 if TYPE_CHECKING:
-    from pipeline.cleaning.cleaner import CleanedPage
+    from pagewash.cleaning.cleaner import CleanedPage
 
 
 log = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from flows.bench import speed_table
-from pipeline.cleaning.cleaner import Cleaner
-from pipeline.speed import Speed, draw_page, write_scan
+from pagewash.cleaning.cleaner import Cleaner
+from pagewash.flows.bench import speed_table
+from pagewash.speed import Speed, draw_page, write_scan
 
 RESULTS = pytest.StashKey[list[Speed]]()
 

@@ -13,10 +13,10 @@ from subprocess import DEVNULL
 import pytest
 from PIL import Image
 
-from pipeline.bench import BenchOptions, network_speeds
-from pipeline.options import RunOptions, available_processors
-from pipeline.pages import Page
-from pipeline.speed import (
+from pagewash.bench import BenchOptions, network_speeds
+from pagewash.options import RunOptions, available_processors
+from pagewash.pages import Page
+from pagewash.speed import (
     Speed,
     draw_page,
     fastest,
@@ -126,7 +126,7 @@ def test_the_whole_pipeline_against_unpaper(results, pipeline, a4, tmp_path, sec
 
 
 def test_a_flow_against_the_same_pages_in_process(results, small, prefect_server):
-    from flows.clean import clean_documents
+    from pagewash.flows.clean import clean_documents
 
     process, flow = in_turn(
         lambda: whole_pipeline(small["PNG"], FLOW_PAGES, RunOptions()),
@@ -157,8 +157,8 @@ def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, small
 
 RUN = """
 import sys
-from flows.cli import main
-from pipeline.speed import peak_memory
+from pagewash.flows.cli import main
+from pagewash.speed import peak_memory
 assert main(["clean", *sys.argv[1:], "--format", "png", "--quiet"]) == 0
 print(peak_memory())
 """
@@ -187,7 +187,7 @@ def test_memory_does_not_grow_with_the_number_of_pages(results, a4, pages, tmp_p
 )
 def test_a_cold_start(results, small, tmp_path, seconds, what, arguments, aim):
     clean = ["clean", str(small["PNG"]), str(tmp_path / "clean.png"), "--force", "--quiet"]
-    command = [sys.executable, "-m", "flows.cli", *(arguments or clean)]
+    command = [sys.executable, "-m", "pagewash.flows.cli", *(arguments or clean)]
     spent = fastest(
         lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True), seconds
     )
