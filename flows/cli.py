@@ -16,7 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from pagewash.errors import OptionError
 from pagewash.failures import DONE, INTERRUPTED, exit_code
 from pagewash.flows import console
-from pagewash.heap import keep_freed_memory
+from pagewash.inference.heap import keep_freed_memory
 from pagewash.options import PrecisionName, RunOptions
 from pagewash.versions import version_of
 
@@ -98,7 +98,7 @@ def clean(
         else:
             report = _here(plan, quiet)
         if not quiet:
-            from pagewash.flows.reports import closing
+            from pagewash.flows.tables import closing
 
             console.show(closing(report), to_stdout=destination != STREAM)
         return report.exit_code
@@ -120,7 +120,7 @@ def _as_flow(
     cluster: str | None,
 ) -> "RunReport":
     """Clean as a flow that Prefect sees, and keeps, in this process or on a cluster."""
-    from pagewash.flows.clean import run_flow
+    from pagewash.flows.prefect.cleaning import run_flow
 
     with console.stopping() as stop:
         return run_flow(source, destination, options, metrics, stop, cluster=cluster)
@@ -135,7 +135,7 @@ def metrics(place: Path, /, *, worst: int = 10) -> int:
             each document's last one counts.
         worst: How many pages to name.
     """
-    from pagewash.flows.reports import overview
+    from pagewash.flows.tables import overview
     from pagewash.measuring.records import read_records
     from pagewash.measuring.summary import latest, summarise
 
@@ -166,7 +166,7 @@ def serve(
         interval: Or how often, in seconds.
         name: Of the deployment, for Prefect's pages.
     """
-    from pagewash.flows.serve import serve_folder
+    from pagewash.flows.prefect.serving import serve_folder
 
     serve_folder(source, destination, options, metrics, cron=cron, interval=interval, name=name)
     return DONE
@@ -211,7 +211,7 @@ def evaluate(
     from pagewash.evaluation.evaluate import EvaluationOptions
     from pagewash.evaluation.evaluate import evaluate as score
     from pagewash.evaluation.scores import write_scores
-    from pagewash.flows.reports import scores_table
+    from pagewash.flows.tables import scores_table
 
     console.set_up_logging(quiet=False, verbose=False)
     cases = find_pairs(folder, truth, group) if truth else find_transcribed(folder, language, group)
@@ -229,20 +229,13 @@ def evaluate(
 
 
 # named, not imported: their options bring torch, or what plans a run
-app.command(
-    "pagewash.flows.watch:watch",
-    name="watch",
-    help="Clean what arrives in a folder, until stopped.",
-)
-app.command(
-    "pagewash.flows.training:train", name="train", help="Train an autoencoder, or go on with a run."
-)
-app.command(
-    "pagewash.flows.report:report", name="report", help="Write a report to look at, in one file."
-)
-app.command(
-    "pagewash.flows.bench:bench", name="bench", help="Measure what was chosen for this machine."
-)
+for _name, _what in {
+    "watch": "Clean what arrives in a folder, until stopped.",
+    "report": "Write a report to look at, in one file.",
+    "train": "Train an autoencoder, or go on with a run.",
+    "bench": "Measure what was chosen for this machine.",
+}.items():
+    app.command(f"pagewash.flows.commands.{_name}:{_name}", name=_name, help=_what)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

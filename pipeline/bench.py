@@ -13,12 +13,12 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from pagewash.cleaning.checkpoint import load_checkpoint
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
-from pagewash.cleaning.inference import prepare
-from pagewash.cleaning.tile_choice import keep_tile
-from pagewash.cleaning.tiles import TileOptions, TilePlan
 from pagewash.errors import AccessError, OptionError
+from pagewash.inference.checkpoint import load_checkpoint
+from pagewash.inference.session import prepare
+from pagewash.inference.tile_choice import keep_tile
+from pagewash.inference.tiles import TileOptions, TilePlan
 from pagewash.options import PrecisionName, RunOptions, available_processors
 from pagewash.speed import (
     Speed,

@@ -26,8 +26,8 @@ from ocrmypdf.exceptions import (
 )
 from ocrmypdf.pdfinfo import PdfInfo
 
-from pagewash.cleaning.modelfiles import find_model
 from pagewash.errors import PagewashError
+from pagewash.inference.model_files import find_model
 from pagewash.options import RunOptions, available_processors
 
 if TYPE_CHECKING:

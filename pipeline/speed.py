@@ -18,10 +18,10 @@ import numpy as np
 import torch
 
 from pagewash.cleaning.cleaner import Cleaner
-from pagewash.cleaning.inference import Network
-from pagewash.cleaning.precision import convolution
 from pagewash.documents.document import WriteOptions, create_document, open_document
 from pagewash.errors import InputError
+from pagewash.inference.precision import convolution
+from pagewash.inference.session import Network
 from pagewash.measuring.metrics import measure
 from pagewash.options import RunOptions
 from pagewash.pages import Page, Pixels
@@ -100,7 +100,7 @@ def network_alone(
     """Measure a network on one tile that is on its device already.
 
     Args:
-        network: as `pagewash.cleaning.inference.prepare` returned it.
+        network: as `pagewash.inference.session.prepare` returned it.
         macs_per_pixel: what it computes for each pixel.
         device: where it is.
         dtype: what it computes convolutions in.

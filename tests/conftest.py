@@ -46,7 +46,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a small untrained network: it cleans nothing, but quickly."""
     import torch
 
-    from pagewash.cleaning.checkpoint import ModelCard, save_checkpoint
+    from pagewash.inference.checkpoint import ModelCard, save_checkpoint
     from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
     torch.manual_seed(0)

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 
 from pagewash.cleaning.cleaner import CleanedPage
-from pagewash.learning.pairs import RealPair
 from pagewash.pages import Page
+from pagewash.training.pairs import RealPair
 
 
 def scan(seed: int = 0, shape: tuple[int, int] = (120, 90)) -> np.ndarray:

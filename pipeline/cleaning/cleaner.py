@@ -20,22 +20,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pagewash.cleaning.batches import Job, Piece, Traits, pack
-from pagewash.cleaning.checkpoint import ModelCard, load_checkpoint
 from pagewash.cleaning.codes import page_code
 from pagewash.cleaning.colour import luminance, recolour
 from pagewash.cleaning.faint import keep_faint
-from pagewash.cleaning.inference import Network, clean_pieces, prepare
-from pagewash.cleaning.integers import IntegerAutoencoder
-from pagewash.cleaning.lanes import Lanes
-from pagewash.cleaning.memory import Room
 from pagewash.cleaning.novelty import Calibration, Watched
 from pagewash.cleaning.pictures import find_pictures, on_white_paper
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.spotless import what_stays
-from pagewash.cleaning.tile_choice import Setting, kept_tile
-from pagewash.cleaning.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pagewash.errors import OptionError
+from pagewash.inference.batches import Job, Piece, Traits, pack
+from pagewash.inference.checkpoint import ModelCard, load_checkpoint
+from pagewash.inference.int8 import IntegerAutoencoder
+from pagewash.inference.memory import Room
+from pagewash.inference.parallel import Lanes
+from pagewash.inference.session import Network, clean_pieces, prepare
+from pagewash.inference.tile_choice import Setting, kept_tile
+from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pagewash.models.autoencoder import Autoencoder
 from pagewash.options import PrecisionName
 from pagewash.pages import Page, Pixels
@@ -134,7 +134,7 @@ class Cleaner:
         if options.codes and self.calibration is None:
             raise OptionError(
                 f"--codes needs a calibrated model, which {card.name} is not; calibrate it: "
-                "python -m pagewash.learning.calibration MODEL.safetensors /usr/share/fonts"
+                "python -m pagewash.training.calibration MODEL.safetensors /usr/share/fonts"
             )
 
         self.model_id = card.name

@@ -2,7 +2,7 @@
 
 A page's traits are averages over it: of the encoder's outermost level, which sees strokes, and of
 how much is passed on, and what ink is left. They are compared with those of usual pages, which
-stand on the model's card; how they get there is `pagewash.learning.calibration`'s. Arrays in,
+stand on the model's card; how they get there is `pagewash.training.calibration`'s. Arrays in,
 numbers out: knows neither pages nor files.
 """
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from pagewash.cleaning.batches import Traits
-from pagewash.cleaning.checkpoint import floats_of, text_of
-from pagewash.cleaning.integers import IntegerAutoencoder
 from pagewash.errors import InputError
+from pagewash.inference.batches import Traits
+from pagewash.inference.checkpoint import floats_of, text_of
+from pagewash.inference.int8 import IntegerAutoencoder
 from pagewash.models.autoencoder import Autoencoder
 
 Floats = NDArray[np.float32]
@@ -115,7 +115,7 @@ class Calibration:
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(
                 f"the calibration on the model's card cannot be used: {error!r}. Copy the card "
-                "again, or make a new one: python -m pagewash.learning.calibration MODEL FONTS"
+                "again, or make a new one: python -m pagewash.training.calibration MODEL FONTS"
             ) from error
 
     def for_card(self) -> dict[str, str]:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pagewash.cleaning.modelfiles import find_model
 from pagewash.documents.containers import (
     WriteOptions,
     container_of_name,
@@ -18,6 +17,7 @@ from pagewash.documents.containers import (
 )
 from pagewash.errors import AccessError, InputError, OptionError
 from pagewash.files import access_errors, printable, real_path, sha256_of
+from pagewash.inference.model_files import find_model
 from pagewash.options import RunOptions
 from pagewash.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
 

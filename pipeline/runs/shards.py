@@ -16,7 +16,7 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pagewash.heap import keep_freed_memory
+from pagewash.inference.heap import keep_freed_memory
 from pagewash.measuring.records import (
     SCHEMA,
     PageRecord,

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from pagewash.cleaning.cleaner import Cleaner
-from pagewash.flows.bench import speed_table
+from pagewash.flows.commands.bench import speed_table
 from pagewash.speed import Speed, draw_page, write_scan
 
 RESULTS = pytest.StashKey[list[Speed]]()

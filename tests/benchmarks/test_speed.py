@@ -126,7 +126,7 @@ def test_the_whole_pipeline_against_unpaper(results, pipeline, a4, tmp_path, sec
 
 
 def test_a_flow_against_the_same_pages_in_process(results, small, prefect_server):
-    from pagewash.flows.clean import clean_documents
+    from pagewash.flows.prefect.cleaning import clean_documents
 
     process, flow = in_turn(
         lambda: whole_pipeline(small["PNG"], FLOW_PAGES, RunOptions()),

@@ -1,0 +1,1 @@
+"""The commands of the command line whose options bring more than it needs itself."""

@@ -1,0 +1,77 @@
+"""The command `pagewash watch`: a folder that cleans what arrives in it."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pagewash.failures import DONE
+from pagewash.flows import console
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
+
+OPTIONS, WATCHING = RunOptions(), WatchOptions()
+
+
+def watch(
+    inbox: Path,
+    destination: Path,
+    /,
+    *,
+    options: Annotated[RunOptions, Parameter(name="*")] = OPTIONS,
+    watching: Annotated[WatchOptions, Parameter(name="*")] = WATCHING,
+    metrics: Path | None = None,
+    flow: bool | None = None,
+    quiet: Annotated[bool, Parameter(alias="-q", negative="")] = False,
+    verbose: Annotated[bool, Parameter(alias="-v", negative="")] = False,
+) -> int:
+    """Clean what arrives in a folder, as soon as it is whole, until stopped.
+
+    Documents stay in the inbox, which is never written to. Hidden and temporary names are left
+    alone, and so are links out of the folder. A document that cannot be cleaned is recorded, and
+    tried again when it changes. Ctrl-C or SIGTERM ends the watch, after the documents in hand.
+
+    Args:
+        inbox: A folder that documents arrive in.
+        destination: A folder for the cleaned documents.
+        options: How to clean; --max-failures does not count here.
+        watching: When to look.
+        metrics: Folder for a row of metrics per page, in Parquet; the default is metrics/ in the
+            destination.
+        flow: Run each batch as a Prefect flow; the default is to do so where PREFECT_API_URL is
+            set.
+        quiet: Print errors only.
+        verbose: Tell of every choice that is made.
+    """
+    console.set_up_logging(quiet=quiet, verbose=verbose)
+    by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
+    route = Route(inbox, destination, options, metrics)
+
+    def tell(report: RunReport) -> None:
+        from pagewash.flows.tables import headline
+
+        console.say(headline(report), quiet=quiet)
+
+    with console.stopping() as stop:
+
+        def clean(each: RunOptions, names: list[str]) -> RunReport:
+            if by_flow:
+                from pagewash.flows.prefect.cleaning import run_flow
+
+                return run_flow(inbox, destination, each, metrics, stop, only=names)
+            from pagewash.runs.shards import clean_run
+
+            return clean_run(plan_run(inbox, destination, each, metrics, names), stop=stop)
+
+        arrivals = open_inbox(route, watching.settle)
+        console.say(f"watching {inbox}; Ctrl-C ends it", quiet=quiet)
+        try:
+            watch_inbox(arrivals, route, watching.every, clean, stop, tell)
+        except KeyboardInterrupt as error:
+            # a flow at work takes SIGTERM for itself, and ends with the documents in hand
+            if type(error.__cause__).__name__ != "TerminationSignal":
+                raise
+    return DONE

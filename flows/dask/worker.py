@@ -1,0 +1,154 @@
+"""What happens on a Dask worker: shards are cleaned with its share of the machine, until the run
+is stopped from where it was begun.
+
+Knows Dask and no Prefect. How a cluster is found, and who gets which shard, is decided elsewhere.
+"""
+
+import functools
+import math
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from distributed import Event, get_client, get_worker
+from distributed.comm.addressing import get_address_host
+
+from pagewash.errors import PagewashError
+from pagewash.files import sha256_of
+from pagewash.inference.model_files import find_model
+from pagewash.options import available_processors
+from pagewash.runs.loading import load_cleaner
+from pagewash.runs.outcome import Run, ShardReport
+from pagewash.runs.planning import Job
+from pagewash.runs.shards import Stop, clean_shard
+from pagewash.runs.stream import Cleans
+from pagewash.versions import version_of
+
+API_PATIENCE = 10.0
+"""Seconds in which Prefect's API has to answer a worker."""
+
+STOP_ASKED = 0.5
+"""Seconds after which a worker asks again whether to stop."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a worker must have to take part in a run."""
+
+    version: str
+    """Of pagewash."""
+
+    model: str
+    model_sha256: str
+
+    source: Path
+    """A document that it must see."""
+
+    mark: Path
+    """A file that lies for a moment where the outputs go."""
+
+    api: str
+    """Address of Prefect's API."""
+
+
+def what_is_missing(needs: Needs) -> str | None:
+    """Say why the worker that this runs on cannot take part in a run, and the way out.
+
+    Returns:
+        A sentence without the worker's name; None if it can.
+    """
+    version = version_of("pagewash")
+    if version != needs.version:
+        return f"has pagewash {version}, and the run {needs.version}; install the same on both"
+    try:
+        if sha256_of(find_model(needs.model)) != needs.model_sha256:
+            return f"has another model under the name {needs.model}; copy the run's there"
+    except PagewashError as error:
+        return f"has no model: {error}"
+    for path, role in ((needs.source, "the scans"), (needs.mark.parent, "the outputs")):
+        if not (needs.mark if path == needs.mark.parent else path).exists():
+            return (
+                f"does not see {role} at {path}; put them on a disk that all machines share, "
+                "under the same path"
+            )
+    if not _answers(needs.api):
+        return (
+            f"cannot reach Prefect's API at {needs.api}; start 'prefect server start --host "
+            "0.0.0.0', and set PREFECT_API_URL to its address as all machines see it"
+        )
+    return None
+
+
+def _answers(api: str) -> bool:
+    try:
+        urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=API_PATIENCE).close()
+    except urllib.error.HTTPError:
+        return True  # it wants to know who asks, and the tasks will say so
+    except OSError:
+        return False
+    return True
+
+
+def clean_shard_on_worker(
+    jobs: Sequence[Job], run: Run, part: Path | None, may_fail: int
+) -> ShardReport:
+    """Clean a shard as `clean_shard` does, as a task of Dask; the network stays for the next one.
+
+    Done again by another worker after this one was lost, it leaves the same files and rows.
+    """
+    worker, client = get_worker(), get_client()
+    share = share_of_machine(worker.address, client.nthreads(), available_processors())
+    options = replace(run.options, jobs=run.options.jobs or min(run.options.threads, share))
+    return clean_shard(
+        jobs,
+        replace(run, options=options),
+        part,
+        may_fail=may_fail,
+        stop=AskedNowAndThen(Event(stop_name(run), client)),
+        load=functools.partial(_load, share),
+    )
+
+
+class AskedNowAndThen:
+    """A `Stop` that is far away: to ask it at every page took a tenth of a run on small ones."""
+
+    def __init__(self, stop: Stop) -> None:
+        """Ask nothing yet."""
+        self._stop, self._answer, self._asked = stop, False, -math.inf
+
+    def is_set(self) -> bool:
+        """What the other one said, `STOP_ASKED` seconds ago at most."""
+        now = time.monotonic()
+        if now >= self._asked + STOP_ASKED:
+            self._answer, self._asked = self._stop.is_set(), now
+        return self._answer
+
+
+def stop_name(run: Run) -> str:
+    """The event of the cluster that stops a run."""
+    return f"pagewash-stop-{run.run_id}"
+
+
+def share_of_machine(address: str, threads: Mapping[str, int], processors: int) -> int:
+    """Processors for one shard, where workers on one machine clean several at once.
+
+    Args:
+        address: of a worker.
+        threads: of every worker, by its address; each thread cleans a shard.
+        processors: of its machine.
+    """
+    host = get_address_host(address)
+    at_once = sum(count for other, count in threads.items() if get_address_host(other) == host)
+    return max(1, processors // max(1, at_once))
+
+
+def _load(share: int, run: Run) -> Cleans:
+    """The run's network, once per process, with torch's threads for the calling thread."""
+    import torch
+
+    # Dask starts its workers with OMP_NUM_THREADS=1, which would leave the rest idle
+    torch.set_num_threads(share)
+    return load_cleaner(run)

@@ -1,0 +1,1 @@
+"""Runs as Prefect flows: tasks, schedules, events."""

@@ -1,0 +1,237 @@
+"""How well the autoencoder does what it was not made for: novelty, codes, a start for others.
+
+    python -m pagewash.evaluation.other_uses fast /usr/share/fonts fonts
+
+measures all three on pages in held-back faces, by seeds that nothing else has, through the same
+`Cleaner` that a user gets, and prints a line for each figure. Photographs come from scikit-image.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.errors import MissingError
+from pagewash.evaluation import out_of_distribution as strangers
+from pagewash.evaluation.evaluation_pages import set_specimen
+from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, fit_whole, labelled_crops
+from pagewash.inference.checkpoint import load_checkpoint
+from pagewash.models.autoencoder import Autoencoder
+from pagewash.pages import Page
+from pagewash.training.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
+from pagewash.training.synthesis.corruption import corrupt
+from pagewash.training.synthesis.fonts import Typeface, find_typefaces
+from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
+from pagewash.training.synthesis.typesetting import Sheet
+
+Grey = NDArray[np.uint8]
+
+SEEDS = {"usual": 41_001, "strange": 41_002, "twice": 41_003, "learned": 41_004, "judged": 41_005}
+"""Of no other pages."""
+
+USUAL, STRANGE, TWICE, JUDGED = 40, 10, 40, 160
+"""Usual pages; strange ones of each kind; pages scanned twice; crops to judge a classifier by."""
+
+LABELS = (32, 128)
+"""Labelled crops to learn from."""
+
+PHOTOGRAPHS = ("astronaut", "rocket", "moon", "grass", "gravel", "immunohistochemistry", "retina")
+"""Of `skimage.data`."""
+
+DPI = (300.0, 300.0)
+"""Of all pages."""
+
+FLAGGED = 95.0
+"""Percentile above which a page is called novel."""
+
+
+def novelty_figures(cleaner: Cleaner, faces: Sequence[Typeface]) -> Iterator[str]:
+    """Tell strange pages from usual ones by their novelty."""
+    usual = _novelty(cleaner, _usual_pages(faces))
+    kinds = {kind: _novelty(cleaner, pages) for kind, pages in _strange_pages(faces).items()}
+    yield f"usual pages above percentile {FLAGGED:g}: {np.mean(usual > FLAGGED):.2f}"
+    for kind, strange in (*kinds.items(), ("all of them", np.concatenate(list(kinds.values())))):
+        yield (
+            f"novelty, {kind}: ROC AUC {roc_auc(usual, strange):.3f}, "
+            f"above percentile {FLAGGED:g}: {np.mean(strange > FLAGGED):.2f}"
+        )
+
+
+def code_figures(cleaner: Cleaner, faces: Sequence[Typeface]) -> Iterator[str]:
+    """Find the first scan of a page by the second, among the first scans of all pages."""
+    scans = [_scanned_twice(number, faces) for number in range(TWICE)]
+    codes = [
+        np.stack([_code(cleaner, page) for page in column]) for column in zip(*scans, strict=True)
+    ]
+    stamps = [np.stack([_stamp(page) for page in column]) for column in zip(*scans, strict=True)]
+    yield f"codes, {TWICE} pages scanned twice: precision at 1 {precision_at_1(*codes):.2f}"
+    yield f"the same by reduced scans, uncleaned: precision at 1 {precision_at_1(*stamps):.2f}"
+
+
+def classifier_figures(
+    model: str, faces: Sequence[Typeface], held_back: Sequence[Typeface]
+) -> Iterator[str]:
+    """Train classifiers of damage from the model's encoder and from scratch."""
+    crops, labels = labelled_crops(SEEDS["learned"], max(LABELS), faces)
+    judged = labelled_crops(SEEDS["judged"], JUDGED, held_back)
+    pretrained = load_checkpoint(model).network
+    torch.manual_seed(0)
+    untrained = Autoencoder(pretrained.options).eval()
+    for count in LABELS:
+        known = crops[:count], labels[:count]
+        scratch = Autoencoder(pretrained.options)
+        classifiers = (
+            fit_head(pretrained, *known),
+            fit_head(untrained, *known),
+            fit_whole(scratch, *known),
+        )
+        ours, chance, theirs = (balanced_accuracy(each, *judged) for each in classifiers)
+        yield (
+            f"kinds of damage from {count} labelled crops, balanced accuracy: {ours:.3f} on the "
+            f"trained encoder, {chance:.3f} on an untrained one, {theirs:.3f} from scratch"
+        )
+
+
+def roc_auc(usual: Sequence[float] | Image, strange: Sequence[float] | Image) -> float:
+    """Chance that a strange page scores higher than a usual one; ties count half."""
+    ours, theirs = np.asarray(usual)[None], np.asarray(strange)[:, None]
+    return float((theirs > ours).mean() + (theirs == ours).mean() / 2)
+
+
+def precision_at_1(codes: Image, queries: Image) -> float:
+    """Share of queries whose nearest code is that of the same page; rows of length 1."""
+    return float(((queries @ codes.T).argmax(axis=1) == np.arange(len(queries))).mean())
+
+
+def scan_twice(first: Sheet, verso: Sheet, rng: Generator) -> tuple[Grey, Grey]:
+    """Scan a sheet, and again when it lies a little askew and has suffered anew."""
+    options = USUAL_DAMAGE
+    one, other = (
+        to_bytes(corrupt(sheet, verso, rng, options).dirty)
+        for sheet in (first, _laid_anew(first, rng))
+    )
+    return one, other
+
+
+def _usual_pages(faces: Sequence[Typeface]) -> Iterator[Grey]:
+    """Pages as training has them, and pages of prose, in turn."""
+    for number in range(USUAL):
+        rng = np.random.default_rng((SEEDS["usual"], number))
+        if number % 2:
+            yield usual_scan(rng, faces)
+        else:
+            page, verso = (_prose(rng, faces) for _ in range(2))
+            yield to_bytes(corrupt(page, verso, rng, USUAL_DAMAGE).dirty)
+
+
+def _strange_pages(faces: Sequence[Typeface]) -> Mapping[str, list[Grey]]:
+    """Pages of each strange kind, aged and scanned as usual ones are."""
+    pictures = photographs()
+    pages: dict[str, list[Grey]] = {}
+    for number in range(STRANGE):
+        rng = np.random.default_rng((SEEDS["strange"], number))
+        size = HEIGHT, WIDTH
+        verso = usual_page(rng, faces, *size)
+        picture = pictures[number % len(pictures)]
+        sheets = {
+            "photographs": strangers.filled_sheet(rng, *size, picture),
+            "blank pages": strangers.blank_sheet(*size),
+            "music": strangers.music_sheet(rng, *size),
+            "maps": strangers.map_sheet(rng, *size),
+            "graphs": strangers.graph_sheet(rng, *size),
+        }
+        for kind, sheet in sheets.items():
+            dirty = corrupt(sheet, verso, rng, USUAL_DAMAGE).dirty
+            pages.setdefault(kind, []).append(to_bytes(dirty))
+        pages.setdefault("negatives", []).append(255 - usual_scan(rng, faces))
+    return pages
+
+
+def photographs() -> list[Image]:
+    """Photographs as (H, W) grey levels in 0..1.
+
+    Raises:
+        MissingError: scikit-image is not installed.
+    """
+    try:
+        import skimage.data
+    except ImportError as error:
+        raise MissingError("scikit-image is not installed: pip install 'pagewash[test]'") from error
+    pictures = (getattr(skimage.data, name)() for name in PHOTOGRAPHS)
+    return [
+        from_bytes(each if each.ndim == 2 else cv2.cvtColor(each, cv2.COLOR_RGB2GRAY))
+        for each in pictures
+    ]
+
+
+def _scanned_twice(number: int, faces: Sequence[Typeface]) -> tuple[Grey, Grey]:
+    """A page of prose or a usual one, in turn, of the shape of A4."""
+    rng = np.random.default_rng((SEEDS["twice"], number))
+    if number % 2:
+        page, verso = (_prose(rng, faces, (512, 384)) for _ in range(2))
+    else:
+        page, verso = (usual_page(rng, faces, 512, 384) for _ in range(2))
+    return scan_twice(page, verso, rng)
+
+
+def _prose(
+    rng: Generator, faces: Sequence[Typeface], size: tuple[int, int] = (HEIGHT, WIDTH)
+) -> Sheet:
+    return set_specimen(rng, *size, faces, (10.0, 20.0)).sheet
+
+
+def _laid_anew(sheet: Sheet, rng: Generator) -> Sheet:
+    height, width = sheet.ink.shape
+    middle = width / 2, height / 2
+    turn = cv2.getRotationMatrix2D(middle, rng.normal(0, 0.4), 1 + rng.normal(0, 0.008))
+    turn = np.column_stack([turn[:, :2], turn[:, 2] + rng.normal(0, 4, 2)])
+    ink = cv2.warpAffine(sheet.ink, turn, (width, height))
+    picture = cv2.warpAffine(sheet.picture, turn, (width, height), borderValue=1)
+    return replace(sheet, ink=np.asarray(ink, np.float32), picture=np.asarray(picture, np.float32))
+
+
+def _novelty(cleaner: Cleaner, pages: Iterator[Grey] | Sequence[Grey]) -> Image:
+    cleaned = cleaner.clean_pages(Page(page, DPI) for page in pages)
+    return np.array([page.novelty for page in cleaned], np.float32)
+
+
+def _code(cleaner: Cleaner, page: Grey) -> Image:
+    (cleaned,) = cleaner.clean_pages([Page(page, DPI)])
+    if cleaned.code is None:
+        raise MissingError("the model is not calibrated; see pagewash.training.calibration")
+    return cleaned.code
+
+
+def _stamp(page: Grey) -> Image:
+    """A scan at the size of its code, for comparison."""
+    small = np.ravel(
+        from_bytes(np.asarray(cv2.resize(page, (48, 64), interpolation=cv2.INTER_AREA), np.uint8))
+    )
+    centred = np.asarray(small - small.mean(), np.float32)
+    return centred / np.float32(max(float(np.linalg.norm(centred)), 1e-9))
+
+
+def main() -> None:
+    """Print all figures: a model and folders of fonts stand on the command line."""
+    model, *folders = sys.argv[1:]
+    fonts = [Path(folder) for folder in folders]
+    faces, held_back = find_typefaces(fonts), find_typefaces(fonts, held_back=True)
+    cleaner = Cleaner.from_pretrained(model, CleanOptions(codes=True))
+    for figures in (
+        novelty_figures(cleaner, held_back),
+        code_figures(cleaner, held_back),
+        classifier_figures(model, faces, held_back),
+    ):
+        for line in figures:
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A network at work on tiles: batches, memory, device and precision, checkpoints."""

@@ -1,0 +1,85 @@
+"""How much goes through a network at once, and how that shrinks where memory is short.
+
+The batch is halved, then its only tile, and what did not fit is not tried again. Knows neither
+the network nor the device that it runs on, but their error.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from pagewash.errors import PagewashError
+from pagewash.inference.batches import Piece, batch_pixels
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Room:
+    """What fits a device, as far as is known."""
+
+    device: str
+    """Its name, for messages."""
+
+    tile: int
+    """Longest side of a tile, halo included."""
+
+    batch_pixels: int
+    """Pixels of a batch."""
+
+    _said: bool = field(default=False, init=False)
+
+    def run(
+        self, batch: Sequence[Piece], work: Callable[[Sequence[Piece]], list[Result]]
+    ) -> list[Result]:
+        """Call `work` with a batch, or with smaller parts of it until they fit.
+
+        Returns:
+            What it returned, of all parts.
+
+        Raises:
+            PagewashError: the smallest of tiles does not fit.
+        """
+        try:
+            return work(batch)
+        except torch.OutOfMemoryError:
+            pass  # the error must be gone before the next try: it holds on to the memory
+        parts = _halves(batch, self.device)
+        self._shrink(batch, parts)
+        return [result for part in parts for result in self.run(part, work)]
+
+    def _shrink(self, batch: Sequence[Piece], parts: Sequence[Sequence[Piece]]) -> None:
+        """Take note that a batch did not fit: nothing larger than its parts is tried again."""
+        if not self._said:
+            self._said = True
+            log.warning(
+                "%s has too little memory for %d x %d x %d px at once; going on with less",
+                self.device, len(batch), *batch[0].tile.window.shape,
+            )  # fmt: skip
+        self.batch_pixels = min(self.batch_pixels, *map(batch_pixels, parts))
+        if len(batch) == 1:
+            plan = batch[0].job.plan
+            side = math.isqrt(max(part[0].tile.window.pixels for part in parts))
+            side = max(side // plan.stride * plan.stride, 2 * plan.halo + plan.stride)
+            self.tile = min(self.tile, side)
+
+
+def _halves(batch: Sequence[Piece], device: str) -> tuple[Sequence[Piece], Sequence[Piece]]:
+    if len(batch) > 1:
+        middle = len(batch) // 2
+        return batch[:middle], batch[middle:]
+    piece = batch[0]
+    halves = piece.job.plan.halves(piece.tile)
+    if halves is None:
+        height, width = piece.tile.window.shape
+        raise PagewashError(
+            f"{device} has no memory left for a tile of {height} x {width} px; "
+            "end what else is using it, or choose --device cpu"
+        )
+    return [Piece(piece.job, halves[0])], [Piece(piece.job, halves[1])]

@@ -1,0 +1,195 @@
+"""Which device a network runs on and in which precision, chosen once and explained in a sentence.
+
+The reason is logged and recorded with every page. Knows torch, but no page, and of a network no
+more than whether it could run on integers.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import product
+from typing import get_args
+
+import torch
+
+from pagewash.errors import MissingError, OptionError
+from pagewash.inference.int8 import Bytes, IntegerConvolution
+from pagewash.options import PrecisionName
+
+log = logging.getLogger(__name__)
+
+_DTYPES = {
+    "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.uint8,
+}  # fmt: skip
+
+TURNS = 5
+"""In which precisions are timed against each other, after one to warm up."""
+
+_NO_INTEGERS = "no integer convolutions here, or not for this model (no ranges, or a finish)"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What convolutions compute in; a page's own pixels stay in float32."""
+
+    dtype: torch.dtype
+    """Of what goes into them; uint8 for int8."""
+
+    reason: str
+    """One sentence for the log and the records."""
+
+    @property
+    def name(self) -> str:
+        """As on the command line: fp32, bf16, fp16 or int8."""
+        return next(name for name, dtype in _DTYPES.items() if dtype == self.dtype)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Return the device of that name, or the fastest one that is there.
+
+    Args:
+        name: auto, cpu, cuda, cuda:N or mps.
+
+    Raises:
+        OptionError: no such name, or no CUDA device of that number.
+        MissingError: this machine or this torch has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu"
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (
+        ":" in name and not (kind == "cuda" and number.isdecimal())
+    ):
+        raise OptionError(f"there is no device {name!r}; choose auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise MissingError(
+            "torch finds no CUDA device; check the driver with nvidia-smi, install a CUDA build of "
+            f"torch (this one is {torch.__version__}), or choose --device cpu"
+        )
+    if kind == "mps" and not _has_mps():
+        raise MissingError("torch finds no Apple GPU (mps) here; choose --device cpu")
+    if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise OptionError(f"there is no device {name}: the last one is cuda:{count - 1}")
+    return torch.device(name)
+
+
+def choose_precision(name: str, device: torch.device, *, integers: bool = False) -> Precision:
+    """Return the precision of that name, or the fastest one whose output is as good.
+
+    Args:
+        name: auto, fp32, bf16, fp16 or int8.
+        device: where the network runs.
+        integers: whether the network can run on integers, see `pagewash.inference.int8`.
+
+    Raises:
+        OptionError: no such name, or the device or the network cannot compute in it.
+    """
+    if name not in get_args(PrecisionName):
+        names = ", ".join(get_args(PrecisionName)[:-1])
+        raise OptionError(f"there is no precision {name!r}; choose {names} or int8")
+    if name == "fp16" and device.type == "cpu":
+        raise OptionError(
+            "fp16 is slow and inexact on a CPU; choose --precision auto, or a GPU with --device"
+        )
+    if name == "bf16" and device.type == "cuda" and not _cuda_has_bf16(device):
+        raise OptionError(
+            f"{torch.cuda.get_device_name(device)} cannot compute in bf16; choose --precision fp16"
+        )
+    if name == "int8" and device.type != "cpu":
+        raise OptionError(f"int8 is for CPUs, not {device.type}; choose --precision auto")
+    if name == "int8" and not integers:
+        raise OptionError(f"there are {_NO_INTEGERS}; choose --precision auto")
+    if name != "auto":
+        precision = Precision(_DTYPES[name], f"{name} was asked for")
+    elif device.type == "cuda":
+        precision = _best_on_cuda(device)
+    elif device.type == "cpu":
+        precision = _best_on_cpu(integers)
+    else:
+        precision = Precision(torch.float32, f"fp32 is what is tried on {device.type}")
+    log.info("%s on %s: %s", precision.name, device, precision.reason)
+    return precision
+
+
+def _best_on_cuda(device: torch.device) -> Precision:
+    name = torch.cuda.get_device_name(device)
+    major, minor = torch.cuda.get_device_capability(device)
+    if _cuda_has_bf16(device):
+        return Precision(torch.bfloat16, f"{name} multiplies bf16 in its tensor cores")
+    if major >= 7:
+        return Precision(torch.float16, f"{name} multiplies fp16 in its tensor cores, but not bf16")
+    return Precision(torch.float32, f"{name} (capability {major}.{minor}) has no tensor cores")
+
+
+@cache
+def _best_on_cpu(integers: bool) -> Precision:
+    """Choose for this processor; measures for some tens of milliseconds, once per process."""
+    unit = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX512-BF16"
+    has_bf16 = unit == "AMX" or torch.cpu._is_avx512_bf16_supported()
+    # without such a unit bf16 is emulated, up to a hundred times slower
+    others = [torch.bfloat16] * has_bf16 + [torch.uint8] * integers
+    why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
+    if not others:
+        return Precision(torch.float32, f"{why_no_bf16}, and there are {_NO_INTEGERS}")
+    seconds = _seconds([torch.float32, *others])
+    ratios = {dtype: seconds[torch.float32] / seconds[dtype] for dtype in others}
+    best = max(ratios, key=lambda dtype: ratios[dtype])
+    name = next(name for name, dtype in _DTYPES.items() if dtype == best)
+    measured = f"{name} runs at {ratios[best]:.1f} times the speed of fp32, as measured"
+    if ratios[best] < 1.1:
+        return Precision(torch.float32, f"{name} gains nothing here (measured {ratios[best]:.1f})")
+    if best == torch.bfloat16:
+        return Precision(best, f"{unit}: {measured}")
+    return Precision(best, measured if has_bf16 else f"{measured}; {why_no_bf16}")
+
+
+def _seconds(dtypes: Sequence[torch.dtype]) -> dict[torch.dtype, float]:
+    """Shortest time of a few convolutions like those of the network in each precision.
+
+    They run in turn, for a machine that does other things too, and on one thread: where several
+    wait for each other, and one of them for a processor, all precisions would look equally slow.
+    """
+    convolve = {dtype: convolution(torch.device("cpu"), dtype, side=96) for dtype in dtypes}
+    times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in dtypes}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            for _, dtype in product(range(1 + TURNS), dtypes):
+                start = time.perf_counter()
+                convolve[dtype]()
+                times[dtype].append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    return {dtype: min(spent[1:]) for dtype, spent in times.items()}  # the first warms up
+
+
+def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable[[], object]:
+    """Return a call that computes a 3x3 convolution of 64 channels on a square, channels_last.
+
+    Args:
+        device: where.
+        dtype: in what; uint8 is for int8.
+        side: height and width of the square.
+    """
+    channels = 64
+    with torch.random.fork_rng(devices=[]):  # weights are drawn from the generator of who calls
+        conv = torch.nn.Conv2d(channels, channels, 3, padding=1).to(device)
+    page = torch.zeros(1, channels, side, side, device=device)
+    page = page.to(dtype=dtype, memory_format=torch.channels_last)
+    if dtype == torch.uint8:
+        scale = Bytes(1 / 255, 0, torch.ones(channels), torch.zeros(channels))
+        return partial(IntegerConvolution(conv, scale, scale, relu=True), page)
+    conv = conv.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return partial(conv, page)
+
+
+def _cuda_has_bf16(device: torch.device) -> bool:
+    return torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()

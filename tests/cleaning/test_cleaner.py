@@ -1,0 +1,465 @@
+"""Pages through a network: exact, in order, lazily, and within the memory that is there."""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from pagewash.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
+from pagewash.errors import MissingError, OptionError, PagewashError
+from pagewash.inference import session as inference
+from pagewash.inference.checkpoint import ModelCard, save_checkpoint
+from pagewash.inference.parallel import COUNT
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+from pagewash.pages import Page
+
+
+class FakeNetwork:
+    """Whitens: divides by the brightest pixel around, which stands for the paper."""
+
+    stride = 8
+    receptive_radius = 24
+
+    def __init__(self, most_pixels: int = 10**9):
+        self.most_pixels = most_pixels
+        self.refused = 0
+        self.shapes: list[tuple[int, ...]] = []
+
+    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        assert x.shape[2] % self.stride == x.shape[3] % self.stride == 0
+        if x.numel() > self.most_pixels:
+            self.refused += 1
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        self.shapes.append(tuple(x.shape))
+        around = 2 * self.receptive_radius + 1
+        paper = F.max_pool2d(x, (around, 1), stride=1, padding=(around // 2, 0))
+        paper = F.max_pool2d(paper, (1, around), stride=1, padding=(0, around // 2))
+        return 1 / paper.clamp(min=0.1), torch.zeros_like(x)
+
+    @property
+    def pixels(self) -> int:
+        return sum(np.prod(shape) for shape in self.shapes)
+
+
+def scan(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Grey strokes on toned paper."""
+    rng = np.random.default_rng(seed)
+    page = np.full((height, width), 190, np.uint8)
+    for _ in range(height * width // 900):
+        start = rng.integers(0, (width, height))
+        end = start + rng.integers(-12, 13, 2)
+        cv2.line(page, start.tolist(), end.tolist(), 60, 3, cv2.LINE_AA)
+    return page
+
+
+def random_network(finish: int = 0) -> Autoencoder:
+    torch.manual_seed(3)
+    network = Autoencoder(
+        AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1), finish_channels=finish)
+    )
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.rand(4, 1, 32, 32))
+        network.head.weight.mul_(3)  # more contrast than a network has at birth
+        if network.finish is not None:
+            network.finish.head.weight.normal_(0, 0.1)
+    return network.fold()
+
+
+NETWORK = random_network()
+FINISHED = random_network(finish=4)
+CPU = {"device": "cpu", "precision": "fp32"}
+
+
+def cleaner(network: object, **options: object) -> Cleaner:
+    return Cleaner(network, CleanOptions(**{**CPU, **options}))
+
+
+@given(st.integers(1, 220), st.integers(1, 220), st.integers(0, 120), st.integers(1, 4))
+@settings(max_examples=30, deadline=None)
+def test_tile_size_and_batch_do_not_show(height, width, more, batch):
+    page = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
+    whole = cleaner(NETWORK, tile=4000).clean(page)
+    tiled = cleaner(NETWORK, tile=72 + more, batch=batch).clean(page)
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize("dpi", [75, 300, 600, 1200])
+def test_bands_in_which_a_tile_is_computed_do_not_show(monkeypatch, dpi):
+    page = scan(230, 170)
+    cleaned = []
+    for band in (8, 10**6):
+        monkeypatch.setattr(inference, "BAND_PIXELS", band)
+        cleaned.append(Cleaner(FakeNetwork()).clean(page, dpi=dpi))
+    assert np.array_equal(*cleaned)
+
+
+@pytest.mark.parametrize("dpi", [75, 100, 600, 1200])
+@pytest.mark.parametrize("network", [NETWORK, FINISHED], ids=["without a finish", "with one"])
+def test_tiles_do_not_show_on_resampled_pages(network, dpi):
+    page = scan(dpi + 203, dpi // 2 + 105)
+    whole = cleaner(network, tile=4000).clean(page, dpi)
+    tiled = cleaner(network, tile=104).clean(page, dpi)
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize(("dpi", "looks"), [(75, 2), (150, 2), (300, 1)])
+def test_a_network_with_a_finish_looks_twice_at_enlarged_pages(monkeypatch, dpi, looks):
+    answers = []
+
+    def coefficients(view):
+        maps = Autoencoder.coefficients(network, view)
+        answers.append([values.clone() for values in maps])
+        return maps
+
+    network, page = random_network(finish=4), scan(dpi + 20, dpi + 20)
+    monkeypatch.setattr(network, "coefficients", coefficients)
+    cleaned = cleaner(network).clean(page, dpi)
+    assert len(answers) == looks
+    if looks == 2:
+        scale, end = 300 // dpi, dpi + 19  # the last row and column are looked at once
+        gain, offset = (
+            F.avg_pool2d((first[..., :-scale, :-scale] + again[..., scale:, scale:]) / 2, scale)
+            for first, again in zip(*answers, strict=True)
+        )
+        inner = np.s_[0, 0, :end, :end]
+        expected = 255 * offset.numpy()[inner] + gain.numpy()[inner] * page[:end, :end]
+        assert np.abs(expected.clip(0, 255) - cleaned[:end, :end]).max() < 0.6
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (37, 2), (90, 120), (64, 80, 3)])
+@pytest.mark.parametrize("dpi", [None, 75, 300, 600])
+def test_a_page_keeps_its_shape_and_dtype(shape, dpi):
+    page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    cleaned = cleaner(NETWORK).clean(page, dpi)
+    assert (cleaned.shape, cleaned.dtype) == (shape, np.uint8)
+
+
+def test_a_bilevel_page_stays_bilevel():
+    page = scan(80, 60) > 120
+    cleaned = cleaner(FakeNetwork()).clean(page)
+    assert cleaned.dtype == bool
+    assert np.array_equal(cleaned, page)
+
+
+def test_the_callers_array_is_left_alone():
+    page = scan(80, 60)
+    before = page.copy()
+    cleaner(FakeNetwork(), tile=72).clean(page)
+    assert np.array_equal(page, before)
+
+
+def test_an_array_that_is_a_view_of_another_can_be_cleaned():
+    page = scan(160, 120)
+    turned = page[::-2, ::2].T
+    expected = cleaner(FakeNetwork()).clean(np.ascontiguousarray(turned))
+    assert np.array_equal(cleaner(FakeNetwork()).clean(turned), expected)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        np.zeros((4, 4), np.float32),
+        np.zeros((4, 4), np.uint16),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((4, 4, 3), bool),
+    ],
+)
+def test_an_array_that_is_no_page_is_refused_with_what_it_is(page):
+    with pytest.raises(OptionError, match="a page is"):
+        cleaner(FakeNetwork()).clean(page)
+
+
+def test_paper_turns_white_and_ink_keeps_its_contrast():
+    page = scan(120, 100)
+    cleaned = cleaner(FakeNetwork()).clean(page)
+    assert np.median(cleaned) == 255
+    assert cleaned.min() == pytest.approx(60 / 190 * 255, abs=1)
+
+
+# Scales
+
+
+def edge_width(page: np.ndarray) -> float:
+    """Pixels over which a vertical edge in the middle row rises from 10 % to 90 %."""
+    row = page[page.shape[0] // 2].astype(float)
+    rise = (row - row.min()) / (row.max() - row.min())
+    positions = np.interp([0.1, 0.9], rise, np.arange(len(rise)))
+    return positions[1] - positions[0]
+
+
+@pytest.mark.parametrize("dpi", [600, 1200])
+def test_strokes_stay_sharp_on_pages_that_the_network_sees_reduced(dpi):
+    page = np.full((2 * dpi, dpi), 180, np.uint8)
+    page[:, : dpi // 2] = 40
+    page = cv2.GaussianBlur(page, (0, 0), 1)
+    cleaned = cleaner(FakeNetwork()).clean(page, dpi)
+    assert cleaned.max() == 255
+    middle = slice(dpi // 2 - 12, dpi // 2 + 12)
+    assert edge_width(cleaned[:, middle]) <= 1.05 * edge_width(page[:, middle])
+
+
+def test_a_page_at_600_dpi_costs_the_network_what_one_at_300_dpi_does():
+    pixels = []
+    for dpi in (300, 600):
+        network = FakeNetwork()
+        cleaner(network, tile=256).clean(np.full((4 * dpi, 3 * dpi), 200, np.uint8), dpi)
+        pixels.append(network.pixels)
+    assert pixels[1] == pixels[0]
+
+
+@pytest.mark.parametrize(("dpi", "scale"), [(75, 4), (150, 2), (300, 1), (600, 0.5)])
+def test_a_cleaned_page_says_at_what_scale_the_network_saw_it(dpi, scale):
+    page = Page(np.full((2 * dpi, dpi), 190, np.uint8), (dpi, dpi))
+    (cleaned,) = cleaner(FakeNetwork()).clean_pages([page])
+    assert cleaned.scale == scale
+    assert np.median(cleaned.page.pixels) == 255
+
+
+def test_a_network_for_larger_text_sees_pages_larger():
+    page = Page(np.full((600, 400), 200, np.uint8), (200, 200))
+    card = ModelCard("large print", text_heights=(20.0, 80.0))
+    (cleaned,) = Cleaner(FakeNetwork(), CleanOptions(**CPU), card).clean_pages([page])
+    assert cleaned.scale == 2
+
+
+# Many pages
+
+
+def pages(shapes: list[tuple[int, int]], seen: list[int] | None = None) -> Iterator[Page]:
+    for index, shape in enumerate(shapes):
+        if seen is not None:
+            seen.append(index)
+        yield Page(scan(*shape, seed=index), (300, 300), index=index)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_pages_come_back_in_order_and_as_if_each_were_alone(precision):
+    shapes = [(40, 60), (300, 200), (41, 61), (40, 60), (130, 30), (40, 60)]
+    options = {"tile": 128, "precision": precision}
+    together = list(cleaner(NETWORK, batch=3, **options).clean_pages(pages(shapes)))
+    assert [cleaned.page.index for cleaned in together] == list(range(len(shapes)))
+    alone = cleaner(NETWORK, **options)
+    for cleaned, page in zip(together, pages(shapes), strict=True):
+        difference = cleaned.page.pixels.astype(int) - alone.clean(page.pixels, 300)
+        assert np.abs(difference).max() <= 1
+
+
+def batches(shapes: list[tuple[int, int]], **options: object) -> list[int]:
+    """How many tiles ran together, batch after batch."""
+    network = FakeNetwork()
+    list(cleaner(network, **options).clean_pages(pages(shapes)))
+    return [shape[0] for shape in network.shapes]
+
+
+def test_small_pages_share_a_batch_if_they_are_the_same_on_the_networks_grid():
+    assert batches([(97 + index, 104 - index) for index in range(8)], tile=512) == [8]
+
+
+def test_pages_of_two_sizes_in_turn_share_batches_with_their_own_kind():
+    assert batches([(100, 60), (60, 100)] * 5, tile=512) == [5, 5]
+
+
+def test_pages_of_different_sizes_are_not_padded_to_one_batch():
+    assert batches([(30, 30), (400, 400)], tile=512) == [1, 1]
+
+
+def test_a_large_page_is_not_waited_for_by_a_small_one_for_ever():
+    shapes = [(60, 60), *[(400, 400)] * 20, (60, 60)]
+    cleaned = cleaner(FakeNetwork(), tile=256).clean_pages(pages(shapes, seen := []))
+    next(cleaned)
+    assert seen == [0, 1]
+
+
+@pytest.mark.parametrize(("precision", "batches"), [("fp32", 1), ("bf16", COUNT + 2)])
+def test_what_waits_for_its_batch_is_bounded_by_the_pixels_of_those_under_way(precision, batches):
+    shapes = [(40 + 8 * index, 200) for index in range(40)]  # each of another size
+    network = cleaner(FakeNetwork(), tile=512, precision=precision)
+    cleaned = network.clean_pages(pages(shapes, seen := []))
+    for _ in cleaned:
+        waiting = [(40 + 8 * index) * 200 for index in seen[1:-1]]
+        seen.pop(0)
+        assert sum(waiting) <= batches * 512**2
+
+
+def test_pages_are_read_as_they_are_needed():
+    seen: list[int] = []
+    cleaned = cleaner(FakeNetwork(), tile=128).clean_pages(pages([(200, 200)] * 50, seen))
+    next(cleaned)
+    assert len(seen) <= 2
+
+
+@pytest.mark.parametrize(("precision", "at_once"), [("fp32", 1), ("bf16", COUNT)])
+def test_batches_run_side_by_side_but_in_fp32_which_takes_too_much_memory(
+    precision, at_once, monkeypatch
+):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert cleaner(FakeNetwork(), precision=precision).batches_at_once == at_once
+
+
+def test_no_pages_give_no_pages():
+    assert list(cleaner(FakeNetwork()).clean_pages([])) == []
+
+
+def test_everything_but_the_pixels_of_a_page_stays():
+    page = Page(scan(50, 40), (240, 260), mode="1", index=7, part=2)
+    (cleaned,) = cleaner(FakeNetwork()).clean_pages([page])
+    assert cleaned.before is page
+    assert (cleaned.page.dpi, cleaned.page.mode) == ((240, 260), "1")
+    assert (cleaned.page.index, cleaned.page.part) == (7, 2)
+    assert cleaned.seconds > 0
+
+
+def test_an_error_of_the_source_of_pages_reaches_the_caller():
+    def broken() -> Iterator[Page]:
+        yield from pages([(40, 40)])
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(cleaner(FakeNetwork()).clean_pages(broken()))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_threads_can_share_a_cleaner(precision):
+    shared = cleaner(NETWORK, tile=104, precision=precision)
+    scans = [scan(150 + index, 140, seed=index) for index in range(4)]
+    expected = [shared.clean(page) for page in scans]
+    results: list[list[np.ndarray]] = [[] for _ in scans]
+
+    def work(index: int) -> None:
+        results[index].extend(shared.clean(scans[index]) for _ in range(5))
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(scans))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for cleaned, page in zip(results, expected, strict=True):
+        assert len(cleaned) == 5
+        assert all(np.array_equal(one, page) for one in cleaned)
+
+
+# Colour
+
+
+def test_a_colour_page_can_be_turned_grey():
+    page = np.dstack([scan(60, 50)] * 3)
+    assert cleaner(FakeNetwork(), color="gray").clean(page).shape == (60, 50)
+
+
+def test_a_colour_page_stays_in_colour():
+    page = np.full((120, 100, 3), (230, 210, 160), np.uint8)
+    page[40:60, 20:80] = (60, 70, 150)
+    cleaned = cleaner(FakeNetwork()).clean(page)
+    assert (cleaned[:20, :20] >= 250).all()
+    red, green, blue = cleaned[50, 50].astype(int)
+    assert blue > max(red, green) + 30
+
+
+# Memory
+
+
+def clean_with_memory_for(pixels: int, page: np.ndarray, **options: object) -> np.ndarray:
+    return cleaner(FakeNetwork(pixels), **options).clean(page)
+
+
+@pytest.mark.parametrize("room", [3 * 128 * 128, 128 * 128, 100 * 100, 73 * 72])
+def test_a_page_is_cleaned_in_smaller_parts_where_memory_is_short(room):
+    page = scan(250, 230)
+    expected = cleaner(FakeNetwork()).clean(page)
+    cleaned = clean_with_memory_for(room, page, tile=128, batch=4)
+    assert np.array_equal(cleaned, expected)
+
+
+def test_the_batch_is_halved_before_the_tile():
+    network = FakeNetwork(most_pixels=2 * 128 * 128)
+    limited = cleaner(network, tile=128, batch=4)
+    limited.clean(scan(416, 416))
+    assert limited.tile == 128
+    assert {shape[0] for shape in network.shapes} == {2}
+
+
+def test_what_did_not_fit_is_not_tried_again(caplog):
+    network = FakeNetwork(most_pixels=150 * 150)
+    limited = cleaner(network, tile=256)
+    with caplog.at_level(logging.WARNING, "pagewash.inference.memory"):
+        limited.clean(scan(592, 592))
+        refused = network.refused
+        limited.clean(scan(592, 592))
+    assert limited.tile == 120
+    assert network.refused == refused > 0
+    assert caplog.messages == [
+        "cpu has too little memory for 1 x 256 x 256 px at once; going on with less"
+    ]
+
+
+def test_tiles_do_not_shrink_below_their_halos():
+    network = FakeNetwork(most_pixels=20_000)
+    network.receptive_radius = 100
+    limited = cleaner(network, tile=512)
+    limited.clean(scan(364, 72))  # a strip that is far from square
+    assert limited.tile == 2 * limited.halo + network.stride == 216
+
+
+def test_a_device_without_memory_for_any_tile_is_reported_with_the_way_out():
+    with pytest.raises(PagewashError, match="--device cpu"):
+        clean_with_memory_for(10, scan(300, 300), tile=128)
+
+
+# Options
+
+
+def test_a_cleaner_says_what_it_is(tmp_path):
+    network = Autoencoder(AutoencoderOptions(patch=2, channels=(6, 8), layers=(1, 1)))
+    save_checkpoint(tmp_path / "mine.safetensors", network, ModelCard("mine"))
+    loaded = Cleaner.from_pretrained(tmp_path / "mine.safetensors", CleanOptions(**CPU))
+    assert (loaded.model_id, loaded.device, loaded.precision) == ("mine", "cpu", "fp32")
+    assert loaded.precision_reason == "fp32 was asked for"
+    assert len(loaded.model_sha256) == 64
+    assert loaded.tile == 2560
+    assert network.receptive_radius < loaded.halo <= network.receptive_radius + network.stride
+
+
+def test_an_unknown_model_is_reported():
+    with pytest.raises(MissingError, match="no model 'nonesuch'"):
+        Cleaner.from_pretrained("nonesuch")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tile": 40}, "leaves nothing of a tile"),
+        ({"tile": 70}, "choose tiles of at least"),
+        ({"batch": 0}, "choose 1 or more"),
+        ({"color": "sepia"}, "choose keep or gray"),
+        ({"device": "tpu"}, "choose auto, cpu"),
+        ({"precision": "fp16"}, "--precision auto"),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused_at_once(options, message):
+    with pytest.raises(OptionError, match=message):
+        cleaner(FakeNetwork(), **options)
+
+
+def test_bf16_changes_next_to_nothing():
+    page = scan(64, 64)
+    exact, rounded = (
+        cleaner(NETWORK, precision=precision).clean(page) for precision in ("fp32", "bf16")
+    )
+    error = np.square(exact.astype(float) - rounded).mean()
+    assert error < 255**2 / 10**4.5, f"{10 * np.log10(255**2 / error):.1f} dB"
+
+
+def test_a_cleaned_page_can_be_made_by_others():
+    page = Page(scan(9, 9))
+    assert CleanedPage(page, page, scale=1, seconds=0).novelty is None

@@ -1,0 +1,227 @@
+"""A schedule that really fires, on a real Prefect server, and a deployment to a work pool."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from scans import write_scan
+
+from pagewash.errors import MissingError, OptionError
+from pagewash.flows.prefect.events import RUN_ENDED
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 240
+"""Seconds; a machine that also does other work starts a server in half a minute."""
+
+
+@contextmanager
+def process(log: Path, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command in the background, ended with the block."""
+    with log.open("wb") as file:
+        running = subprocess.Popen(
+            command, stdout=file, stderr=file, env=os.environ | environment, cwd=ROOT
+        )
+        try:
+            yield running
+        finally:
+            running.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                running.wait(20)
+            running.kill()
+            running.wait()
+
+
+def wait_for(condition: Callable[[], bool], log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, log.read_text(errors="replace")[-4000:]
+        time.sleep(0.5)
+
+
+def prefect(environment: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", *arguments],
+        env=os.environ | environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def ask(api: str, path: str, question: dict[str, object] | None = None) -> Any:
+    """What the server answers to a question of its API."""
+    request = urllib.request.Request(
+        f"{api}/{path}", json.dumps(question or {}).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.load(reply)
+
+
+def answers(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as reply:
+        return reply.status == 200
+    return False
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a server with its own home; an ephemeral one never runs its schedules."""
+    home = tmp_path_factory.mktemp("server")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api"
+    start = ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui")
+    with process(home / "log", sys.executable, "-m", *start, PREFECT_HOME=str(home)):
+        wait_for(lambda: answers(f"{api}/health"), home / "log")
+        yield api
+
+
+@pytest.fixture(scope="module")
+def out(server, tiny_model, tmp_path_factory) -> Iterator[Path]:
+    """Where a served folder of two pages, one of them broken, is cleaned; with the automation."""
+    folder = tmp_path_factory.mktemp("served")
+    write_scan(folder / "scans" / "a.png")
+    (folder / "scans" / "broken.png").write_bytes(b"no page")
+    environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(folder / "home")}
+    prefect(environment, "automation", "create", "--from-file", "flows/automation.yaml")
+    quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    command = ("serve", folder / "scans", folder / "out", "--interval", "5", *quick)
+    arguments = [sys.executable, "-m", "pagewash.flows.cli", *map(str, command)]
+    with process(folder / "log", *arguments, **environment):
+        metrics = folder / "out" / "metrics"
+        wait_for(lambda: any(metrics.rglob("part-0.parquet")), folder / "log")
+        yield folder / "out"
+
+
+@pytest.mark.timeout(3 * PATIENCE)
+def test_a_served_folder_is_cleaned_when_its_time_comes(out):
+    assert (out / "a.png").exists()
+    statuses = read_records(out / "metrics")["status"].to_pylist()
+    assert statuses.count("failed") == len(statuses) / 2
+
+
+@pytest.mark.timeout(3 * PATIENCE)
+def test_a_run_with_many_failed_pages_tells_of_it_and_the_automation_pauses_its_schedule(
+    server, out
+):
+    wait_for(lambda: ask(server, "deployments/filter")[0]["paused"], out.parent / "log")
+    sought = {"filter": {"event": {"name": [RUN_ENDED]}}}
+    # automations see an event before the server has stored it
+    wait_for(lambda: bool(ask(server, "events/filter", sought)["events"]), out.parent / "log")
+    event = ask(server, "events/filter", sought)["events"][-1]
+    assert event["resource"]["pagewash.failed"] == "many"
+    counts = {name: event["payload"][name] for name in ("documents", "pages", "pages_failed")}
+    assert counts == {"documents": 2, "pages": 2, "pages_failed": 1}
+    assert "broken.png" in event["payload"]["first_failure"]
+    roles = {related.get("prefect.resource.role") for related in event["related"]}
+    assert {"flow-run", "deployment"} <= roles
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3 * PATIENCE)
+def test_the_deployment_in_prefect_yaml_runs_on_a_work_pool(server, tiny_model, tmp_path):
+    write_scan(tmp_path / "scans" / "a.png")
+    environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path / "home")}
+    prefect(environment, "work-pool", "create", "pagewash", "--type", "process")
+    prefect(environment, "--no-prompt", "deploy", "--all")
+    prefect(
+        environment,
+        *("deployment", "run", "clean-documents/nightly"),
+        *("--param", f"source={tmp_path / 'scans'}"),
+        *("--param", f"destination={tmp_path / 'out'}"),
+        *("--param", f'options={{"model": "{tiny_model}", "device": "cpu"}}'),
+    )
+    prefect(environment, "worker", "start", "--pool", "pagewash", "--run-once", "--limit", "1")
+    assert (tmp_path / "out" / "a.png").exists()
+
+
+def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
+    from pagewash.flows.prefect.serving import serve_folder
+
+    write_scan(tmp_path / "scans" / "a.png")
+    folders, options = (tmp_path / "scans", tmp_path / "out"), RunOptions(model=str(tiny_model))
+    for schedule in ({}, {"cron": "0 2 * * *", "interval": 5}, {"interval": 0}):
+        with pytest.raises(OptionError, match="--interval"):
+            serve_folder(*folders, options, **schedule)
+    with pytest.raises(OptionError, match="--cron 'at night' is no schedule"):
+        serve_folder(*folders, options, cron="at night")
+
+
+def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_model, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    import pagewash.flows.prefect.serving
+
+    write_scan(tmp_path / "scans" / "a.png")
+    monkeypatch.setattr(pagewash.flows.prefect.serving, "PATIENCE", 0.0)
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        pytest.raises(MissingError, match=r"127\.0\.0\.1:9/api does not answer: .*refused"),
+    ):
+        pagewash.flows.prefect.serving.serve_folder(
+            tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)), interval=60
+        )
+
+
+def test_served_runs_are_processes_with_one_heap(tmp_path, tiny_model, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    import pagewash.flows.prefect.serving
+
+    write_scan(tmp_path / "scans" / "a.png")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "")
+    monkeypatch.delenv("MALLOC_ARENA_MAX")
+    served = []
+    fake = SimpleNamespace(serve=lambda **how: served.append(os.environ["MALLOC_ARENA_MAX"]))
+    monkeypatch.setattr(pagewash.flows.prefect.serving, "clean_documents", fake)
+    monkeypatch.setattr(pagewash.flows.prefect.serving, "wait_for_server", lambda patience: None)
+    options = RunOptions(model=str(tiny_model))
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+        pagewash.flows.prefect.serving.serve_folder(
+            tmp_path / "scans", tmp_path / "out", options, interval=60
+        )
+    assert served == ["1"]
+
+
+def test_a_temporary_server_sends_nobody_news_of_itself(monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from pagewash.flows.prefect.server import wait_for_server
+
+    told = "PREFECT_SERVER_ANALYTICS_ENABLED"
+    monkeypatch.delenv(told)
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        wait_for_server(0)
+        assert os.environ[told] == "false"
+        monkeypatch.setenv(told, "true")
+        wait_for_server(0)
+        assert os.environ[told] == "true"  # as the user wants it
+
+
+def test_a_schedule_without_a_server_says_how_to_start_one(tmp_path, tiny_model, monkeypatch):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from pagewash.flows.prefect.serving import serve_folder
+
+    write_scan(tmp_path / "scans" / "a.png")
+    options = RunOptions(model=str(tiny_model))
+    with (
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(MissingError, match="prefect server start"),
+    ):
+        serve_folder(tmp_path / "scans", tmp_path / "out", options, interval=60)

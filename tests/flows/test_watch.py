@@ -1,0 +1,344 @@
+"""A watched inbox: what counts as whole, what is done once, and what never ends the watch."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from scans import FakeCleaner, write_scan
+
+from pagewash.errors import AccessError, InputError, OptionError
+from pagewash.flows.cli import main
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs import watching
+from pagewash.runs.inbox import EMPTY_SETTLE, FIRST_DELAY, LONGEST_DELAY, Inbox
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
+from pagewash.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "inbox").mkdir()
+    return tmp_path / "inbox"
+
+
+def names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def test_a_document_is_left_alone_while_it_grows_and_comes_when_it_has_settled(folder):
+    inbox, page = Inbox(folder, settle=10), folder / "a.png"
+    page.write_bytes(b"first half")
+    assert inbox.look(0) == []
+    page.write_bytes(b"first half, second half")
+    assert inbox.look(12) == []
+    assert inbox.look(21) == []
+    assert inbox.look(22) == [page]
+
+
+def test_a_change_of_time_alone_is_a_change(folder):
+    inbox, page = Inbox(folder, settle=10), folder / "a.png"
+    page.write_bytes(b"space was set aside for all of it at once")
+    inbox.look(0)
+    os.utime(page, ns=(1, 1))
+    assert inbox.look(10) == []
+    assert inbox.look(20) == [page]
+
+
+def test_what_is_done_comes_again_only_when_it_has_changed(folder):
+    inbox, page = Inbox(folder, settle=10), folder / "a.png"
+    page.write_bytes(b"a page")
+    inbox.look(0)
+    inbox.done(page)
+    assert inbox.look(1000) == []
+    page.write_bytes(b"another page")
+    assert inbox.look(2000) == []
+    assert inbox.look(2010) == [page]
+
+
+def test_names_of_what_is_on_its_way_are_left_alone(folder):
+    on_their_way = [
+        *(".hidden.png", "~lock.png", "scan.part.png", "scan.TMP.pdf", "scan.pdf.filepart"),
+        *("book.download/page.png", ".sync/page.png"),
+    ]
+    for name in [*on_their_way, "scan.png", "volume.1.png", "box/page.png"]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"a page")
+    inbox = Inbox(folder, settle=0)
+    inbox.look(0)
+    assert names(inbox.look(1)) == ["page.png", "scan.png", "volume.1.png"]
+
+
+def test_links_out_of_the_inbox_and_links_to_nothing_are_left_alone(folder, tmp_path):
+    (tmp_path / "secret.png").write_bytes(b"a page")
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    (folder / "outside").symlink_to(tmp_path)
+    (folder / "gone.png").symlink_to(folder / "nothing.png")
+    (folder / "loop.png").symlink_to(folder / "loop.png")
+    inbox = Inbox(folder, settle=0)
+    inbox.look(0)
+    assert inbox.look(1) == []
+
+
+def test_an_empty_file_gets_time_to_be_written(folder):
+    inbox = Inbox(folder, settle=10)
+    (folder / "a.png").touch()
+    inbox.look(0)
+    assert inbox.look(EMPTY_SETTLE - 1) == []
+    assert names(inbox.look(EMPTY_SETTLE)) == ["a.png"]
+
+
+def test_what_is_put_off_comes_after_ever_longer_times(folder):
+    inbox, page = Inbox(folder, settle=0), folder / "a.png"
+    page.write_bytes(b"a page")
+    inbox.look(0)
+    for tries in range(9):
+        inbox.put_off(page, now=0)
+        delay = min(FIRST_DELAY * 2**tries, LONGEST_DELAY)
+        assert inbox.look(delay - 1) == []
+        assert inbox.look(delay) == [page]
+
+
+def test_an_inbox_that_goes_away_and_comes_back_has_nothing_new(folder):
+    inbox = Inbox(folder, settle=0)
+    (folder / "a.png").write_bytes(b"a page")
+    inbox.look(0)
+    inbox.done(folder / "a.png")
+    folder.rename(folder.with_name("unmounted"))
+    assert inbox.look(1) == []
+    folder.with_name("unmounted").rename(folder)
+    assert inbox.look(2) == inbox.look(3) == []
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told_once_and_hides_no_other(
+    folder, monkeypatch, caplog
+):
+    for name in ("closed", "open"):
+        (folder / name).mkdir()
+        (folder / name / f"{name}.png").write_bytes(b"a page")
+    listed = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    inbox = Inbox(folder, settle=0)
+    inbox.look(0)
+    assert names(inbox.look(1)) == ["open.png"]
+    assert [record.message for record in caplog.records] == [
+        f"{folder / 'closed'} cannot be read: Permission denied. Check its permissions."
+    ]
+
+
+class Scene:
+    """A watch without waiting: after each look the next step happens, and the last ends it."""
+
+    def __init__(self, route: Route, monkeypatch: pytest.MonkeyPatch):
+        self.route, self.now = route, 0.0
+        self.batches: list[list[str]] = []
+        self.reports: list[RunReport] = []
+        self.trouble: Exception | None = None
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        monkeypatch.setattr(watching, "time", clock)
+        monkeypatch.setattr(watching, "_wait", self._wait)
+
+    def play(self, *steps: Callable[[], object]) -> None:
+        self._steps = iter(steps)
+        inbox = open_inbox(self.route, settle=1)
+        self.now += 10
+        watch_inbox(inbox, self.route, 5, self.clean, threading.Event(), self.reports.append)
+
+    def clean(self, options: RunOptions, only: list[str]) -> RunReport:
+        self.batches.append(only)
+        if self.trouble is not None:
+            raise self.trouble
+        plan = plan_run(self.route.source, self.route.destination, options, None, only)
+        return clean_run(plan, load=lambda run: FakeCleaner())
+
+    def _wait(self, stop: threading.Event, seconds: float) -> None:
+        step = next(self._steps, stop.set)
+        step()
+        self.now += 10
+
+
+def nothing() -> None:
+    """Let time pass."""
+
+
+@pytest.fixture
+def scene(folder, tmp_path, tiny_model, monkeypatch) -> Scene:
+    return Scene(Route(folder, tmp_path / "out", RunOptions(model=str(tiny_model))), monkeypatch)
+
+
+def test_a_bad_file_is_recorded_and_tried_again_only_when_it_changes(scene, folder):
+    write_scan(folder / "a.png")
+    (folder / "bad.png").write_bytes(b"no page")
+
+    def repair():
+        write_scan(folder / "bad.png")
+
+    scene.play(nothing, nothing, repair, nothing, nothing)
+    assert scene.batches == [["a.png", "bad.png"], ["bad.png"]]
+    rows = read_records(scene.route.destination).to_pylist()
+    assert sorted((row["source"], row["status"] == "failed") for row in rows) == [
+        ("a.png", False),
+        ("bad.png", False),
+        ("bad.png", True),
+    ]
+
+
+def test_however_many_files_are_bad_the_good_ones_are_cleaned(scene, folder):
+    for number in range(40):
+        (folder / f"{number:02}.png").write_bytes(b"no page")
+    write_scan(folder / "last.png")
+    scene.play(nothing)
+    assert len(scene.reports[0].failures) == 40
+    assert (scene.route.destination / "last.png").exists()
+
+
+def test_what_earlier_runs_have_cleaned_is_left_alone(scene, folder):
+    write_scan(folder / "a.png")
+    scene.play(nothing)
+    write_scan(folder / "b.png", seed=1)
+    scene.play(nothing, nothing)
+    assert scene.batches == [["a.png"], ["b.png"]]
+
+
+def test_what_may_pass_is_tried_again_later(scene, folder):
+    write_scan(folder / "a.png")
+    (scene.route.destination / "a.png").mkdir(parents=True)  # in the way of the output
+    scene.play(nothing, (scene.route.destination / "a.png").rmdir, *[nothing] * 6)
+    assert scene.batches == [["a.png"], ["a.png"]]
+    assert (scene.route.destination / "a.png").is_file()
+
+
+def test_trouble_outside_the_documents_does_not_end_the_watch(scene, folder, caplog):
+    for number in range(2):
+        write_scan(folder / f"{number}.png")
+    scene.trouble = AccessError("the disk is full. Free some space.")
+
+    def solve():
+        scene.trouble = None
+
+    scene.play(solve, *[nothing] * 7)
+    assert scene.batches == [["0.png", "1.png"], ["0.png"], ["1.png"]]
+    assert caplog.messages == ["the disk is full. Free some space. 2 documents wait."]
+    assert len(list(scene.route.destination.glob("*.png"))) == 2
+
+
+def test_of_two_documents_for_one_output_the_first_is_cleaned_and_the_other_told(
+    folder, tmp_path, tiny_model, monkeypatch, caplog
+):
+    options = RunOptions(model=str(tiny_model), format="png")
+    scene = Scene(Route(folder, tmp_path / "out", options), monkeypatch)
+    write_scan(folder / "b.png")
+    scene.play(lambda: write_scan(folder / "b.jpg"), lambda: write_scan(folder / "c.png"), nothing)
+    assert scene.batches == [["b.png"], ["c.png"]]
+    (told,) = caplog.messages
+    assert "b.png and" in told
+    assert "would both become" in told
+    caplog.clear()
+    scene.play(nothing)  # a watch that begins with both does begin
+    assert len(caplog.messages) == 1
+
+
+def test_a_name_that_is_no_unicode_is_cleaned_like_any_other(scene, folder):
+    page = write_scan(folder / "a.png")
+    try:
+        page.rename(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    write_scan(folder / "b.png")
+    scene.play(*[nothing] * 9)
+    assert (scene.route.destination / "b.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "error", "message"),
+    [
+        ("inbox", "inbox/out", OptionError, "lies inside"),
+        ("inbox", ".", OptionError, "contains"),
+        ("inbox/a.png", "out", OptionError, "is a file"),
+        ("nowhere", "out", InputError, "is not there"),
+    ],
+)
+def test_a_watch_that_cannot_work_does_not_begin(
+    folder, tmp_path, tiny_model, source, destination, error, message
+):
+    write_scan(folder / "a.png")
+    route = Route(tmp_path / source, tmp_path / destination, RunOptions(model=str(tiny_model)))
+    with pytest.raises(error, match=message):
+        open_inbox(route, settle=1)
+
+
+@pytest.mark.parametrize("times", [{"settle": -1}, {"every": 0}])
+def test_times_that_cannot_work_are_refused(times):
+    with pytest.raises(OptionError, match="--settle"):
+        WatchOptions(**times)
+
+
+def test_the_command_takes_its_times_from_the_pipeline(capsys):
+    assert main(["watch", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for name, value in vars(WatchOptions()).items():
+        assert f"--{name}" in said
+        assert f"[default: {value}]" in said
+
+
+@pytest.fixture
+def watch_process(folder, tmp_path, tiny_model) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process of its own, once it watches."""
+    quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
+    command = ("watch", folder, tmp_path / "out", *quick, "--settle", "0.2", "--every", "0.1")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pagewash.flows.cli", *map(str, command)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith("pagewash: watching")
+        yield running
+        running.kill()
+
+
+@pytest.mark.timeout(300)
+def test_a_page_that_is_dropped_in_is_cleaned_and_sigterm_ends_the_watch(
+    watch_process, folder, tmp_path
+):
+    write_scan(folder / "a.png")
+    assert watch_process.stderr.readline().startswith("pagewash: 1 document cleaned")
+    assert (tmp_path / "out" / "a.png").exists()
+    watch_process.send_signal(signal.SIGTERM)
+    assert "stopping" in watch_process.communicate(timeout=60)[1]
+    assert watch_process.returncode == 0
+
+
+def test_ctrl_c_ends_a_watch_that_waits(watch_process):
+    watch_process.send_signal(signal.SIGINT)
+    assert "stopping" in watch_process.communicate(timeout=60)[1]
+    assert watch_process.returncode == 0
+
+
+def test_a_flow_that_takes_sigterm_for_itself_ends_the_watch_well(
+    folder, tmp_path, tiny_model, monkeypatch
+):
+    from prefect.exceptions import TerminationSignal
+
+    def run_flow(*arguments, **keywords):
+        raise KeyboardInterrupt from TerminationSignal(signal.SIGTERM)
+
+    monkeypatch.setattr("pagewash.flows.prefect.cleaning.run_flow", run_flow)
+    write_scan(folder / "a.png")
+    command = ["watch", str(folder), str(tmp_path / "out"), "--model", str(tiny_model), "--flow"]
+    assert main([*command, "--settle", "0", "--every", "0.1"]) == 0

@@ -1,0 +1,165 @@
+"""Weights and cards survive a round trip, and damage is reported by name."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pagewash.errors import AccessError, InputError, MissingError
+from pagewash.inference import model_files as modelfiles
+from pagewash.inference.checkpoint import (
+    ModelCard,
+    load_checkpoint,
+    save_checkpoint,
+    shipped_models,
+)
+from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+
+SMALL = AutoencoderOptions(patch=2, channels=(4, 6), layers=(1, 1), activation="silu")
+
+
+@pytest.fixture
+def network() -> Autoencoder:
+    torch.manual_seed(0)
+    network = Autoencoder(SMALL)
+    network(torch.rand(4, 1, 16, 16))  # moves the statistics of batch normalisation
+    return network.eval()
+
+
+@pytest.fixture
+def saved(tmp_path: Path, network: Autoencoder) -> Path:
+    path = tmp_path / "mine.safetensors"
+    save_checkpoint(path, network, ModelCard("mine", licence="MIT", scores={"psnr": 20.5}))
+    return path
+
+
+def test_a_network_comes_back_with_its_options_and_weights(saved, network):
+    page = torch.rand(1, 1, 16, 24)
+    loaded = load_checkpoint(saved, fold=False)
+    assert loaded.network.options == SMALL
+    assert torch.equal(loaded.network(page), network(page))
+
+
+def test_batch_normalisation_is_folded_on_loading(saved, network):
+    page = torch.rand(1, 1, 16, 24)
+    folded = load_checkpoint(saved).network
+    assert not [part for part in folded.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    assert torch.allclose(folded(page), network(page), atol=1e-5)
+
+
+def test_an_unfolded_network_can_be_trained_and_saved_again(saved):
+    loaded = load_checkpoint(saved, fold=False)
+    loaded.network.train()(torch.rand(2, 1, 16, 16)).mean().backward()
+    save_checkpoint(saved, loaded.network, loaded.card)
+
+
+def test_the_card_comes_back_as_it_was_with_options_and_hash_filled_in(saved):
+    card = load_checkpoint(str(saved)).card
+    expected = ModelCard("mine", options=SMALL, licence="MIT", scores={"psnr": 20.5})
+    assert replace(card, sha256="") == expected
+
+
+def test_the_hash_is_that_of_the_weights_file(saved):
+    loaded = load_checkpoint(saved)
+    assert loaded.sha256 == hashlib.sha256(saved.read_bytes()).hexdigest() == loaded.card.sha256
+
+
+def test_fields_of_a_newer_card_are_left_out(saved):
+    card = saved.with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"flavour": "mint"}))
+    assert load_checkpoint(saved).card.name == "mine"
+
+
+def test_a_network_that_only_a_newer_pagewash_can_build_is_reported(saved):
+    card = saved.with_suffix(".json")
+    content = json.loads(card.read_text())
+    content["options"]["wavelets"] = 3
+    card.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"mine\.json.*wavelets"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"name": "x", "options": 3}'])
+def test_a_card_that_is_none_is_reported_by_name(saved, text):
+    saved.with_suffix(".json").write_text(text)
+    with pytest.raises(InputError, match=r"mine\.json is not a model card"):
+        load_checkpoint(saved)
+
+
+def test_a_missing_card_is_reported(saved):
+    saved.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match=r"mine\.json is missing"):
+        load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("keep_hash", [True, False])
+@pytest.mark.parametrize("length", [0, 5, 600])
+def test_truncated_weights_are_reported_by_name(saved, length, keep_hash):
+    saved.write_bytes(saved.read_bytes()[:length])
+    if not keep_hash:
+        _edit_card(saved, sha256="")
+    with pytest.raises(InputError, match=r"mine\.safetensors"):
+        load_checkpoint(saved)
+
+
+def test_a_flipped_bit_in_the_weights_is_noticed(saved):
+    content = bytearray(saved.read_bytes())
+    content[-1] ^= 1
+    saved.write_bytes(content)
+    with pytest.raises(InputError, match="changed or damaged"):
+        load_checkpoint(saved)
+
+
+def test_weights_of_another_network_are_reported(saved):
+    other = Autoencoder(replace(SMALL, channels=(4, 8)))
+    save_checkpoint(saved.with_name("other.safetensors"), other, ModelCard("other"))
+    saved.write_bytes(saved.with_name("other.safetensors").read_bytes())
+    _edit_card(saved, sha256="")
+    with pytest.raises(InputError, match="does not hold the weights of the network on its card"):
+        load_checkpoint(saved)
+
+
+def test_an_unknown_model_is_reported_with_the_shipped_ones(saved, monkeypatch):
+    monkeypatch.setattr(modelfiles, "SHIPPED", saved.parent)
+    with pytest.raises(MissingError, match=r"no model 'fastest'.*\(mine\)"):
+        load_checkpoint("fastest")
+    with pytest.raises(MissingError, match="no model"):
+        load_checkpoint(saved.with_name("gone.safetensors"))
+
+
+def test_a_shipped_model_is_found_by_its_name(saved, monkeypatch):
+    monkeypatch.setattr(modelfiles, "SHIPPED", saved.parent)
+    assert shipped_models() == ["mine"]
+    assert load_checkpoint("mine").card.name == "mine"
+
+
+@pytest.mark.parametrize("name", shipped_models())
+def test_every_shipped_model_loads_and_says_who_made_what_it_learned_from(name):
+    loaded = load_checkpoint(name)
+    assert loaded.card.name == name
+    assert loaded.card.training_data
+    assert loaded.card.licence
+    assert loaded.card.sha256 == loaded.sha256
+
+
+def test_a_folded_network_is_not_saved(tmp_path, network):
+    with pytest.raises(ValueError, match="folded"):
+        save_checkpoint(tmp_path / "x.safetensors", network.fold(), ModelCard("x"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_but_the_two_files_is_left_behind(saved):
+    assert sorted(path.name for path in saved.parent.iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+def test_a_folder_that_cannot_be_written_is_reported(saved, network):
+    with pytest.raises(AccessError, match="cannot be written"):
+        save_checkpoint(saved / "below-a-file" / "x.safetensors", network, ModelCard("x"))
+
+
+def _edit_card(path: Path, **values: object) -> None:
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps(json.loads(card.read_text()) | values))

@@ -1,0 +1,78 @@
+"""A page comes out the same, however many threads OpenMP may start."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from pagewash.inference import openmp
+
+ROOT = Path(__file__).parents[2]
+
+CLEAN = """
+import cv2, hashlib, numpy as np
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+page = np.full((900, 700), 190, np.uint8)
+for row in range(60, 860, 40):
+    cv2.putText(page, "as many threads as start", (20, row), 0, 1.2, 60, 2, cv2.LINE_AA)
+cleaner = Cleaner.from_pretrained("fast", CleanOptions(device="cpu", precision="int8"))
+print(hashlib.sha256(cleaner.clean(page, dpi=300)).hexdigest())
+"""
+
+
+def cleaned_where(**variables: str) -> str:
+    """Hash of a page that a process with these variables has cleaned on integers."""
+    environment = {name: value for name, value in os.environ.items() if "OMP_" not in name}
+    child = subprocess.run(
+        [sys.executable, "-c", CLEAN],
+        cwd=ROOT,
+        env=environment | {"OMP_NUM_THREADS": "2"} | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return child.stdout
+
+
+def test_a_limit_on_threads_leaves_no_part_of_a_page_out():
+    free = cleaned_where()
+    assert cleaned_where(OMP_THREAD_LIMIT="1") == free
+    assert cleaned_where(OMP_MAX_ACTIVE_LEVELS="0") == free
+
+
+@pytest.fixture
+def threads():
+    """The number that torch asks for, put back in the end."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    openmp._certain_threads.cache_clear()
+    yield torch.get_num_threads
+    openmp._certain_threads.cache_clear()
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "left"),
+    [
+        ("OMP_THREAD_LIMIT", "3", 3),
+        ("OMP_THREAD_LIMIT", " 1 ", 1),
+        ("OMP_THREAD_LIMIT", "0", 1),
+        ("OMP_THREAD_LIMIT", "many", 4),
+        ("OMP_THREAD_LIMIT", "8", 4),
+        ("OMP_DYNAMIC", "TRUE", 1),
+        ("OMP_DYNAMIC", "false", 4),
+        ("OMP_MAX_ACTIVE_LEVELS", "0", 1),
+        ("OMP_MAX_ACTIVE_LEVELS", "1", 4),
+    ],
+)
+def test_no_more_threads_are_asked_for_than_are_sure_to_start(
+    threads, monkeypatch, variable, value, left
+):
+    for name in ("OMP_THREAD_LIMIT", "OMP_DYNAMIC", "OMP_MAX_ACTIVE_LEVELS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, value)
+    openmp.ask_for_certain_threads()
+    assert threads() == left

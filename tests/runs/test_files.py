@@ -1,0 +1,140 @@
+import errno
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pagewash.errors import AccessError
+from pagewash.files import access_errors, clear_abandoned, whole_file, whole_stream
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.bin"
+    with whole_file(path) as file:
+        file.write(b"all of it")
+        assert not path.exists()
+    assert path.read_bytes() == b"all of it"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def write_half(path, error):
+    with whole_file(path) as file:
+        file.write(b"half of")
+        raise error
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_after_an_exception_nothing_is_left_and_what_stood_there_stands(tmp_path, error):
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"before")
+    with pytest.raises(error):
+        write_half(path, error)
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_while_it_is_written_it_is_hidden(tmp_path):
+    with whole_file(tmp_path / "a.png"):
+        (name,) = (path.name for path in tmp_path.iterdir())
+    assert name.startswith(".")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pagewash.files import whole_file
+with whole_file(Path(sys.argv[1])) as file:
+    file.write(b"half of")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def left_by_a_killed_writer(path, hours):
+    """A temporary file that nothing has been written to for so long."""
+    before = set(path.parent.iterdir())
+    child = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
+    assert child.returncode == -signal.SIGKILL
+    (left,) = set(path.parent.iterdir()) - before
+    last_written = time.time() - hours * 3600
+    os.utime(left, (last_written, last_written))
+    return left
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_what_a_killed_writer_left_is_removed_after_a_day_and_nothing_else(tmp_path):
+    old = left_by_a_killed_writer(tmp_path / "a.png", hours=25)
+    recent = left_by_a_killed_writer(tmp_path / "b.png", hours=23)
+    others = [tmp_path / name for name in ("c.part", ".pagewash.part", ".pagewash-mine.part")]
+    for other in others:
+        other.touch()
+        os.utime(other, (0, 0))
+    clear_abandoned(tmp_path)
+    assert not old.exists()
+    assert set(tmp_path.iterdir()) == {recent, *others}
+
+
+def test_a_folder_that_is_not_there_has_nothing_to_remove(tmp_path):
+    clear_abandoned(tmp_path / "none")
+
+
+def test_a_name_as_long_as_names_may_be_can_be_written(tmp_path):
+    path = tmp_path / ("n" * 251 + ".png")
+    with whole_file(path) as file:
+        file.write(b"x")
+    assert path.exists()
+
+
+def test_a_file_in_the_way_of_a_folder_is_an_access_error(tmp_path):
+    (tmp_path / "a").touch()
+    with (
+        pytest.raises(AccessError, match=r"a/b\.png cannot be written"),
+        whole_file(tmp_path / "a" / "b.png"),
+    ):
+        pass
+
+
+def test_a_folder_in_the_place_of_the_file_is_an_access_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "a.png").mkdir()
+    with pytest.raises(AccessError, match=r"a\.png"), whole_file(tmp_path / "a.png"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def fail(error):
+    with access_errors("a.png", "written"):
+        raise error
+
+
+def test_a_full_disk_is_named_with_its_way_out():
+    with pytest.raises(AccessError, match=r"a\.png cannot be written.*Free some space"):
+        fail(OSError(errno.ENOSPC, "No space left on device"))
+
+
+def test_an_error_without_a_number_is_not_the_systems():
+    with pytest.raises(OSError, match="broken data stream") as caught:
+        fail(OSError("broken data stream"))
+    assert not isinstance(caught.value, AccessError)
+
+
+def write_half_to(stream):
+    with whole_stream(stream, "standard output") as file:
+        file.write(b"half of")
+        raise RuntimeError
+
+
+def test_a_stream_gets_everything_at_the_end_or_nothing():
+    stream = io.BytesIO()
+    with whole_stream(stream, "standard output") as file:
+        file.write(b"all of it")
+        assert stream.getvalue() == b""
+    assert stream.getvalue() == b"all of it"
+    with pytest.raises(RuntimeError):
+        write_half_to(stream)
+    assert stream.getvalue() == b"all of it"
