@@ -2,36 +2,42 @@
 
 pikepdf keeps every new stream in memory until the PDF is written. So the PDF is written with a
 few bytes in place of each; then qpdf fills them in from files, a piece at a time.
+
+A placeholder is known by its object number, which a list in the trailer keeps while objects are
+renumbered. Nothing that the document holds names a file.
 """
 
 import json
 import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import pikepdf
 from pikepdf import Name
 
-from pagewash.documents.pdf_layout import image_slots
 from pagewash.documents.pdf_writing import EncodedImage
 from pagewash.errors import AccessError
 from pagewash.pages import Page
 
-_MARK = b"pagewash "
-_LONGEST = 40  # bytes of a placeholder
+_LIST = (
+    "/PagewashPlaceholders"  # in the trailer, between the two writings; ours, whatever was there
+)
+_NOT_EMPTY = b"pagewash"  # the library takes the filters off an empty stream
 _JSON_VERSION = 2
+_OF_THE_TABLE = {"/Type", "/Length", "/Filter", "/DecodeParms", "/W", "/Index"}
+"""Entries of a trailer that describe its own stream, which is written anew."""
 
 
-def make_placeholder(pdf: pikepdf.Pdf, image: EncodedImage, page: Page, name: str) -> Any:
+def make_placeholder(pdf: pikepdf.Pdf, image: EncodedImage, page: Page) -> Any:
     """An image object of that PDF that has everything but its data.
 
     Args:
         pdf: where it will stand.
         image: how its data is encoded.
         page: its size and channels.
-        name: of the file with its data.
     """
-    placeholder: Any = pdf.make_stream(_MARK + name.encode())
+    placeholder: Any = pdf.make_stream(_NOT_EMPTY)
     placeholder.Type, placeholder.Subtype = Name.XObject, Name.Image
     placeholder.Height, placeholder.Width = page.pixels.shape[:2]
     placeholder.ColorSpace = Name.DeviceGray if page.channels == 1 else Name.DeviceRGB
@@ -42,12 +48,15 @@ def make_placeholder(pdf: pikepdf.Pdf, image: EncodedImage, page: Page, name: st
     return placeholder
 
 
-def fill_placeholders(pdf: pikepdf.Pdf, folder: Path) -> Path:
+def fill_placeholders(
+    pdf: pikepdf.Pdf, placeholders: Sequence[tuple[Any, Path]], folder: Path
+) -> Path:
     """Write a PDF with the data of its placeholders.
 
     Args:
-        pdf: has placeholders among the images of its pages.
-        folder: holds their data, and takes the PDF.
+        pdf: has the placeholders among its objects; those that nothing in it names are left out.
+        placeholders: each with the file of its data.
+        folder: takes the PDF.
 
     Returns:
         The whole PDF, in that folder.
@@ -56,8 +65,9 @@ def fill_placeholders(pdf: pikepdf.Pdf, folder: Path) -> Path:
         AccessError: qpdf cannot write it.
     """
     bare, update, whole = (folder / name for name in ("bare.pdf", "update.json", "whole.pdf"))
+    pdf.trailer[_LIST] = pikepdf.Array([placeholder for placeholder, _ in placeholders])
     pdf.save(bare, stream_decode_level=pikepdf.StreamDecodeLevel.none)
-    update.write_text(json.dumps(_update(bare, folder)))
+    update.write_text(json.dumps(_update(bare, [data for _, data in placeholders])))
     job = pikepdf.Job(
         ["pagewash", str(bare), str(whole), f"--update-from-json={update}", "--decode-level=none"]
     )
@@ -84,22 +94,23 @@ def _access_error(folder: Path, reason: str) -> AccessError:
     )
 
 
-def _update(bare: Path, folder: Path) -> dict[str, Any]:
+def _update(bare: Path, data: Sequence[Path]) -> dict[str, Any]:
     """What qpdf has to put where, in its own words.
 
     Source: qpdf's manual, QPDF JSON.
+
+    Args:
+        bare: the PDF with its list of placeholders, which goes.
+        data: the file for each of them.
     """
-    streams = {}
     with pikepdf.open(bare) as pdf:
-        for page in pdf.pages:
-            for named, slot in image_slots(page):
-                image = named[slot]
-                data = image.read_raw_bytes() if int(image.Length) < _LONGEST else b""
-                if data.startswith(_MARK):
-                    number, generation = image.objgen
-                    datafile = folder / data.removeprefix(_MARK).decode()
-                    key = f"obj:{number} {generation} R"
-                    streams[key] = {"stream": {"datafile": str(datafile), "dict": _entries(image)}}
+        trailer = _entries(pdf.trailer, {_LIST, *_OF_THE_TABLE})
+        objects: dict[str, Any] = {"trailer": {"value": trailer}}
+        for placeholder, file in zip(pdf.trailer[_LIST].as_list(), data, strict=True):
+            number, generation = placeholder.objgen
+            entries = _entries(placeholder.stream_dict, {"/Length"})
+            stream = {"datafile": str(file), "dict": entries}
+            objects[f"obj:{number} {generation} R"] = {"stream": stream}
         about = {
             "jsonversion": _JSON_VERSION,
             "pdfversion": pdf.pdf_version,
@@ -107,9 +118,9 @@ def _update(bare: Path, folder: Path) -> dict[str, Any]:
             "calledgetallpages": False,
             "maxobjectid": len(pdf.objects),
         }
-    return {"qpdf": [about, streams]}
+    return {"qpdf": [about, objects]}
 
 
-def _entries(image: Any) -> dict[str, Any]:
-    entries = json.loads(image.stream_dict.to_json(schema_version=_JSON_VERSION))
-    return {key: value for key, value in entries.items() if key != "/Length"}
+def _entries(dictionary: Any, without: Collection[str]) -> dict[str, Any]:
+    entries = json.loads(dictionary.to_json(schema_version=_JSON_VERSION))
+    return {key: value for key, value in entries.items() if key not in without}

@@ -46,6 +46,7 @@ class ReplacingSink:
         self._pdf = document.reopen()
         self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
         self._cleaned: dict[tuple[int, int], pikepdf.Stream] = {}  # by the original's number
+        self._placeholders: list[tuple[pikepdf.Stream, Path]] = []  # each with its data
         self._kept: set[int] = set()
 
     def add(self, page: Page | UntouchedPage) -> None:
@@ -55,11 +56,12 @@ class ReplacingSink:
             layout = read_layout(self._pdf.pages[page.index])
             original = layout.images[page.part].image
             encoded = encode_for_pdf(page, self._lossless)
-            data = Path(self._folder.name, str(len(self._cleaned)))
+            data = Path(self._folder.name, str(len(self._placeholders)))
             data.write_bytes(encoded.data)
-            placeholder = make_placeholder(self._pdf, encoded, page, data.name)
+            placeholder = make_placeholder(self._pdf, encoded, page)
             pdf_images.take_over(placeholder, original)
             self._cleaned[original.objgen] = placeholder
+            self._placeholders.append((placeholder, data))
 
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
@@ -67,7 +69,7 @@ class ReplacingSink:
         for page in self._pdf.pages:
             for named, name in image_slots(page):
                 named[name] = self._cleaned.get(named[name].objgen, named[name])
-        whole = fill_placeholders(self._pdf, Path(self._folder.name))
+        whole = fill_placeholders(self._pdf, self._placeholders, Path(self._folder.name))
         with whole.open("rb") as file:
             shutil.copyfileobj(file, self._file)
 

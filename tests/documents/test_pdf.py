@@ -4,6 +4,7 @@ pdfium, qpdf and Pillow are the judges of what was written.
 """
 
 import io
+import os
 import shutil
 import subprocess
 import tempfile
@@ -347,6 +348,41 @@ def test_everything_but_the_image_stays():
     assert document[0].get_textpage().get_text_range() == "hidden words"
     document.close()
     assert render(cleaned)[0, 0].tolist() == [255, 255, 255]  # the paper is white now
+
+
+@pytest.mark.parametrize("streams", ["preserve", "disable", "generate"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_no_stream_of_a_document_names_a_file(listed, streams):
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(SECRET)
+        file.flush()
+        check_that_no_stream_names(Path(file.name), listed, streams)
+
+
+SECRET = b"what only the user may read"
+
+
+def check_that_no_stream_names(secret: Path, listed: bool, streams: str):
+    texts = [b"pagewash " + os.fsencode(secret), b"pagewash 0", b"pagewash ../../etc/passwd"]
+    pdf = pikepdf.new()
+    image = put_grey(pdf, soiled())
+    entries = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 8, "Filter": Name.JPXDecode}
+    hostile = {
+        f"/H{number}": put(pdf, text, len(text), 1, **entries, F=str(secret))
+        for number, text in enumerate(texts)
+    }
+    add_page(pdf, FULL_PAGE, **{"/Im": image}, **hostile)
+    if listed:  # as our own list of placeholders, should its name be known
+        pdf.trailer["/PagewashPlaceholders"] = Array(list(hostile.values()))
+    mode = pikepdf.ObjectStreamMode[streams]
+    cleaned = copy(save(pdf, compress_streams=False, object_stream_mode=mode), lambda _: strokes())
+    assert SECRET not in cleaned.getvalue()
+    with pikepdf.open(cleaned) as result:
+        images = result.pages[0].Resources.XObject
+        assert [images[name].read_raw_bytes() for name in hostile] == texts
+        assert "/PagewashPlaceholders" not in result.trailer
+    (page,) = read(cleaned)
+    assert np.array_equal(page.pixels, strokes())
 
 
 def test_one_bit_is_put_back_as_g4():
