@@ -111,7 +111,7 @@ class Page:
 
 @dataclass(frozen=True)
 class UntouchedPage:
-    """A page that holds nothing to clean, as a vector page of a PDF; it is passed through."""
+    """A page that passes through: it holds nothing to clean, or something that cannot be read."""
 
     index: int
     """Page within its document, from 0."""
@@ -121,6 +121,9 @@ class UntouchedPage:
 
     source: Path | None = None
     """File that it came from; None for standard input."""
+
+    damaged: bool = False
+    """Whether something on it is broken, so that it could not be cleaned."""
 
 
 def fitting_profile(icc: bytes | None, channels: int) -> bytes | None:

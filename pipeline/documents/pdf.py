@@ -5,10 +5,11 @@ put back is told in `pdf_images` and `pdf_replacing`.
 """
 
 import io
+import logging
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import pikepdf
 from pikepdf import Name
@@ -16,9 +17,12 @@ from pikepdf import Name
 from pagewash.documents import pdf_images
 from pagewash.documents.containers import Container
 from pagewash.documents.pdf_layout import Layout, Placement, read_layout
+from pagewash.documents.pdf_objects import dictionary, number
 from pagewash.documents.reading import check_size, reading_errors
-from pagewash.errors import EncryptedError, UnreadableError
+from pagewash.errors import EncryptedError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage, fitting_profile
+
+log = logging.getLogger(__name__)
 
 
 class PdfDocument:
@@ -81,20 +85,31 @@ class PdfDocument:
         with self._understood():
             for index, page in enumerate(self._pdf.pages):
                 if wanted is None or index in wanted:
-                    sizes |= {item.image.objgen: item.size for item in read_layout(page).images}
+                    with suppress(UnreadableError), _page_errors(self._name, index):
+                        images = read_layout(page).images
+                        sizes |= {item.image.objgen: item.size for item in images}
         return sum(width * height for width, height in sizes.values()) / 1e6
 
     def _page(self, index: int, done: dict[tuple[int, int], int]) -> Iterator[Page | UntouchedPage]:
-        with self._understood():
-            layout = read_layout(self._pdf.pages[index])
-        reason = _reason_without_images(layout)
+        """The images of a page; the page itself, untouched, if it has none that can be cleaned."""
+        try:
+            with _page_errors(self._name, index):
+                layout = read_layout(self._pdf.pages[index])
+        except UnreadableError:
+            yield UntouchedPage(index, "its content is damaged", self.source, damaged=True)
+            return
+        reason, damaged = _reason_without_images(layout), layout.fault is not None
         given = False
         for part, placement in enumerate(layout.images):
             before = done.get(placement.image.objgen)
             if before is not None:
                 reason = f"its image is that of page {before + 1}, and was cleaned there"
                 continue
-            page = self._image(placement, index, part)
+            try:
+                page = self._image(placement, index, part)
+            except UnreadableError:
+                reason, damaged = "one of its images cannot be decoded", True
+                continue
             if isinstance(page, Page):
                 done[placement.image.objgen] = index
                 given = True
@@ -102,12 +117,17 @@ class PdfDocument:
             else:
                 reason = page
         if not given:
-            yield UntouchedPage(index, reason, self.source)
+            yield UntouchedPage(index, reason, self.source, damaged)
 
     def _image(self, placement: Placement, index: int, part: int) -> Page | str:
-        """The image as a page, or why it is left alone."""
+        """The image as a page, or why it is left alone.
+
+        Raises:
+            UnreadableError: it cannot be decoded.
+            TooLargeError: it has more pixels than the limit.
+        """
         image = placement.image
-        with self._understood():
+        with _page_errors(self._name, index):
             reason = pdf_images.reason_to_leave(image)
             if reason is not None:
                 return reason
@@ -150,17 +170,36 @@ class PdfDocument:
         self.close()
 
 
+@contextmanager
+def _page_errors(name: str, index: int) -> Iterator[None]:
+    """Whatever goes wrong with one page, as an `UnreadableError`, and its cause in the log.
+
+    A PDF library raises of every kind when an object is not what it should be.
+    """
+    try:
+        yield
+    except (TooLargeError, MemoryError):
+        raise
+    except Exception as error:
+        log.debug("%s, page %d", name, index + 1, exc_info=True)
+        raise UnreadableError(f"{name}, page {index + 1}: {error}") from error
+
+
 def _reason_without_images(layout: Layout) -> str:
+    if layout.fault:
+        return layout.fault
     if layout.placements:
         return "its images are too small to be a page"
-    if layout.inline_images:
+    if layout.patterns:
+        return "its image is painted as a pattern"
+    if layout.inline_share:
         return "its images stand inline in its content"
     return "it has no page image"
 
 
 def _notes(pdf: pikepdf.Pdf, name: str) -> Iterator[str]:
-    form: Any = pdf.Root.get(Name.AcroForm, pikepdf.Dictionary())
-    if int(form.get(Name.SigFlags, 0)) & 1:
+    form = dictionary(pdf.Root, Name.AcroForm)
+    if int(number(form.get(Name.SigFlags))) & 1:
         yield f"{name} is signed; the signature does not hold for the cleaned copy"
     if pdf.is_encrypted:
         yield f"{name} restricts its use; the cleaned copy is not encrypted"

@@ -13,6 +13,7 @@ from PIL import JpegImagePlugin
 
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.images import jpeg_quality
+from pagewash.documents.pdf_objects import number, stream
 from pagewash.documents.pdfium import decode_only_image
 from pagewash.pages import Pixels, Stored
 
@@ -53,9 +54,10 @@ def reason_to_leave(image: Any) -> str | None:
     """Why the samples of an image must not change, as a clause; None if they may."""
     if isinstance(image.get(Name.Mask), pikepdf.Array):
         return "its image is transparent in certain colours"
-    if int(image.get(Name.SMaskInData, 0)):
+    if number(image.get(Name.SMaskInData)):
         return "its image holds its own transparency"
-    if Name.Matte in image.get(Name.SMask, {}):
+    mask = stream(image, Name.SMask)
+    if mask is not None and Name.Matte in mask:
         return "its image is blended with its transparency"
     return None
 

@@ -1,23 +1,28 @@
-"""What stands where on a page of a PDF: its images, and whether anything else is drawn.
+"""What stands where on a page of a PDF: its images, and what else is drawn.
 
-Reads content streams as far as that needs; decodes no image.
+Reads content streams as far as that needs, and as viewers do: what makes no sense in them is passed
+over, and what comes after it counts. Decodes no image.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pikepdf
 from pikepdf import Matrix, Name
 
+from pagewash.documents.decoding import quiet
+from pagewash.documents.pdf_objects import dictionary, inherited, last_name, number, stream
+from pagewash.documents.pdf_objects import matrix as to_matrix
+
 _SMALLEST_SIDE = 100  # px; less is a logo, an icon, or a strip too thin to clean alone
 _SMALLEST_SHARE = 0.05  # of the page's area
 _WHOLE_SHARE = 0.9  # from here on an image is the page
-_DEEPEST = 64  # branches in a tree of pages; one that goes deeper goes in circles
 _PAINT = {"f", "F", "f*", "B", "B*", "b", "b*", "S", "s", "sh"}
 _TEXT = {"Tj", "TJ", "'", '"'}
-_INVISIBLE = 3  # text rendering mode, in which OCR programs write
-_OPERATORS = " ".join(["q", "Q", "cm", "Do", "Tr", "BI", "ID", "EI", *_PAINT, *_TEXT])
+_UNSEEN = {3, 7}  # text rendering modes: invisible, in which OCR programs write, and clipping
+_COLOURS = {"scn", "SCN"}
+_OPERATORS = " ".join(["q", "Q", "cm", "Do", "Tr", "BI", "ID", "EI", *_PAINT, *_TEXT, *_COLOURS])
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,23 @@ class Layout:
     placements: list[Placement]
     """In the order of drawing."""
 
-    inline_images: bool
-    """Whether it has images that stand in its content, and not beside it."""
+    inline_share: float
+    """Of the page's area, 0 to 1, that images in its content cover, and not beside it."""
 
-    other_marks: bool
-    """Whether it draws lines, areas, visible text or annotations."""
+    patterns: bool
+    """Whether it paints with a pattern that holds an image."""
+
+    marks: int
+    """Characters, lines and areas that are seen: not those that a whole image covers."""
+
+    annotated: bool
+    """Whether annotations are drawn on it; links are not."""
 
     rotation: int
     """By which the page is turned to be seen: 0, 90, 180 or 270 degrees, clockwise."""
+
+    fault: str | None = None
+    """What is broken about its images, as a clause."""
 
     @property
     def images(self) -> list[Placement]:
@@ -89,36 +103,42 @@ class Layout:
     @property
     def whole_image(self) -> Placement | None:
         """The one upright image that is all there is to see on the page, or None."""
-        if len(self.placements) != 1 or self.inline_images or self.other_marks or self.rotation:
+        others = self.inline_share or self.patterns or self.marks or self.annotated
+        if len(self.placements) != 1 or others or self.rotation:
             return None
         (only,) = self.placements
         return only if only.share >= _WHOLE_SHARE and only.is_upright else None
 
 
 def read_layout(page: pikepdf.Page) -> Layout:
-    """Follow a page's content, and that of the forms that it draws."""
+    """Follow a page's content, and that of the forms that it draws.
+
+    Raises:
+        PdfError: its content is no content.
+    """
     box = [float(edge) for edge in page.cropbox.as_list()]
-    unit = float(page.obj.get(Name.UserUnit, 1))
-    placements, inline, marks = [], False, _has_annotations(page)
-    for seen in _walk(page.obj, _inherited(page, Name.Resources), Matrix(), frozenset()):
-        if isinstance(seen, tuple):
-            image, matrix = seen
-            placements.append(Placement(image, matrix, _share(matrix, box), unit))
-        elif seen == "inline":
-            inline = True
-        else:
-            marks = True
-    rotation = int(_inherited(page, Name.Rotate) or 0) % 360
-    return Layout(placements, inline, marks, rotation)
+    walker = _Walker(box, number(page.obj.get(Name.UserUnit), 1.0))
+    resources = inherited(page, Name.Resources)
+    walker.walk(page.obj, resources, Matrix(), frozenset())
+    rotation = round(number(inherited(page, Name.Rotate)) / 90) * 90 % 360
+    return Layout(
+        walker.placements,
+        min(walker.inline_share, 1.0),
+        walker.patterns,
+        walker.marks,
+        _has_annotations(page),
+        rotation,
+        walker.fault,
+    )
 
 
 def image_slots(page: pikepdf.Page) -> Iterator[tuple[pikepdf.Dictionary, str]]:
     """Each place in the resources of a page and its forms that names an image."""
-    yield from _slots(_inherited(page, Name.Resources), set())
+    yield from _slots(inherited(page, Name.Resources), set())
 
 
 def _slots(resources: Any, seen: set[tuple[int, int]]) -> Iterator[tuple[Any, str]]:
-    named = resources.get(Name.XObject, {})
+    named = dictionary(resources, Name.XObject)
     for name in list(named.keys()):
         drawn = named[name]
         if not isinstance(drawn, pikepdf.Stream):
@@ -127,64 +147,110 @@ def _slots(resources: Any, seen: set[tuple[int, int]]) -> Iterator[tuple[Any, st
             yield named, name
         elif drawn.objgen not in seen:
             seen.add(drawn.objgen)
-            yield from _slots(drawn.get(Name.Resources, {}), seen)
+            yield from _slots(drawn.get(Name.Resources), seen)
 
 
-def _walk(
-    content: Any, resources: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
-) -> Iterator[Any]:
-    """Yield (image, matrix) for images, "inline" for inline ones, "mark" for other marks.
+@dataclass
+class _Walker:
+    """What has been seen on the way through a page's content."""
 
-    Args:
-        content: a page or a form.
-        resources: where its names are looked up.
-        matrix: from its own space to the page's.
-        inside: the forms that it is drawn by, lest it draws one of them again, endlessly.
-    """
-    saved: list[tuple[Matrix, int]] = []
-    text_mode = 0
-    for instruction in pikepdf.parse_content_stream(content, _OPERATORS):
-        operator, operands = str(instruction.operator), instruction.operands
-        if operator == "q":
-            saved.append((matrix, text_mode))
-        elif operator == "Q" and saved:
-            matrix, text_mode = saved.pop()
-        elif operator == "cm":
-            matrix = Matrix(*map(float, operands)) @ matrix
-        elif operator == "Tr":
-            text_mode = int(operands[0])
-        elif operator == "Do":
-            yield from _draw(resources, str(operands[0]), matrix, inside)
-        elif operator == "INLINE IMAGE":
-            yield "inline"
-        elif operator in _PAINT or (operator in _TEXT and text_mode != _INVISIBLE):
-            yield "mark"
+    box: list[float]
+    unit: float
+    placements: list[Placement] = field(default_factory=list)
+    inline_share: float = 0.0
+    patterns: bool = False
+    marks: int = 0
+    fault: str | None = None
+
+    def walk(
+        self, content: Any, resources: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
+    ) -> None:
+        """Follow one content stream.
+
+        Args:
+            content: a page or a form.
+            resources: where its names are looked up.
+            matrix: from its own space to the page's.
+            inside: the forms that it is drawn by, lest it draws one of them again, endlessly.
+        """
+        saved: list[tuple[Matrix, int]] = []
+        text_mode = 0
+        with quiet():
+            instructions = pikepdf.parse_content_stream(content, _OPERATORS)
+        for instruction in instructions:
+            operator, operands = str(instruction.operator), instruction.operands
+            if operator == "q":
+                saved.append((matrix, text_mode))
+            elif operator == "Q" and saved:
+                matrix, text_mode = saved.pop()
+            elif operator == "cm":
+                matrix = to_matrix(operands) @ matrix
+            elif operator == "Tr":
+                text_mode = int(number(next(iter(operands), None), text_mode))
+            elif operator == "Do":
+                self._draw(resources, operands, matrix, inside)
+            elif operator == "INLINE IMAGE":
+                self.inline_share += _share(matrix, self.box)
+            elif operator in _COLOURS:
+                self.patterns |= _paints_image(resources, operands)
+            elif operator in _PAINT:
+                self.marks += 1
+            elif operator in _TEXT and text_mode not in _UNSEEN:
+                self.marks += _characters(operands)
+
+    def _draw(
+        self, resources: Any, operands: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
+    ) -> None:
+        name = last_name(operands)
+        drawn = stream(dictionary(resources, Name.XObject), name) if name else None
+        if drawn is None or drawn.objgen in inside:
+            return
+        if drawn.get(Name.Subtype) == Name.Image:
+            self._place(drawn, matrix)
+        elif drawn.get(Name.Subtype) == Name.Form:
+            inner = to_matrix(drawn.get(Name.Matrix)) @ matrix
+            form_resources = drawn.get(Name.Resources, resources)
+            self.walk(drawn, form_resources, inner, inside | {drawn.objgen})
+
+    def _place(self, image: pikepdf.Stream, matrix: Matrix) -> None:
+        if min(number(image.get(Name.Width)), number(image.get(Name.Height))) < 1:
+            self.fault = "one of its images does not state its size"
+            return
+        placement = Placement(image, matrix, _share(matrix, self.box), self.unit)
+        self.placements.append(placement)
+        if placement.share >= _WHOLE_SHARE and is_opaque(image):
+            self.marks = 0  # it hides them: some OCR programs write below their scan
 
 
-def _draw(
-    resources: Any, name: str, matrix: Matrix, inside: frozenset[tuple[int, int]]
-) -> Iterator[Any]:
-    drawn = resources.get(Name.XObject, {}).get(name)
-    if not isinstance(drawn, pikepdf.Stream) or drawn.objgen in inside:
-        return
-    if drawn.get(Name.Subtype) == Name.Image:
-        yield drawn, matrix
-    elif drawn.get(Name.Subtype) == Name.Form:
-        inner = Matrix(*map(float, drawn.get(Name.Matrix, [1, 0, 0, 1, 0, 0]))) @ matrix
-        form_resources = drawn.get(Name.Resources, resources)
-        yield from _walk(drawn, form_resources, inner, inside | {drawn.objgen})
+def is_opaque(image: Any) -> bool:
+    """Whether an image hides all that was drawn where it stands."""
+    masked = isinstance(image.get(Name.Mask), pikepdf.Stream | pikepdf.Array)
+    soft = stream(image, Name.SMask) is not None or number(image.get(Name.SMaskInData))
+    return not (masked or soft or image.get(Name.ImageMask) is True)
 
 
-def _inherited(page: pikepdf.Page, key: Name) -> Any:
-    """What a page has itself, or from a branch that it hangs on; an empty dictionary if neither."""
-    node: Any = page.obj
-    for _ in range(_DEEPEST):
-        if key in node:
-            return node[key]
-        if Name.Parent not in node:
-            break
-        node = node.Parent
-    return pikepdf.Dictionary()
+def _paints_image(resources: Any, operands: Any) -> bool:
+    """Whether a colour is a tiling pattern with a large image."""
+    name = last_name(operands)
+    pattern = stream(dictionary(resources, Name.Pattern), name) if name else None
+    if pattern is None:
+        return False
+    sizes = [
+        min(number(named[slot].get(Name.Width)), number(named[slot].get(Name.Height)))
+        for named, slot in _slots(pattern.get(Name.Resources), set())
+    ]
+    return max(sizes, default=0) >= _SMALLEST_SIDE
+
+
+def _characters(operands: Any) -> int:
+    """Bytes that an operator shows, which is characters in most fonts."""
+    count = 0
+    for operand in operands:
+        if isinstance(operand, pikepdf.Array):
+            count += _characters(operand)
+        elif isinstance(operand, pikepdf.String):
+            count += len(bytes(operand))
+    return count
 
 
 def _share(matrix: Matrix, box: list[float]) -> float:
@@ -201,5 +267,10 @@ def _share(matrix: Matrix, box: list[float]) -> float:
 
 def _has_annotations(page: pikepdf.Page) -> bool:
     """Whether annotations are drawn on it; links are not."""
-    annotations: Any = page.obj.get(Name.Annots, [])
-    return any(Name.AP in annotation for annotation in annotations)
+    annotations: Any = page.obj.get(Name.Annots)
+    if not isinstance(annotations, pikepdf.Array):
+        return False
+    return any(
+        isinstance(annotation, pikepdf.Dictionary) and Name.AP in annotation
+        for annotation in annotations
+    )

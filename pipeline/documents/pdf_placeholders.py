@@ -25,6 +25,7 @@ _LIST = (
 )
 _NOT_EMPTY = b"pagewash"  # the library takes the filters off an empty stream
 _JSON_VERSION = 2
+_WITH_WARNINGS = 3  # qpdf's exit code of a PDF that it repaired, as bookmarks that lead in circles
 _OF_THE_TABLE = {"/Type", "/Length", "/Filter", "/DecodeParms", "/W", "/Index"}
 """Entries of a trailer that describe its own stream, which is written anew."""
 
@@ -75,7 +76,7 @@ def fill_placeholders(
         job.run()
     except (RuntimeError, pikepdf.PdfError) as error:
         raise _access_error(folder, str(error)) from error
-    if job.exit_code or not _ends(whole):
+    if job.exit_code not in (0, _WITH_WARNINGS) or not _ends(whole):
         raise _access_error(folder, f"qpdf ended with code {job.exit_code}")
     return whole
 

@@ -6,6 +6,7 @@ What a PDF holds besides its page images passes through: text, bookmarks, links,
 import math
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ from pikepdf import Name
 from pagewash.documents import pdf_images
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.pdf import PdfDocument
-from pagewash.documents.pdf_layout import image_slots, read_layout
+from pagewash.documents.pdf_layout import Layout, Placement, image_slots, read_layout
 from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
 from pagewash.documents.pdf_writing import encode_for_pdf
 from pagewash.documents.pdfium import render_page
@@ -141,18 +142,31 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
         index: of that page, from 0.
         limits: a rendered page is made coarser until it keeps them.
     """
-    layout = read_layout(page)
+    layout = _layout(page)
     whole = layout.whole_image
     if whole is not None and _is_plain(whole.image):
-        pixels = pdf_images.decode(whole.image)
-        page_image = Page(pixels, whole.dpi, pdf_images.profile(whole.image), index=index)
-        mode = pdf_images.mode(whole.image, pixels)
-        return replace(page_image.replace_pixels(pixels), mode=mode)
+        with suppress(Exception):  # a viewer may make more of it than we
+            return _own_image(whole, index)
     known = [max(placement.dpi) for placement in layout.images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
     pixels = grey_if_grey(render_page(path, index, dpi))
     one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in layout.images)
     return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
+
+
+def _own_image(whole: Placement, index: int) -> Page:
+    """The image that is all of a page, as it is stored."""
+    pixels = pdf_images.decode(whole.image)
+    page = Page(pixels, whole.dpi, pdf_images.profile(whole.image), index=index)
+    return replace(page.replace_pixels(pixels), mode=pdf_images.mode(whole.image, pixels))
+
+
+def _layout(page: pikepdf.Page) -> Layout:
+    """What stands on a page; on one whose content is damaged, something that must be rendered."""
+    try:
+        return read_layout(page)
+    except Exception:  # as for every page that passes through
+        return Layout([], 0.0, patterns=False, marks=1, annotated=False, rotation=0)
 
 
 def _is_plain(image: Any) -> bool:

@@ -114,9 +114,10 @@ def _row(hand: InHand, run: Run, item: PageOut | PagePassed) -> PageRecord:
     """A row about a page that goes into the output, measured."""
     base = _document_row(hand, run)
     if isinstance(item, PagePassed):
-        return dataclasses.replace(
-            base, page=item.page.index + 1, status="skipped", message=item.page.reason
-        )
+        page = item.page.index + 1
+        if item.page.damaged:
+            log.warning("%s, page %d, stays as it is: %s", hand.job.source, page, item.page.reason)
+        return dataclasses.replace(base, page=page, status="skipped", message=item.page.reason)
     cleaned = item.cleaned
     before = cleaned.before
     start = time.perf_counter()

@@ -1,0 +1,158 @@
+"""PDFs with objects that are not what they should be: they cost themselves alone."""
+
+import io
+
+import numpy as np
+import pikepdf
+import pytest
+from pdfs import (
+    FULL_PAGE,
+    add_page,
+    copy,
+    put,
+    put_grey,
+    read,
+    render,
+    save,
+    soiled,
+    strokes,
+)
+from pikepdf import Dictionary, Name
+
+from pagewash.pages import Page, UntouchedPage
+
+GREY = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 8}
+
+
+def parsed(text: str) -> pikepdf.Object:
+    return pikepdf.Object.parse(text.encode())
+
+
+def three_pages() -> pikepdf.Pdf:
+    pdf = pikepdf.new()
+    for seed in range(3):
+        add_page(pdf, FULL_PAGE, Im=put_grey(pdf, soiled(seed=seed)))
+    return pdf
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("/Annots", "[null]"),
+        ("/Annots", "[3 (x)]"),
+        ("/Annots", "<<>>"),
+        ("/Rotate", "/Left"),
+        ("/UserUnit", "(two)"),
+    ],
+)
+def test_an_odd_entry_of_a_page_is_passed_over(key, value):
+    pdf = three_pages()
+    pdf.pages[1].obj[key] = parsed(value)
+    pages = read(copy(save(pdf), lambda _: strokes(), flawless=False))
+    assert all(np.array_equal(page.pixels, strokes()) for page in pages)
+
+
+@pytest.mark.parametrize(
+    "content", [b"0 cm", b"/x Tr", b"Tr", b" Do", b"3 Do", b"/Gone Do", b"Q Q", b"/P scn", b"(open"]
+)
+def test_an_odd_operator_is_passed_over(content):
+    pdf = three_pages()
+    pdf.pages[1].Contents = pdf.make_stream(FULL_PAGE + b" " + content)
+    pages = read(copy(save(pdf), lambda _: strokes(), flawless=False))
+    assert all(np.array_equal(page.pixels, strokes()) for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("/SMask", "/None"), ("/Mask", "/None"), ("/SMaskInData", "/No")]
+)
+def test_an_odd_entry_of_an_image_is_passed_over(key, value):
+    pdf = three_pages()
+    pdf.pages[1].obj.Resources.XObject.Im[key] = parsed(value)
+    pages = read(copy(save(pdf), lambda _: strokes(), flawless=False))
+    assert all(np.array_equal(page.pixels, strokes()) for page in pages)
+
+
+def broken_content(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[1].Contents = pdf.make_stream(b"BT [(a) Tj (b)] TJ ET " + FULL_PAGE)
+
+
+def no_width(pdf: pikepdf.Pdf) -> None:
+    del pdf.pages[1].obj.Resources.XObject.Im.Width
+
+
+def no_jpeg(pdf: pikepdf.Pdf) -> None:
+    image = put(pdf, b"no jpeg", 200, 300, Filter=Name.DCTDecode, **GREY)
+    pdf.pages[1].obj.Resources.XObject.Im = image
+
+
+def no_colours(pdf: pikepdf.Pdf) -> None:
+    pdf.pages[1].obj.Resources.XObject.Im.ColorSpace = parsed("[/ICCBased null]")
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (broken_content, "its content is damaged"),
+        (no_width, "one of its images does not state its size"),
+        (no_jpeg, "one of its images cannot be decoded"),
+        (no_colours, "one of its images cannot be decoded"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["keep", "tiff"])
+def test_a_page_that_cannot_be_read_stays_and_the_others_are_cleaned(damage, reason, kind):
+    pdf = three_pages()
+    damage(pdf)
+    odd = save(pdf)
+    second = read(odd)[1]
+    assert isinstance(second, UntouchedPage)
+    assert second.damaged
+    assert second.reason == reason
+    cleaned = copy(odd, lambda _: strokes(), kind=kind, flawless=False)
+    pages = read(cleaned)
+    assert np.array_equal(pages[0].pixels, strokes())
+    assert np.array_equal(pages[2].pixels, strokes())
+    if kind == "keep":
+        assert np.array_equal(render(cleaned, 1), render(odd, 1))
+
+
+def test_an_image_that_cannot_be_decoded_leaves_the_others_on_its_page_to_be_cleaned():
+    pdf = pikepdf.new()
+    halves = b"q 144 0 0 108 0 %d cm /Im%d Do Q "
+    add_page(
+        pdf,
+        halves % (108, 0) + halves % (0, 1),
+        Im0=put(pdf, b"no jpeg", 200, 150, Filter=Name.DCTDecode, **GREY),
+        Im1=put_grey(pdf, soiled((150, 200))),
+    )
+    (page,) = read(save(pdf))
+    assert isinstance(page, Page)
+    (page,) = read(copy(save(pdf), lambda _: strokes((150, 200)), flawless=False))
+    assert np.array_equal(page.pixels, strokes((150, 200)))
+
+
+# --- PDFs that are repaired ---------------------------------------------------------------------
+
+
+def without_size(data: bytes) -> bytes:
+    return data.replace(b"/Size ", b"/Sise ")
+
+
+def with_cyclic_outlines(data: bytes) -> bytes:
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        one = pdf.make_indirect(Dictionary(Title="One"))
+        two = pdf.make_indirect(Dictionary(Title="Two", Prev=one))
+        one.Next, two.Next = two, one
+        pdf.Root.Outlines = pdf.make_indirect(Dictionary(First=one, Last=two, Count=2))
+        return save(pdf).getvalue()
+
+
+def without_table(data: bytes) -> bytes:
+    return data[: data.rindex(b"startxref")]
+
+
+@pytest.mark.parametrize("damage", [without_size, with_cyclic_outlines, without_table])
+def test_a_pdf_that_can_be_repaired_is_cleaned(damage):
+    pdf = three_pages()
+    plain = save(pdf, object_stream_mode=pikepdf.ObjectStreamMode.disable).getvalue()
+    pages = read(copy(io.BytesIO(damage(plain)), lambda _: strokes(), flawless=False))
+    assert all(np.array_equal(page.pixels, strokes()) for page in pages)
