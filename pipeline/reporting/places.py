@@ -49,6 +49,12 @@ def _first(chosen: Path | None, recorded: str | None, name: str | None) -> Path 
 
 
 def _files(chosen: Path | None, recorded: str | None, name: str | None) -> Iterator[Path]:
+    if not name or not _stays_below(Path(name)):
+        return  # rows that others wrote must not show any file of this machine
     for folder in (chosen, recorded):
-        if folder and name and (path := Path(folder, name)).is_file():
+        if folder and (path := Path(folder, name)).is_file():
             yield path
+
+
+def _stays_below(name: Path) -> bool:
+    return not name.is_absolute() and ".." not in name.parts

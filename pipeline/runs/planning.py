@@ -5,7 +5,7 @@ Names, times and hashes only: no pixels, no torch.
 """
 
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pagewash.errors import AccessError, InputError, OptionError
 from pagewash.files import access_errors, printable, real_path, sha256_of
 from pagewash.inference.model_files import find_model
 from pagewash.options import RunOptions
+from pagewash.runs.conflicts import conflicts, identity
 from pagewash.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
 
 SHARD_DOCUMENTS = 128
@@ -105,7 +106,7 @@ def plan_run(
         documents = find_documents(source) if only is None else _named(source, only)
         outputs, folder = plan_outputs(documents, source, destination, options), destination
         metrics = metrics or destination / "metrics"
-    for reason in conflicts(outputs, metrics).values():
+    for reason in conflicts(outputs, source, folder, metrics).values():
         raise OptionError(reason)
     for written in (folder, metrics):
         if written is not None:
@@ -122,33 +123,6 @@ def plan_outputs(
     """Where the output of each document in a folder goes."""
     write = WriteOptions(format=options.format)
     return {path: output_path(path, source, destination, write) for path in documents}
-
-
-def conflicts(outputs: Mapping[Path, Path], metrics: Path | None) -> dict[Path, str]:
-    """Documents whose outputs would meet another's, an original, or the metrics, and why.
-
-    Of those whose outputs meet, the first is none of them.
-    """
-    reasons: dict[Path, str] = {}
-    takers: dict[Path, Path] = {}
-    originals = {real_path(path) for path in outputs}
-    for source, output in outputs.items():
-        taker = takers.setdefault(output, source)
-        if taker != source:
-            reasons[source] = (
-                f"{taker} and {source} would both become {output}; "
-                "rename one of them, or clean them into different folders"
-            )
-        elif real_path(output) in originals:
-            reasons[source] = (
-                f"{source} would be written over an original, {output}; choose another destination"
-            )
-        elif metrics is not None and metrics in output.parents:
-            reasons[source] = (
-                f"{source} would become {output}, inside the folder of the metrics; "
-                "choose another folder with --metrics"
-            )
-    return reasons
 
 
 def plan_shards(
@@ -226,6 +200,24 @@ def _check_folders(source: Path, destination: Path) -> None:
             f"{destination} {where} {source}, so that cleaned pages and scans would mix; "
             "choose a destination beside it"
         )
+    if source.is_dir() and _overlap(source, destination):
+        raise OptionError(
+            f"{destination} and {source} lie in each other under another name, so that cleaned "
+            "pages and scans would mix; choose a destination beside it"
+        )
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    """Whether one folder is the other or lies in it, whatever paths they are reached by."""
+    return any(identity(path) & identity(other) for path in _upwards(one)) or any(
+        identity(path) & identity(one) for path in _upwards(other)
+    )
+
+
+def _upwards(path: Path) -> tuple[Path, ...]:
+    """A path and the folders that it really lies in, the innermost first."""
+    real = real_path(path)
+    return (real, *real.parents)
 
 
 def _check_writable(folder: Path) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from pagewash.errors import OptionError
 from pagewash.failures import describe
 from pagewash.options import RunOptions
+from pagewash.runs.conflicts import conflicts
 from pagewash.runs.inbox import Inbox
 from pagewash.runs.outcome import RunReport
-from pagewash.runs.planning import SHARD_DOCUMENTS, conflicts, plan_outputs, plan_run
+from pagewash.runs.planning import SHARD_DOCUMENTS, plan_outputs, plan_run
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,8 @@ class Route:
     def refused(self, inbox: Inbox) -> dict[Path, str]:
         """Documents in the inbox that have no place of their own to go to, and why."""
         outputs = plan_outputs(inbox.documents, self.source, self.destination, self.options)
-        return conflicts(outputs, self.metrics or self.destination / "metrics")
+        metrics = self.metrics or self.destination / "metrics"
+        return conflicts(outputs, self.source, self.destination, metrics)
 
     def names(self, paths: Sequence[Path]) -> list[str]:
         """Documents by their paths below the inbox, with slashes."""

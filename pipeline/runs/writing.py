@@ -15,6 +15,7 @@ from pagewash.measuring.metrics import PageMetrics, measure
 from pagewash.measuring.records import PageRecord, Provenance
 from pagewash.measuring.review import reason_to_look
 from pagewash.options import parse_pages
+from pagewash.runs.conflicts import refuse_to_overwrite
 from pagewash.runs.outcome import Run
 from pagewash.runs.overlap import DroppedError
 from pagewash.runs.planning import Job
@@ -95,6 +96,9 @@ def _write(
     records = []
     options = WriteOptions(format=run.options.format)
     wanted = parse_pages(run.options.pages)
+    refuse_to_overwrite(
+        hand.job.source, hand.job.output, _root(hand.job.output, hand.job.output_name)
+    )
     with create_document(document, hand.job.output, options, wanted) as writer:
         for item in pages:
             start = time.perf_counter()
@@ -167,7 +171,11 @@ def _folder(path: Path, name: str) -> str:
 
     What of it is no Unicode is replaced: Parquet takes no other text, and a run must not end here.
     """
-    return os.fsencode(path.absolute().parents[name.count("/")]).decode("utf-8", "replace")
+    return os.fsencode(_root(path, name).absolute()).decode("utf-8", "replace")
+
+
+def _root(path: Path, name: str) -> Path:
+    return path.parents[name.count("/")]
 
 
 def _fail(hand: InHand, run: Run, error: Exception) -> Written:

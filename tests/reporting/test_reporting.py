@@ -226,3 +226,12 @@ def test_no_pictures_make_a_report_of_numbers(tmp_path):
     report = write_report(out, tmp_path / "r.html", ReportOptions(pictures=0))
     assert (report.pictures, report.summary.pages) == (0, 1)
     assert 'id="strip"' not in report.path.read_text(encoding="utf-8")
+
+
+def test_rows_of_others_show_no_file_outside_their_folders(tmp_path):
+    write_pages(tmp_path, ["a.png"])
+    secret = tmp_path / "secret.png"
+    secret.write_bytes((tmp_path / "scans" / "a.png").read_bytes())
+    for name in ("../secret.png", str(secret), "box/../../secret.png"):
+        out = write_run(tmp_path, [row(name)])
+        assert contents(out).pictured[0].pictures.whole is None

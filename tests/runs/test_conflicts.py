@@ -1,0 +1,168 @@
+"""Outputs go nowhere where something would be lost, whatever path leads there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scans import FakeCleaner, write_scan
+
+from pagewash.errors import OptionError
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs import conflicts, planning
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write_scan(tmp_path / "scans" / "a.png", seed=1)
+    write_scan(tmp_path / "scans" / "box" / "b.png", seed=2)
+    return tmp_path / "scans"
+
+
+@pytest.fixture
+def options(tiny_model: Path) -> RunOptions:
+    return RunOptions(model=str(tiny_model))
+
+
+@pytest.fixture
+def mounted(monkeypatch):
+    """Links stand for mounts: no look at names tells where they lead."""
+    for module in (conflicts, planning):
+        monkeypatch.setattr(module, "real_path", lambda path: path.absolute())
+
+
+@pytest.mark.parametrize("inner", ["", "box"])
+def test_a_destination_that_is_the_source_under_another_mount_is_refused(
+    source, options, tmp_path, mounted, inner
+):
+    (tmp_path / "mount").symlink_to(source / inner)
+    with pytest.raises(OptionError, match="under another name"):
+        plan_run(source, tmp_path / "mount", options)
+    (tmp_path / "mount").unlink()
+    (tmp_path / "mount").symlink_to(tmp_path)  # a share of everything
+    with pytest.raises(OptionError, match="scans would mix"):
+        plan_run(source, tmp_path / "mount", options)
+
+
+def test_a_folder_of_the_source_mounted_inside_the_destination_is_refused(
+    source, options, tmp_path, mounted
+):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "box").symlink_to(source / "box")
+    with pytest.raises(OptionError, match=r"over an original, .*out/box/b\.png"):
+        plan_run(source, tmp_path / "out", options)
+    with pytest.raises(OptionError, match="folder of originals under another name"):
+        plan_run(source, tmp_path / "out", RunOptions(model=options.model, format="tiff"))
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="mounts of one's own are Linux's")
+def test_a_real_mount_of_the_source_is_refused(source, options, tmp_path):
+    (tmp_path / "mount").mkdir()
+    script = (
+        "from pathlib import Path; from pagewash.options import RunOptions;"
+        "from pagewash.runs.planning import plan_run;"
+        f"plan_run(Path({str(source)!r}), Path({str(tmp_path / 'mount')!r}),"
+        f" RunOptions(model={options.model!r}))"
+    )
+    command = f'mount --bind "{source}" "{tmp_path / "mount"}" || exit 77; exec "$@"'
+    ran = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", command, "sh", sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ran.returncode == 77 or "unshare" in ran.stderr:
+        pytest.skip("this machine lets nobody mount")
+    assert "OptionError" in ran.stderr
+    assert "under another name" in ran.stderr
+
+
+def test_an_output_that_is_an_original_by_a_hard_link_is_refused(source, options, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").hardlink_to(source / "a.png")
+    with pytest.raises(OptionError, match="over an original"):
+        plan_run(source, tmp_path / "out", options)
+    with pytest.raises(OptionError, match="over an original"):
+        plan_run(source / "a.png", tmp_path / "out" / "a.png", options)
+
+
+def test_a_share_that_is_mounted_twice_has_two_devices_and_is_known_all_the_same(
+    source, tmp_path, monkeypatch
+):
+    stat = os.stat
+
+    def other_device(path):
+        found = stat(path)
+        seen_twice = Path(path).is_relative_to(tmp_path / "again")
+        return os.stat_result(
+            [*found[:2], found.st_dev + seen_twice, *found[3:]], found.__reduce__()[1][1]
+        )
+
+    (tmp_path / "again").symlink_to(source)
+    monkeypatch.setattr(os, "stat", other_device)
+    one, other = source / "a.png", tmp_path / "again" / "a.png"
+    assert conflicts.identity(one) != conflicts.identity(other)
+    assert conflicts.identity(one) & conflicts.identity(other)
+    assert not conflicts.identity(one) & conflicts.identity(source / "box" / "b.png")
+
+
+def test_a_folder_link_in_the_destination_that_leads_elsewhere_is_refused(
+    source, options, tmp_path
+):
+    precious = write_scan(tmp_path / "elsewhere" / "b.png", seed=9).read_bytes()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "box").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OptionError, match="link that leads out of"):
+        plan_run(source, tmp_path / "out", options)
+    assert (tmp_path / "elsewhere" / "b.png").read_bytes() == precious
+
+
+def test_a_folder_link_that_stays_inside_the_destination_is_followed(source, options, tmp_path):
+    (tmp_path / "out" / "real").mkdir(parents=True)
+    (tmp_path / "out" / "box").symlink_to("real")
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    assert len(plan_run(source, tmp_path / "link", options).jobs) == 2
+
+
+def test_a_link_that_comes_after_the_plan_costs_its_document_alone(source, options, tmp_path):
+    precious = write_scan(tmp_path / "elsewhere" / "b.png", seed=9).read_bytes()
+    plan = plan_run(source, tmp_path / "out", options)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "box").symlink_to(tmp_path / "elsewhere")
+    report = clean_run(plan, load=lambda run: FakeCleaner())
+    rows = read_records(report.run.folder).to_pylist()
+    assert [(row["source"], row["status"]) for row in rows] == [
+        ("a.png", "cleaned"),
+        ("box/b.png", "failed"),
+    ]
+    assert (tmp_path / "elsewhere" / "b.png").read_bytes() == precious
+
+
+def test_names_that_the_disk_of_the_outputs_takes_for_the_same_are_refused(
+    source, options, tmp_path, monkeypatch
+):
+    write_scan(source / "A.PNG", seed=3)
+    assert len(plan_run(source, tmp_path / "out", options).jobs) == 3
+    monkeypatch.setattr(conflicts, "folds_names", lambda folder: True)
+    with pytest.raises(OptionError, match=r"A\.PNG and .*a\.png would both become"):
+        plan_run(source, tmp_path / "out", options)
+
+
+def test_this_disk_tells_names_apart_by_case(tmp_path):
+    (tmp_path / "x").touch()
+    assert conflicts.folds_names(tmp_path) == (tmp_path / "X").exists()
+
+
+def test_names_that_rows_could_not_tell_apart_are_refused(source, options, tmp_path):
+    try:
+        (source / os.fsdecode(b"\xff.png")).touch()
+    except OSError:
+        pytest.skip("this disk takes no such names")
+    (source / "\\xff.png").touch()
+    with pytest.raises(OptionError, match="would both become"):
+        plan_run(source, tmp_path / "out", options)
