@@ -100,7 +100,9 @@ def clean(
         if not quiet:
             from pagewash.flows.tables import closing
 
-            console.show(closing(report), to_stdout=destination != STREAM)
+            to_stream = destination == STREAM
+            shown = closing(report, None if to_stream else destination)
+            console.show(shown, to_stdout=not to_stream)
         return report.exit_code
 
 

@@ -28,6 +28,16 @@ def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
         return
     if destination == STREAM and source.is_dir():
         raise OptionError(f"{source} is a folder, and standard output takes one document; name one")
+    if destination == STREAM and sys.stdout.isatty():
+        raise OptionError(
+            "a cleaned document is not written to a terminal; send standard output to a file or "
+            f"a program, as in: pagewash clean {source} - > cleaned"
+        )
+    if source == STREAM and sys.stdin.isatty():
+        raise OptionError(
+            "standard input is a terminal, which sends no document; pipe one into it, as in: "
+            f"pagewash clean - {destination} < scan"
+        )
     if source == STREAM and destination.is_dir():
         raise OptionError(f"standard input has no name to give to a file in {destination}; name it")
     with tempfile.TemporaryDirectory(prefix="pagewash-") as folder:

@@ -1,7 +1,9 @@
 """What a run came to, in words and tables: for the terminal, and for Prefect's artifacts."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -10,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pagewash.evaluation.scores import Evaluation, Figures
+from pagewash.files import printable
 from pagewash.measuring.records import read_records
 from pagewash.measuring.summary import Change, Summary, WorstPage, summarise
 from pagewash.runs.outcome import RunReport
@@ -46,13 +49,20 @@ def headline(report: RunReport) -> str:
     return ", ".join(parts)
 
 
-def closing(report: RunReport) -> RenderableType:
-    """A run on one screen."""
+def closing(report: RunReport, destination: Path | None = None) -> RenderableType:
+    """A run on one screen; its last line says where the cleaned files are, and what comes next.
+
+    Args:
+        report: the run.
+        destination: where it wrote; None for a stream.
+    """
     lines: list[RenderableType] = [Text(headline(report), style="bold"), Text(_speed(report))]
     summary = summary_of(report, SCREEN_ROWS)
     if summary is not None:
         lines += _tables(summary)
     lines += [Text(line) for line in _what_next(report)]
+    if destination is not None and report.documents > len(report.failures):
+        lines.append(Text(_where(report, destination)))
     return Group(*lines)
 
 
@@ -154,6 +164,16 @@ def _percent(share: float | None) -> str:
 def _speed(report: RunReport) -> str:
     rate = report.pages / report.seconds if report.seconds > 0 else 0.0
     return f"{_count(report.pages, 'page')} in {report.seconds:.1f} s, {rate:.2f} pages per second"
+
+
+def _where(report: RunReport, destination: Path) -> str:
+    """Where the cleaned files are, and the next command; a path stands as a shell takes it."""
+    line = f"Cleaned: {printable(str(destination))}"
+    if report.run.metrics is None:
+        return line
+    usual = report.run.metrics == destination / "metrics"
+    place = destination if usual else report.run.metrics
+    return f"{line} (to look at: pagewash report {shlex.quote(printable(str(place)))})"
 
 
 def _what_next(report: RunReport) -> list[str]:

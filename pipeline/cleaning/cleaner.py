@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pagewash.cleaning.arguments import Resolution, page_of
 from pagewash.cleaning.codes import page_code
 from pagewash.cleaning.colour import luminance, recolour
 from pagewash.cleaning.faint import keep_faint
@@ -27,18 +28,19 @@ from pagewash.cleaning.novelty import Calibration, Watched
 from pagewash.cleaning.pictures import find_pictures, on_white_paper
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.spotless import what_stays
-from pagewash.errors import OptionError
+from pagewash.errors import InputError, OptionError
 from pagewash.inference.batches import Job, Piece, Traits, pack
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
 from pagewash.inference.int8 import IntegerAutoencoder
 from pagewash.inference.memory import Room
+from pagewash.inference.model_files import absolute_model
 from pagewash.inference.parallel import Lanes
 from pagewash.inference.session import Network, clean_pieces, prepare
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pagewash.models.autoencoder import Autoencoder
 from pagewash.options import PrecisionName
-from pagewash.pages import Page, Pixels
+from pagewash.pages import Page
 
 CPU_BATCH_PIXELS = 1536**2
 """Of small tiles that run together on a CPU; a larger tile runs alone."""
@@ -124,6 +126,8 @@ class Cleaner:
             MissingError: the device is not there.
         """
         card = card or ModelCard(type(network).__name__)
+        self._options, self._card, self._sha256 = options, card, sha256
+        self._origin: str | None = None
         self._ready = prepare(network, card, options.device, options.precision)
         on_gpu = self._ready.device.type != "cpu"
         self._network = network
@@ -180,26 +184,36 @@ class Cleaner:
             OptionError: an option that cannot work.
         """
         checkpoint = load_checkpoint(model)
-        return cls(checkpoint.network, options, checkpoint.card, checkpoint.sha256)
+        cleaner = cls(checkpoint.network, options, checkpoint.card, checkpoint.sha256)
+        cleaner._origin = absolute_model(str(model))
+        return cleaner
 
-    def clean(self, pixels: NDArray[Any], dpi: float | None = None) -> NDArray[Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a name: the network is loaded again there.
+
+        One that was never on disk travels whole.
+        """
+        if self._origin is not None:
+            return _load_again, (self._origin, self._options, self._sha256)
+        return Cleaner, (self._network, self._options, self._card, self._sha256)
+
+    def clean(self, pixels: NDArray[Any], dpi: Resolution = None) -> NDArray[Any]:
         """Clean one page.
 
         Args:
             pixels: (H, W) or (H, W, 3) RGB uint8, or (H, W) bool where True is paper.
-            dpi: its resolution; without it, the size of its text is measured.
+            dpi: its resolution, as a number or as Pillow's pair; without it, the size of its text
+                is measured.
 
         Returns:
             An array of the same shape and dtype; with `color="gray"`, (H, W).
 
         Raises:
-            OptionError: another shape or dtype.
+            OptionError: another shape or dtype, no array, or no resolution.
             PagewashError: the device has too little memory for the smallest of tiles.
         """
-        bilevel = pixels.dtype == np.bool_
-        page = Page(_as_page_pixels(pixels), (dpi, dpi) if dpi else None)
-        cleaned = next(self.clean_pages([page])).page.pixels
-        return cleaned > 127 if bilevel else cleaned
+        cleaned = next(self.clean_pages([page_of(pixels, dpi)])).page.pixels
+        return cleaned > 127 if pixels.dtype == np.bool_ else cleaned
 
     def plan(self, page: Page) -> TilePlan:
         """Say how a page is cut, at the size at which the network sees it."""
@@ -273,14 +287,9 @@ class Cleaner:
         return [(piece, seconds, seen) for piece, seen in zip(batch, traits, strict=True)]
 
 
-def _as_page_pixels(pixels: NDArray[Any]) -> Pixels:
-    """Return a caller's array as a page's pixels, or say what is wrong with it."""
-    if pixels.dtype == np.bool_ and pixels.ndim == 2:
-        pixels = pixels.astype(np.uint8) * np.uint8(255)
-    flat = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
-    if pixels.dtype != np.uint8 or not flat or not pixels.size:
-        raise OptionError(
-            f"a page is (H, W) or (H, W, 3) uint8, or (H, W) bool, not {pixels.shape} "
-            f"{pixels.dtype}; convert it first"
-        )
-    return pixels
+def _load_again(model: str, options: CleanOptions, sha256: str) -> Cleaner:
+    """A cleaner that has arrived in another process, with the weights that it had."""
+    cleaner = Cleaner.from_pretrained(model, options)
+    if cleaner.model_sha256 != sha256:
+        raise InputError(f"{model} has changed since it was loaded; load it in the first process")
+    return cleaner

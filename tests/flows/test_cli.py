@@ -54,6 +54,50 @@ def test_a_folder_is_cleaned_with_a_closing_summary(folders, quick, capsys):
     assert len(read_records(folders[1])) == 2
 
 
+def test_the_last_line_says_where_the_cleaned_files_are_and_what_comes_next(
+    folders, quick, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    scans, out = folders[0], tmp_path / "cleaned pages"
+    assert main(["clean", str(scans), str(out), *quick]) == 0
+    last = " ".join(capsys.readouterr().out.split("Cleaned: ")[1].split())
+    assert last == f"{out} (to look at: pagewash report '{out}')"
+    assert main(["clean", str(scans), str(out), *quick, "--force", "--metrics", "rows"]) == 0
+    assert "pagewash report rows)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_document_becomes_the_file_that_is_named(folders, quick, tmp_path, capsys):
+    target = tmp_path / "new" / "out.tif"
+    assert main(["clean", str(folders[0] / "0.png"), str(target), *quick]) == 0
+    with Image.open(target) as image:
+        assert (image.format, image.size) == ("TIFF", (90, 120))
+    assert capsys.readouterr().out.replace("\n", "").endswith(f"Cleaned: {target}")
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_a_terminal_gets_no_document_and_sends_none(folders, quick):
+    """As gzip has it."""
+    for words, said in (
+        ([folders[0] / "0.png", "-"], "not written to a terminal"),
+        (["-", folders[1]], "standard input is a terminal"),
+    ):
+        command = [sys.executable, "-m", "pagewash.flows.cli", "clean", *words, *quick]
+        code, shown = in_a_terminal([str(word) for word in command])
+        assert code == 1
+        assert said in " ".join(shown.split())
+
+
+def in_a_terminal(command: list[str]) -> tuple[int, str]:
+    """Exit code and screen of a command whose streams are all a real terminal."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        code = process.wait()
+    os.close(theirs)
+    shown = os.read(ours, 4096)
+    os.close(ours)
+    return code, shown.decode(errors="replace")
+
+
 def test_quiet_prints_nothing(folders, quick, capsys):
     assert main(["clean", *map(str, folders), *quick, "-q"]) == 0
     assert capsys.readouterr() == ("", "")
