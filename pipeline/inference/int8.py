@@ -6,9 +6,11 @@ trained, and stands on its card. Tensors only: knows neither pages nor devices.
 """
 
 import copy
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 import cv2
@@ -18,6 +20,8 @@ from torch import Tensor, nn
 
 from pagewash.inference.openmp import ask_for_certain_threads
 from pagewash.models.autoencoder import Autoencoder, ConvUnit
+
+log = logging.getLogger(__name__)
 
 Ranges = Mapping[str, Tensor]
 """(3, C): from where to where the channels of an activation reach, and their mean between, by the
@@ -49,8 +53,11 @@ _SAMPLES = 4096
 
 def can_compute(network: object, ranges: Ranges) -> bool:
     """Say whether a network can run on integers, here and with what is known of its ranges."""
-    here = torch.backends.mkldnn.is_available() and hasattr(torch.ops.onednn, "qconv2d_pointwise")
-    if not here or not isinstance(network, Autoencoder) or network.options.activation != "relu":
+    if (
+        not kernels_work()
+        or not isinstance(network, Autoencoder)
+        or network.options.activation != "relu"
+    ):
         return False
     if network.finish:  # which is there for more exactness than a byte has
         return False
@@ -147,6 +154,39 @@ class IntegerConvolution:
             "sum", 1.0, self._relu, [], "",
         )  # fmt: skip
         return summed
+
+
+@cache
+def kernels_work() -> bool:
+    """Whether torch's kernels for integers are here and compute as they did; it promises neither.
+
+    Tried once per process, by a convolution of one pixel; where they have changed, a warning says
+    so, and the network runs in bf16 or fp32.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return False
+    conv = nn.Conv2d(1, 1, 1)
+    with torch.no_grad():
+        conv.weight.fill_(0.5)
+        conv.bias.fill_(0.25)
+    ones = Bytes.covering(torch.tensor([[0.0], [1.0], [0.5]]))
+    black, white = (torch.full((1, 1, 1, 1), level, dtype=torch.uint8) for level in (0, 255))
+    try:
+        integer = IntegerConvolution(conv, ones, ones, relu=True)
+        found = int(integer(white)), int(integer.onto(white, black.clone(), ones))
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+        trouble = str(error).partition("\n")[0]
+    else:
+        if all(abs(level - 0.75 * 255) <= 1 for level in found):
+            return True
+        trouble = f"they give {found} in place of 191"
+    log.warning(
+        "torch %s has other kernels for 8-bit integers than this pagewash knows (%s); "
+        "bf16 or fp32 is used, which takes longer",
+        torch.__version__,
+        trouble,
+    )
+    return False
 
 
 class IntegerAutoencoder:

@@ -1,8 +1,10 @@
 """Networks on 8-bit integers: exact convolutions of rounded numbers, pages that hardly differ."""
 
 import copy
+import logging
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ from pagewash.inference.int8 import (
     IntegerAutoencoder,
     IntegerConvolution,
     can_compute,
+    kernels_work,
     measure_ranges,
 )
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions, combine
@@ -295,6 +298,33 @@ def test_a_network_of_another_activation_or_without_ranges_cannot_run_on_integer
     assert not can_compute(object(), ranges)
     exact = network(replace(SMALL, finish_channels=4))
     assert not can_compute(exact, measure_ranges(exact, pages()))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "said"),
+    [
+        (None, "no attribute 'qconv2d_pointwise'"),
+        (lambda *arguments: arguments[0], "they give"),
+    ],
+    ids=["missing", "changed"],
+)
+def test_kernels_that_torch_took_away_or_changed_leave_bf16_or_fp32_with_a_word(
+    monkeypatch, caplog, kernel, said
+):
+    monkeypatch.setattr(logging.getLogger("pagewash"), "propagate", True)
+    ranges = measure_ranges(network(), pages())
+    kernels = SimpleNamespace(qconv_prepack=torch.ops.onednn.qconv_prepack)
+    if kernel is not None:
+        kernels.qconv2d_pointwise = kernel
+        kernel.binary = kernel
+    monkeypatch.setattr(torch.ops, "onednn", kernels)
+    kernels_work.cache_clear()
+    try:
+        assert not can_compute(network(), ranges)
+    finally:
+        kernels_work.cache_clear()
+    assert said in caplog.text
+    assert "bf16 or fp32 is used" in caplog.text
 
 
 def test_ranges_survive_a_card(checkpoint):
