@@ -1,0 +1,1 @@
+"""How a page lies on its scan: skew, orientation, its edges, and what is done about them."""

@@ -1,0 +1,51 @@
+"""One bit: every stroke by its own darkness, pictures told apart."""
+
+import numpy as np
+import pytest
+from lines import lines_page
+from PIL import Image
+
+from pagewash.geometry.bilevel import halftone, has_pictures, one_bit_levels
+
+
+def test_black_text_stays_as_it_is_at_half_its_darkness():
+    page = lines_page()
+    ink = one_bit_levels(page) < 128
+    assert ink[page < 100].all()
+    assert not ink[page > 160].any()
+
+
+@pytest.mark.parametrize("level", [0, 100, 180, 200])
+def test_faint_strokes_stay_beside_black_ones(level):
+    page = np.full((200, 200), 255, np.uint8)
+    page[50:53, 20:180] = 0
+    page[62:65, 20:180] = level
+    assert (one_bit_levels(page)[62:65, 20:180] < 128).all()
+
+
+def test_what_is_left_of_paper_is_no_ink():
+    random = np.random.default_rng(0)
+    page = random.integers(215, 256, (200, 200), dtype=np.uint8)
+    assert (one_bit_levels(page) >= 128).all()
+
+
+def test_a_text_page_has_no_picture_and_one_with_a_photograph_has():
+    page = lines_page()
+    assert not has_pictures(page)
+    page[300:700, 200:600] = np.linspace(20, 170, 400, dtype=np.uint8)[:, None]
+    assert has_pictures(page)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (40, 40)])
+def test_small_pages_are_no_trouble(shape):
+    page = np.full(shape, 255, np.uint8)
+    assert not has_pictures(page)
+    assert (one_bit_levels(page) == 255).all()
+
+
+def test_a_halftone_has_two_levels_and_the_mean_of_the_picture():
+    picture = np.full((64, 64), 96, np.uint8)
+    dots = halftone(picture)
+    assert set(np.unique(dots)) == {0, 255}
+    assert dots.mean() == pytest.approx(96, abs=3)
+    assert np.array_equal(dots > 0, np.asarray(Image.fromarray(picture).convert("1")))

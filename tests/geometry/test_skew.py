@@ -1,0 +1,67 @@
+"""Skew: known angles, another library's opinion, and pages that have none."""
+
+import numpy as np
+import pytest
+from deskew import determine_skew
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lines import lines_page, turned
+
+from pagewash.geometry.skew import LARGEST_SKEW, NO_SKEW, SURE, find_skew
+
+
+@pytest.mark.parametrize("angle", [-10, -3.3, -0.4, 0, 0.2, 1.7, 9.5])
+def test_the_angle_of_lines_is_found_to_a_twentieth_of_a_degree(angle):
+    skew = find_skew(lines_page(angle=angle))
+    assert skew.angle == pytest.approx(angle, abs=0.05)
+    assert skew.confidence > SURE
+    assert not skew.vertical
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.floats(-8, 8), st.integers(0, 1000))
+def test_turning_a_page_adds_to_its_skew(angle, seed):
+    page = lines_page(seed=seed, angle=1.0)
+    before, after = find_skew(page), find_skew(turned(page, angle))
+    assert after.angle - before.angle == pytest.approx(angle, abs=0.06)
+
+
+def test_another_library_finds_the_same_angle():
+    page = lines_page(angle=4.0)
+    assert find_skew(page).angle == pytest.approx(-determine_skew(page), abs=0.6)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_page_that_lies_on_its_side_leans_by_the_same_angle(quarters):
+    page = np.ascontiguousarray(np.rot90(lines_page(angle=2.5), quarters))
+    skew = find_skew(page)
+    assert skew.angle == pytest.approx(2.5, abs=0.05)
+    assert skew.vertical == (quarters != 2)
+
+
+def test_colour_and_toned_paper_change_nothing():
+    page = lines_page(angle=-2.0)
+    toned = np.stack([page * 0.9, page * 0.8, page * 0.6], 2).astype(np.uint8)
+    assert find_skew(toned).angle == pytest.approx(find_skew(page).angle, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (20, 900), (300, 200), (1400, 1000)])
+def test_a_blank_page_has_no_skew(shape):
+    assert find_skew(np.full(shape, 255, np.uint8)) == NO_SKEW
+
+
+def test_specks_without_lines_give_no_confidence():
+    random = np.random.default_rng(0)
+    page = np.full((900, 700), 255, np.uint8)
+    for y, x in random.integers(10, 690, (900, 2)):
+        page[y : y + 6, x : x + 5] = 0
+    assert find_skew(page).confidence < SURE
+
+
+def test_a_page_whose_halves_lean_differently_is_left_in_doubt():
+    page = np.vstack([lines_page((600, 800), angle=1.0), lines_page((600, 800), angle=-1.0)])
+    assert find_skew(page).confidence < SURE
+
+
+def test_more_than_the_largest_angle_is_no_skew():
+    assert find_skew(lines_page((900, 900), angle=LARGEST_SKEW + 10)).confidence < SURE

@@ -1,0 +1,26 @@
+"""Pages of text-like lines, made here, turned by known angles."""
+
+import cv2
+import numpy as np
+
+WORDS = ("pagewash", "cleans", "stained", "and", "yellowed", "pages", "gently", "every", "day")
+
+
+def lines_page(
+    shape: tuple[int, int] = (1100, 800), seed: int = 0, angle: float = 0.0
+) -> np.ndarray:
+    """A clean page of words in lines, black on white, that rise to the right by some degrees."""
+    random = np.random.default_rng(seed)
+    page = np.full(shape, 255, np.uint8)
+    for y in range(100, shape[0] - 80, 32):
+        line = " ".join(random.permutation(WORDS))[: (shape[1] - 150) // 14]
+        cv2.putText(page, line, (70, y), cv2.FONT_HERSHEY_DUPLEX, 0.75, 0, 1, cv2.LINE_AA)
+    return turned(page, angle)
+
+
+def turned(page: np.ndarray, angle: float) -> np.ndarray:
+    """The page turned anticlockwise about its middle; what comes in is white."""
+    height, width = page.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
+    white = (255, 255, 255)
+    return cv2.warpAffine(page, matrix, (width, height), flags=cv2.INTER_CUBIC, borderValue=white)
