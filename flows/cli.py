@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
-from pagewash.errors import OptionError
+from pagewash.errors import OptionError, PagewashError
 from pagewash.failures import DONE, INTERRUPTED, exit_code
 from pagewash.flows import console
+from pagewash.flows.streams import steady_streams
 from pagewash.inference.heap import keep_freed_memory
 from pagewash.options import PrecisionName, RunOptions
 from pagewash.versions import version_of
@@ -98,12 +99,23 @@ def clean(
         else:
             report = _here(plan, quiet)
         if not quiet:
-            from pagewash.flows.tables import closing
-
-            to_stream = destination == STREAM
-            shown = closing(report, None if to_stream else destination)
-            console.show(shown, to_stdout=not to_stream)
+            _sum_up(report, None if destination == STREAM else destination)
         return report.exit_code
+
+
+def _sum_up(report: "RunReport", destination: Path | None) -> None:
+    """Say what a run came to; whether that can be said changes nothing of it.
+
+    Args:
+        report: of the run.
+        destination: where its outputs are; None is standard output, which holds the document.
+    """
+    from pagewash.flows.tables import closing
+
+    try:
+        console.show(closing(report, destination), to_stdout=destination is not None)
+    except PagewashError as error:
+        console.say(str(error))
 
 
 def _here(plan: "RunPlan", quiet: bool) -> "RunReport":
@@ -247,21 +259,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None takes those of the process.
     """
     keep_freed_memory()  # before there is a second thread
-    try:
-        console.end_on_sigterm()
-        code = app(
-            sys.argv[1:] if arguments is None else list(arguments),
-            result_action="return_value",
-            exit_on_error=False,
-        )
-    except CycloptsError:
-        return OptionError.exit_code  # it has told why
-    except KeyboardInterrupt:
-        console.say("interrupted")
-        return INTERRUPTED
-    except Exception as error:
-        console.say(console.explain(error))
-        return exit_code(error)
+    with steady_streams():
+        try:
+            console.end_on_signals()
+            code = app(
+                sys.argv[1:] if arguments is None else list(arguments),
+                result_action="return_value",
+                exit_on_error=False,
+            )
+        except CycloptsError:
+            return OptionError.exit_code  # it has told why
+        except KeyboardInterrupt:
+            console.say("interrupted")
+            return INTERRUPTED
+        except Exception as error:
+            console.say(console.explain(error))
+            return exit_code(error)
     return code if isinstance(code, int) else DONE
 
 

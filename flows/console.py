@@ -8,9 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from pagewash.errors import PagewashError
+from pagewash.files import access_errors
+from pagewash.flows.streams import give_up_stdout
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -42,14 +44,46 @@ def say(line: str, *, quiet: bool = False) -> None:
 
 
 def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
-    """Print a result, as wide as the terminal; where output goes to a file, wide enough."""
+    """Print a result, as wide as the terminal; where output goes to a file, wide enough.
+
+    A reader who has seen enough, as in `| head`, and a stream that is closed are no errors.
+
+    Raises:
+        AccessError: it cannot be written: a full disk.
+    """
     from rich.console import Console
 
     file = sys.stdout if to_stdout else sys.stderr
+    if file is None:
+        return
     if isinstance(file, io.TextIOWrapper):
         file.reconfigure(errors="backslashreplace")  # no name must end a command that has done all
-    console = Console(file=file, width=None if file.isatty() else 120, highlight=False)
-    console.print(what)
+    read = file.isatty()
+    text = io.StringIO()  # rich itself would end the process where a pipe is broken
+    Console(file=text, force_terminal=read, width=None if read else 120, highlight=False).print(
+        what
+    )
+    with _results(file):
+        file.write(text.getvalue())
+
+
+def tell(line: str) -> None:
+    """Print a result of one line; as for `show`."""
+    if sys.stdout is not None:
+        with _results(sys.stdout):
+            print(line)
+
+
+@contextmanager
+def _results(file: TextIO) -> Iterator[None]:
+    with access_errors("standard output", "written"):
+        try:
+            yield
+            file.flush()
+        except OSError as error:
+            give_up_stdout()
+            if not isinstance(error, BrokenPipeError):
+                raise
 
 
 def nothing_to_do(plan: "RunPlan") -> str:
@@ -78,7 +112,7 @@ def progress_bar(documents: int, *, quiet: bool) -> Iterator[Callable[[int, int]
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set; a second one raises KeyboardInterrupt at once."""
+    """An event that Ctrl-C, SIGTERM and SIGHUP set; a second one raises KeyboardInterrupt."""
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -90,7 +124,7 @@ def stopping() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread hears signals
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, *_ended_by())}
     try:
         yield stop
     finally:
@@ -98,10 +132,17 @@ def stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def end_on_sigterm() -> None:
-    """Let SIGTERM end the process as Ctrl-C does, so that temporary files go with it."""
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP end the process as Ctrl-C does, so that temporary files go with it."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in _ended_by():
+            signal.signal(number, signal.default_int_handler)
+
+
+def _ended_by() -> list[signal.Signals]:
+    """What ends a process from outside; a terminal that closes does not, under `nohup`."""
+    numbers = [signal.SIGTERM, signal.SIGHUP]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def explain(error: Exception) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pagewash.errors import OptionError
+from pagewash.errors import AccessError, OptionError
 from pagewash.files import access_errors
+from pagewash.flows.streams import give_up_stdout
 
 STREAM = Path("-")
 
@@ -26,6 +27,12 @@ def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
     if STREAM not in (source, destination):
         yield source, destination
         return
+    for place, stream, name in (
+        (source, sys.stdin, "standard input"),
+        (destination, sys.stdout, "standard output"),
+    ):
+        if place == STREAM and stream is None:
+            raise AccessError(f"{name} is closed; name a file in place of -")
     if destination == STREAM and source.is_dir():
         raise OptionError(f"{source} is a folder, and standard output takes one document; name one")
     if destination == STREAM and sys.stdout.isatty():
@@ -52,5 +59,9 @@ def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
         yield from_file, to_file
         if destination == STREAM:
             with access_errors("standard output", "written"), to_file.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-                sys.stdout.buffer.flush()
+                try:
+                    shutil.copyfileobj(file, sys.stdout.buffer)
+                    sys.stdout.buffer.flush()
+                except OSError:
+                    give_up_stdout()
+                    raise

@@ -33,5 +33,7 @@ def report(
     with console.progress_bar(0, quiet=not options.pictures) as progress:
         written = write_report(place, out, options, progress)
     size = f"{written.size / 1e6:.1f} MB"
-    print(f"{written.path} ({size}) shows {written.pictures} of {written.summary.pages} pages")
+    console.tell(
+        f"{written.path} ({size}) shows {written.pictures} of {written.summary.pages} pages"
+    )
     return 0

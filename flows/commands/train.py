@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from tqdm import tqdm
 
+from pagewash.flows import console
 from pagewash.training.loop import LogLine, TrainingOptions
 from pagewash.training.material import Material, learn
 
@@ -44,5 +45,5 @@ def train(
             bar.set_postfix(step=line.step, loss=f"{line.loss:.4f}", rmse=f"{line.rmse:.4f}")
 
         path = learn(folder, options, material, on_line=show)
-    print(f"{path}: clean with it by --model {path}")
+    console.tell(f"{path}: clean with it by --model {path}")
     return 0

@@ -227,10 +227,11 @@ def _local_cluster() -> Iterator[str]:
 
 
 class _Undisturbed(WorkerPlugin):
-    """Ctrl-C reaches every process of a terminal, but it is this one that stops the run."""
+    """Ctrl-C and a closed terminal reach every process, but it is this one that stops the run."""
 
     def setup(self, worker: Worker) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @contextmanager

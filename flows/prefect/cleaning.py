@@ -149,7 +149,8 @@ def clean_documents(
         shards = _clean(plan, run, crew(stop)) if plan.jobs else []
     report = RunReport.of(plan, run, shards, time.monotonic() - began, stop.is_set())
     if plan.jobs:
-        _publish(report)
+        with _courtesy():
+            _publish(report)
     get_run_logger().info(headline(report))
     bad = report.failed or report.left
     return (Failed if bad else Completed)(message=headline(report), data=report)
@@ -161,7 +162,9 @@ def _clean(plan: RunPlan, run: Run, workers: Crew) -> list[ShardReport]:
     When the run is ended from outside, by SIGTERM or from Prefect's pages, the shards at work are
     told so, and end with the documents in hand.
     """
-    progress: Any = create_progress_artifact(0.0, key="pagewash-progress", description="Documents")
+    progress: Any = None
+    with _courtesy():
+        progress = create_progress_artifact(0.0, key="pagewash-progress", description="Documents")
     reports: list[ShardReport] = []
 
     def submit(jobs: Sequence[Job], part: Path | None, may_fail: int) -> Future:
@@ -171,8 +174,18 @@ def _clean(plan: RunPlan, run: Run, workers: Crew) -> list[ShardReport]:
         for report in ended:
             reports.append(report)
             done = sum(report.documents for report in reports)
-            update_progress_artifact(progress, 100 * done / len(plan.jobs))
+            with _courtesy():
+                update_progress_artifact(progress, 100 * done / len(plan.jobs))
     return reports
+
+
+@contextmanager
+def _courtesy() -> Iterator[None]:
+    """What is only told to Prefect: the work does not fail with it."""
+    try:
+        yield
+    except Exception as error:
+        get_run_logger().warning(f"Prefect could not be told how far the run is: {error}")
 
 
 def _publish(report: RunReport) -> None:

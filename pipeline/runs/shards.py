@@ -4,6 +4,7 @@ The one function that the command line and the Prefect tasks share. Reading, the
 writing overlap; what is in memory depends on the page size and the number of threads alone.
 """
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -40,6 +41,8 @@ from pagewash.runs.stream import (
     through_network,
 )
 from pagewash.runs.writing import Written, fail_document, provenance, write_document
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], object]
 """Told of pages that are done, and of pages that were found beyond one per document."""
@@ -176,9 +179,12 @@ class _Tally:
             yield item
 
     def tell(self, done: int, found: int) -> None:
-        """Report progress; callers are on several threads."""
+        """Report progress; callers are on several threads. The work goes on if nobody can hear."""
         with self._lock:
-            self._progress(done, found)
+            try:
+                self._progress(done, found)
+            except Exception:
+                log.debug("progress could not be told", exc_info=True)
 
     def count(self, written: Written, missing: int) -> None:
         """Take note of a document that has come to its end, `missing` pages of it unfinished."""

@@ -278,9 +278,10 @@ def test_help_costs_little_more_than_the_parser_of_the_command_line():
     )
 
 
-def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
-    for number in range(20):
-        write_scan(tmp_path / "scans" / f"{number:02}.png", seed=number, shape=(600, 450))
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick, number):
+    for seed in range(20):
+        write_scan(tmp_path / "scans" / f"{seed:02}.png", seed=seed, shape=(600, 450))
     arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, "--jobs", "1"]
     running = subprocess.Popen(
         [sys.executable, "-m", "pagewash.flows.cli", *arguments], stderr=subprocess.PIPE
@@ -289,7 +290,7 @@ def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick):
     while not (tmp_path / "out" / "00.png").exists():
         assert time.monotonic() < end
         time.sleep(0.01)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
     written = {path.name for path in (tmp_path / "out").glob("*.*")}
