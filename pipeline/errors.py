@@ -6,7 +6,8 @@
     │   ├── EmptyFileError
     │   ├── UnreadableError
     │   ├── EncryptedError
-    │   └── TooLargeError
+    │   ├── TooLargeError
+    │   └── TooSlowError
     ├── MissingError        3  a program, package or model that is not there
     └── AccessError         5  a file or folder that cannot be read or written
 
@@ -45,7 +46,11 @@ class EncryptedError(InputError):
 
 
 class TooLargeError(InputError):
-    """An image with more pixels than the limit allows."""
+    """A document that asks for more pixels or memory than the limits allow."""
+
+
+class TooSlowError(InputError):
+    """A document that takes more time than the limits allow."""
 
 
 class MissingError(PagewashError):

@@ -8,12 +8,17 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pagewash.errors import OptionError
 
+if TYPE_CHECKING:
+    from pagewash.pages import ReadLimits
+
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 """What the network computes in; auto is the fastest that the machine does well."""
+
+_DOCUMENT_UNITS = ("mpixels", "seconds", "gigabytes")
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,15 @@ class RunOptions:
     max_image_mpixels: float = 250.0
     """Larger images, in megapixels, are refused: they may be decompression bombs."""
 
+    max_document_mpixels: float = 50_000.0
+    """Documents whose pages hold more together, in megapixels, are refused."""
+
+    max_document_seconds: float = 300.0
+    """Processor time to read a document; the same once more for every 1000 megapixels or 100 MB."""
+
+    max_document_gigabytes: float = 4.0
+    """Memory to read a document; one that asks for more is refused (on Linux)."""
+
     max_failures: str = "10%"
     """Failed documents a run puts up with, as a share (10%) or a number (25)."""
 
@@ -61,15 +75,28 @@ class RunOptions:
         FailureBudget.parse(self.max_failures)
         if self.jobs < 0:
             raise OptionError(f"--jobs {self.jobs} is negative; give 0 (automatic) or more")
-        if not self.max_image_mpixels > 0:
-            raise OptionError(
-                f"--max-image-mpixels {self.max_image_mpixels} leaves no image; give more than 0"
-            )
+        for name in ("image_mpixels", *(f"document_{unit}" for unit in _DOCUMENT_UNITS)):
+            limit = getattr(self, f"max_{name}")
+            if not limit > 0:
+                option = f"--max-{name.replace('_', '-')}"
+                raise OptionError(f"{option} {limit} leaves nothing to read; give more than 0")
 
     @property
     def threads(self) -> int:
         """Threads on either side of the network."""
         return self.jobs or min(4, available_processors())
+
+    @property
+    def limits(self) -> "ReadLimits":
+        """What a document may ask for."""
+        from pagewash.pages import ReadLimits  # brings numpy
+
+        return ReadLimits(
+            self.max_image_mpixels,
+            self.max_document_mpixels,
+            self.max_document_seconds,
+            self.max_document_gigabytes,
+        )
 
     @property
     def fingerprint(self) -> str:

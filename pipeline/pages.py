@@ -24,12 +24,29 @@ class ReadLimits:
     max_mpixels: float = 250
     """Most pixels of one image, in millions; more is refused from the header, before decoding."""
 
+    max_document_mpixels: float = 50_000
+    """Most pixels of all pages of a document, in millions; kept by `pagewash.isolation`, as the
+    two below."""
+
+    max_document_seconds: float = 300
+    """Processor time to read a document, and again to copy a PDF; and the same once more for every
+    1000 megapixels and every 100 MB that it has."""
+
+    max_document_gigabytes: float = 4
+    """Memory to read a document, and again to copy a PDF; 10**9 bytes each."""
+
     def __post_init__(self) -> None:
         if not self.max_mpixels > 0:
             raise OptionError(
                 f"a limit of {self.max_mpixels} megapixels lets no page through; "
                 "choose a number above 0 for --max-image-mpixels"
             )
+        for name in ("mpixels", "seconds", "gigabytes"):
+            limit = getattr(self, f"max_document_{name}")
+            if not limit > 0:
+                raise OptionError(
+                    f"--max-document-{name} {limit} lets no document through; choose more than 0"
+                )
 
 
 DEFAULT_LIMITS = ReadLimits()

@@ -29,7 +29,7 @@ from pagewash.documents.images import ImageDocument
 from pagewash.documents.pdf import PdfDocument
 from pagewash.documents.pdf_replacing import FlatteningSink, ReplacingSink
 from pagewash.documents.pdf_writing import PdfSink
-from pagewash.documents.sinks import PageSink, image_sink
+from pagewash.documents.sinks import CopiesItself, PageSink, image_sink
 from pagewash.errors import EmptyFileError, OptionError, UnreadableError
 from pagewash.files import access_errors, whole_file, whole_stream
 from pagewash.pages import DEFAULT_LIMITS, Page, ReadLimits, UntouchedPage
@@ -235,6 +235,10 @@ def _refuse_many(document: Document, container: Container, wanted: Collection[in
 
 def _sink(document: Document, container: Container, file: BinaryIO, stack: ExitStack) -> PageSink:
     """What makes the bytes; the stack closes what it has open."""
+    if isinstance(document, CopiesItself):
+        elsewhere = document.copy_sink(container, file)
+        if elsewhere is not None:
+            return stack.enter_context(closing(elsewhere))
     if container == "pdf":
         if isinstance(document, PdfDocument):
             return stack.enter_context(closing(ReplacingSink(document, file)))

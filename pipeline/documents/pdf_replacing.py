@@ -6,6 +6,7 @@ What a PDF holds besides its page images passes through: text, bookmarks, links,
 import math
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -96,12 +97,12 @@ class FlatteningSink:
     others are rendered with all that stands on them.
     """
 
-    def __init__(self, document: PdfDocument, sink: PageSink) -> None:
+    def __init__(self, document: PdfDocument, sink: PageSink | None = None) -> None:
         """Prepare the cleaned PDF.
 
         Args:
             document: where the pages come from.
-            sink: takes the images.
+            sink: takes the images; without one they are asked for by `pages`.
         """
         self._limits = document.limits
         self._sink = sink
@@ -120,11 +121,17 @@ class FlatteningSink:
         """Make the PDF, then its pages."""
         self._replacing.finish()
         self._file.flush()
+        if self._sink is not None:
+            for page in self.pages():
+                self._sink.add(page)
+            self._sink.finish()
+
+    def pages(self) -> Iterator[Page]:
+        """The pages of the finished PDF as images."""
         with pikepdf.open(self._path) as pdf:
             for index, stored in enumerate(self._stored.values()):
                 page = flat_page(self._path, pdf.pages[index], index, self._limits)
-                self._sink.add(replace(page, stored=stored))
-        self._sink.finish()
+                yield replace(page, stored=stored)
 
     def close(self) -> None:
         """Close what it holds."""

@@ -3,7 +3,7 @@
 Knows which encoder belongs to which container; nothing of names and folders.
 """
 
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from pagewash.documents import encoders
 from pagewash.documents.containers import Container
@@ -29,6 +29,23 @@ class PageSink(Protocol):
 
     def finish(self) -> None:
         """Write what comes after the last page."""
+        ...
+
+
+class ClosingSink(PageSink, Protocol):
+    """A sink that holds something open."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+@runtime_checkable
+class CopiesItself(Protocol):
+    """A document whose cleaned copy is made where the document is open, and not here."""
+
+    def copy_sink(self, container: Container, file: BinaryIO) -> ClosingSink | None:
+        """What makes it; None where nothing of the document goes into its copy."""
         ...
 
 

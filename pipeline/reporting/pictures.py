@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pagewash.documents.viewing import view_page
+from pagewash.isolation.document import view_page
 from pagewash.pages import Pixels
 from pagewash.reporting.closeup import find_closeup
 from pagewash.reporting.places import Places

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, groupby
 
-from pagewash.documents.document import open_document
 from pagewash.errors import PagewashError
+from pagewash.isolation.document import IsolatedDocument
 from pagewash.options import RunOptions, parse_pages
 from pagewash.runs.planning import Job
 
@@ -62,7 +62,7 @@ def megapixels_of(jobs: Sequence[Job], options: RunOptions) -> list[float]:
 
     def measure(job: Job) -> float:
         try:
-            with open_document(job.source) as document:
+            with IsolatedDocument(job.source, options.limits) as document:
                 return document.megapixels(wanted)
         except PagewashError:
             return 0.0

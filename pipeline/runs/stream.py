@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Protocol
 
-from pagewash.documents.document import Document, open_document
+from pagewash.documents.document import Document
 from pagewash.errors import InputError
 from pagewash.files import sha256_of
+from pagewash.isolation.document import IsolatedDocument
 from pagewash.options import RunOptions, parse_pages
-from pagewash.pages import Page, ReadLimits, UntouchedPage
+from pagewash.pages import Page, UntouchedPage
 from pagewash.runs.planning import Job
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def read_document(hand: InHand, options: RunOptions) -> Iterator[PageIn | PagePa
     job = hand.job
     try:
         hand.sha256 = sha256_of(job.source)
-        hand.document = open_document(job.source, ReadLimits(options.max_image_mpixels))
+        hand.document = IsolatedDocument(job.source, options.limits)
         for note in hand.document.notes:
             log.warning(note)
         if not hand.indices(options):

@@ -1,0 +1,1 @@
+"""Documents opened in processes of their own, so that a hostile one costs itself alone."""

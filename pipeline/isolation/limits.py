@@ -1,0 +1,49 @@
+"""What the system lets this process take: memory, processor time, and no dump of its memory.
+
+Linux keeps all of them, macOS the processor time; elsewhere they do nothing.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+
+def be_first_to_go() -> None:
+    """Where memory is short, let the system end this process before others; leave no dump."""
+    if resource is not None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def limit_memory(gigabytes: float) -> None:
+    """Limit what this process may allocate from now on, all together."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = int(gigabytes * 1e9)
+        with suppress(OSError, ValueError, OverflowError):
+            soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, most))
+
+
+@contextmanager
+def limit_processor_time(seconds: float) -> Iterator[None]:
+    """Have the system end this process if the block takes longer; the signal is SIGXCPU."""
+    if resource is None or not math.isfinite(seconds):
+        yield
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    end = math.ceil(time.process_time() + seconds)
+    soft = end if most == resource.RLIM_INFINITY else min(end, most)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most))
