@@ -13,7 +13,6 @@ from pagewash.runs.overlap import DroppedError, WriteBehind, read_ahead
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 4), max_size=12), st.integers(1, 4))
-@settings(deadline=None)  # threads wait for a busy machine
 def test_what_is_read_ahead_comes_in_order(lengths, threads):
     jobs = list(enumerate(lengths))
 
