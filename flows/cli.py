@@ -180,7 +180,7 @@ def serve(
         interval: Or how often, in seconds.
         name: Of the deployment, for Prefect's pages.
     """
-    from pagewash.flows.prefect.serving import serve_folder
+    from pagewash.flows.prefect.schedule import serve_folder
 
     serve_folder(source, destination, options, metrics, cron=cron, interval=interval, name=name)
     return DONE

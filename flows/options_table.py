@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from cyclopts import App
 from cyclopts.argument import Argument
 
-from pagewash.files import write_whole
+from pagewash.files import write_atomically
 from pagewash.flows.cli import app
 
 PAGE = Path(__file__).with_name("README.md")
@@ -118,7 +118,7 @@ def _shown(default: Any) -> str:
 
 def main() -> None:
     """Write the tables into the page."""
-    write_whole(PAGE, rewritten(PAGE.read_text(encoding="utf-8")).encode())
+    write_atomically(PAGE, rewritten(PAGE.read_text(encoding="utf-8")).encode())
 
 
 if __name__ == "__main__":

@@ -251,7 +251,7 @@ class Autoencoder(nn.Module):
         """
         return self.encode_levels(x)[0]
 
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gain, in 0..1, and the offset of every pixel, each shaped as `x`."""
         return self.decode(*self.encode_levels(x), x)
 
@@ -264,7 +264,7 @@ class Autoencoder(nn.Module):
         Returns:
             (N, 1, H, W), about 0..1, not clamped: the loss needs what is beyond.
         """
-        gain, offset = self.coefficients(x)
+        gain, offset = self.predict_affine(x)
         return gain * x + offset
 
     def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:

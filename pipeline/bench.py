@@ -16,7 +16,7 @@ import torch
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.errors import AccessError, OptionError
 from pagewash.inference.checkpoint import load_checkpoint
-from pagewash.inference.session import prepare
+from pagewash.inference.session import open_session
 from pagewash.inference.tile_choice import keep_tile
 from pagewash.inference.tiles import TileOptions, TilePlan
 from pagewash.options import PrecisionName, RunOptions, available_processors
@@ -136,14 +136,14 @@ def network_speeds(
         seconds: for each measurement.
     """
     checkpoint = load_checkpoint(options.model)
-    ready = prepare(checkpoint.network, checkpoint.card, options.device, options.precision)
-    device, precision = ready.device, ready.precision
+    session = open_session(checkpoint.network, checkpoint.card, options.device, options.precision)
+    device, precision = session.device, session.precision
     dtypes = {"fp32": torch.float32, precision.name: precision.dtype}
     if device.type == "cpu":
         dtypes["bf16"] = torch.bfloat16  # where it was not chosen, this shows why
     ceilings = {name: convolutions(device, dtype, seconds) for name, dtype in dtypes.items()}
     macs = checkpoint.network.macs_per_pixel
-    alone = network_alone(ready.network, macs, device, precision.dtype, window, seconds)
+    alone = network_alone(session.network, macs, device, precision.dtype, window, seconds)
     share = alone.gflops / ceilings[precision.name].gflops
     return (
         *(replace(speed, what=f"convolutions, {name}") for name, speed in ceilings.items()),

@@ -151,7 +151,7 @@ def whole_stream(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
             stream.flush()
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all.
 
     Raises:

@@ -46,7 +46,7 @@ class RunOptions:
     device: str = "auto"
     """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
 
-    codes: bool = False
+    embeddings: bool = False
     """Put a vector for each page into the metrics, by which near-duplicates are found."""
 
     jobs: int = 0

@@ -100,7 +100,7 @@ def network_alone(
     """Measure a network on one tile that is on its device already.
 
     Args:
-        network: as `pagewash.inference.session.prepare` returned it.
+        network: as `pagewash.inference.session.open_session` returned it.
         macs_per_pixel: what it computes for each pixel.
         device: where it is.
         dtype: what it computes convolutions in.
@@ -110,7 +110,7 @@ def network_alone(
     tile = torch.rand(1, 1, *window, device=device)
 
     def infer() -> None:
-        network.coefficients(tile)
+        network.predict_affine(tile)
         _wait_for(device)
 
     half = dtype in (torch.bfloat16, torch.float16)

@@ -1,4 +1,4 @@
-"""A Dask cluster as the crew of a run: found or started, looked over, and left afterwards.
+"""A Dask cluster as the executor of a run: found or started, checked, and left afterwards.
 
 Knows Dask, and Prefect's task runner for it. What a worker does is told in
 `pagewash.flows.dask.worker`.
@@ -28,8 +28,8 @@ from prefect.task_runners import TaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
 from pagewash.errors import MissingError, OptionError
-from pagewash.files import temporary_path, write_whole
-from pagewash.flows.dask.worker import Needs, stop_name, what_is_missing
+from pagewash.files import temporary_path, write_atomically
+from pagewash.flows.dask.worker import WorkerRequirements, missing_requirement, stop_name
 from pagewash.flows.prefect.executor import POLL, Future
 from pagewash.inference.heap import one_heap_in_children
 from pagewash.options import available_processors
@@ -48,7 +48,7 @@ PATIENCE = 15.0
 API_PATIENCE = 120
 """Seconds in which a temporary Prefect server has to start."""
 
-LONELY = 300.0
+NO_WORKER_PATIENCE = 300.0
 """Seconds that a run waits for another worker after it has lost the last one."""
 
 PROCESSORS_EACH = 4
@@ -56,7 +56,7 @@ PROCESSORS_EACH = 4
 
 
 class Cluster:
-    """The workers of a Dask cluster: a `Crew`."""
+    """The workers of a Dask cluster: a `ShardExecutor`."""
 
     on_dask = True
 
@@ -80,29 +80,29 @@ class Cluster:
         return cast("TaskRunner[Any]", DaskTaskRunner(address=self._address))
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Threads of all workers; each cleans a shard."""
         return max(1, sum(self._threads().values()))
 
     def begin(self, plan: RunPlan, run: Run) -> list[tuple[Job, ...]]:
-        """Ask every worker whether it can take part, and balance the work; see `Crew`."""
+        """Ask every worker whether it can take part, and balance the work; see `ShardExecutor`."""
         self._check(plan)
-        return balanced_shards(plan.jobs, megapixels_of(plan.jobs, plan.options), self.room)
+        return balanced_shards(plan.jobs, megapixels_of(plan.jobs, plan.options), self.capacity)
 
-    def look_after(self, run: Run) -> None:
-        """Pass the word to stop on, and give up when there is nobody to wait for; see `Crew`."""
+    def check_health(self, run: Run) -> None:
+        """Pass a stop on, and give up when no worker is left to wait for; see `ShardExecutor`."""
         if self._stop.is_set():
-            self.dismiss(run)
+            self.cancel(run)
         if self._threads():
             self._last_seen = time.monotonic()
-        elif time.monotonic() > self._last_seen + LONELY:
+        elif time.monotonic() > self._last_seen + NO_WORKER_PATIENCE:
             raise MissingError(
-                f"no worker has come to the Dask scheduler at {self._address} for {LONELY:.0f} s; "
-                "start some, and run the same command again to go on"
+                f"no worker has come to the Dask scheduler at {self._address} for "
+                f"{NO_WORKER_PATIENCE:.0f} s; start some, and run the same command again to go on"
             )
 
     def report(self, future: Future) -> ShardReport | None:
-        """What an ended shard came to; None if its workers died; see `Crew`."""
+        """What an ended shard came to; None if its workers died; see `ShardExecutor`."""
         try:
             return future.result()
         except KilledWorker as error:
@@ -111,8 +111,8 @@ class Cluster:
         except CancelledError as error:
             raise self._gone() from error
 
-    def dismiss(self, run: Run) -> None:
-        """Stop what is still being cleaned for a run; see `Crew`."""
+    def cancel(self, run: Run) -> None:
+        """Stop what is still being cleaned for a run; see `ShardExecutor`."""
         with suppress(OSError):  # nobody is left to hear it
             if self._client.status == "running":
                 Event(stop_name(run), self._client).set()
@@ -137,15 +137,15 @@ class Cluster:
             MissingError: a worker lacks what the run needs.
         """
         with _mark(plan) as mark:
-            needs = Needs(
+            requirements = WorkerRequirements(
                 version=version_of("pagewash"),
                 model=plan.options.model,
-                model_sha256=plan.recipe.model_sha256,
+                model_sha256=plan.output_key.model_sha256,
                 source=plan.jobs[0].source,
                 mark=mark,
                 api=str(get_current_settings().api.url),
             )
-            answers = self._client.run(what_is_missing, needs, on_error="return")
+            answers = self._client.run(missing_requirement, requirements, on_error="return")
         for worker, answer in answers.items():
             if isinstance(answer, Exception):
                 raise MissingError(
@@ -221,12 +221,12 @@ def _local_cluster() -> Iterator[str]:
         dashboard_address=None,
     ) as cluster:
         with Client(cluster, set_as_default=False) as client:
-            client.register_plugin(_Undisturbed())
+            client.register_plugin(_IgnoreInterrupts())
         yield cluster.scheduler_address
         logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # how long they take to end
 
 
-class _Undisturbed(WorkerPlugin):
+class _IgnoreInterrupts(WorkerPlugin):
     """Ctrl-C and a closed terminal reach every process, but it is this one that stops the run."""
 
     def setup(self, worker: Worker) -> None:
@@ -259,7 +259,7 @@ def _one_api() -> Iterator[None]:
 def _mark(plan: RunPlan) -> Iterator[Path]:
     """A file beside the first output, by which workers can tell that it is the same folder."""
     mark = temporary_path(plan.jobs[0].output)
-    write_whole(mark, b"")
+    write_atomically(mark, b"")
     try:
         yield mark
     finally:

@@ -35,7 +35,7 @@ STOP_ASKED = 0.5
 
 
 @dataclass(frozen=True)
-class Needs:
+class WorkerRequirements:
     """What a worker must have to take part in a run."""
 
     version: str
@@ -54,29 +54,34 @@ class Needs:
     """Address of Prefect's API."""
 
 
-def what_is_missing(needs: Needs) -> str | None:
+def missing_requirement(requirements: WorkerRequirements) -> str | None:
     """Say why the worker that this runs on cannot take part in a run, and the way out.
 
     Returns:
         A sentence without the worker's name; None if it can.
     """
     version = version_of("pagewash")
-    if version != needs.version:
-        return f"has pagewash {version}, and the run {needs.version}; install the same on both"
+    if version != requirements.version:
+        return (
+            f"has pagewash {version}, and the run {requirements.version}; install the same on both"
+        )
     try:
-        if sha256_of(find_model(needs.model)) != needs.model_sha256:
-            return f"has another model under the name {needs.model}; copy the run's there"
+        if sha256_of(find_model(requirements.model)) != requirements.model_sha256:
+            return f"has another model under the name {requirements.model}; copy the run's there"
     except PagewashError as error:
         return f"has no model: {error}"
-    for path, role in ((needs.source, "the scans"), (needs.mark.parent, "the outputs")):
-        if not (needs.mark if path == needs.mark.parent else path).exists():
+    for path, role in (
+        (requirements.source, "the scans"),
+        (requirements.mark.parent, "the outputs"),
+    ):
+        if not (requirements.mark if path == requirements.mark.parent else path).exists():
             return (
                 f"does not see {role} at {path}; put them on a disk that all machines share, "
                 "under the same path"
             )
-    if not _answers(needs.api):
+    if not _answers(requirements.api):
         return (
-            f"cannot reach Prefect's API at {needs.api}; start 'prefect server start --host "
+            f"cannot reach Prefect's API at {requirements.api}; start 'prefect server start --host "
             "0.0.0.0', and set PREFECT_API_URL to its address as all machines see it"
         )
     return None
@@ -107,12 +112,12 @@ def clean_shard_on_worker(
         replace(run, options=options),
         part,
         may_fail=may_fail,
-        stop=AskedNowAndThen(Event(stop_name(run), client)),
+        stop=PolledStop(Event(stop_name(run), client)),
         load=functools.partial(_load, share),
     )
 
 
-class AskedNowAndThen:
+class PolledStop:
     """A `Stop` that is far away: to ask it at every page took a tenth of a run on small ones."""
 
     def __init__(self, stop: Stop) -> None:

@@ -30,9 +30,9 @@ from prefect.tasks import Task
 
 from pagewash.errors import AccessError, MissingError
 from pagewash.failures import exit_code
+from pagewash.flows.prefect.api import server_errors, wait_for_server
 from pagewash.flows.prefect.events import tell_run_ended
-from pagewash.flows.prefect.executor import Crew, Future, ThisProcess, clean_shards
-from pagewash.flows.prefect.server import server_errors, wait_for_server
+from pagewash.flows.prefect.executor import Future, InProcessExecutor, ShardExecutor, clean_shards
 from pagewash.flows.tables import as_markdown, as_rows, headline
 from pagewash.inference.model_files import absolute_model
 from pagewash.options import RunOptions
@@ -69,13 +69,13 @@ def stop_event() -> Iterator[threading.Event]:
         _stop.reset(before)
 
 
-_crew: ContextVar[Crew | None] = ContextVar("crew", default=None)
+_executor: ContextVar[ShardExecutor | None] = ContextVar("executor", default=None)
 """Set by who runs the flow in this process, to have its shards cleaned elsewhere."""
 
 
-def crew(stop: threading.Event) -> Crew:
+def executor(stop: threading.Event) -> ShardExecutor:
     """Who cleans the shards of this run."""
-    return _crew.get() or ThisProcess(stop)
+    return _executor.get() or InProcessExecutor(stop)
 
 
 class ShardIncompleteError(AccessError):
@@ -117,7 +117,9 @@ def clean_shard_task(
 @flow(
     name="clean-documents",
     # its own type is narrower than what the decorator takes
-    task_runner=cast("TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=ThisProcess.room)),
+    task_runner=cast(
+        "TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=InProcessExecutor.capacity)
+    ),
     persist_result=False,
 )
 def clean_documents(
@@ -146,7 +148,7 @@ def clean_documents(
     plan, began = plan_run(source, destination, options, metrics, only), time.monotonic()
     run = Run.begin(plan)
     with stop_event() as stop:
-        shards = _clean(plan, run, crew(stop)) if plan.jobs else []
+        shards = _clean(plan, run, executor(stop)) if plan.jobs else []
     report = RunReport.of(plan, run, shards, time.monotonic() - began, stop.is_set())
     if plan.jobs:
         with _courtesy():
@@ -156,7 +158,7 @@ def clean_documents(
     return (Failed if bad else Completed)(message=headline(report), data=report)
 
 
-def _clean(plan: RunPlan, run: Run, workers: Crew) -> list[ShardReport]:
+def _clean(plan: RunPlan, run: Run, workers: ShardExecutor) -> list[ShardReport]:
     """Have all shards cleaned, and show how far it is.
 
     When the run is ended from outside, by SIGTERM or from Prefect's pages, the shards at work are
@@ -228,7 +230,7 @@ def run_flow(
         chosen = clean_documents
         if cluster is not None:
             workers = stack.enter_context(_cluster(cluster, stop))
-            stack.callback(_crew.reset, _crew.set(workers))
+            stack.callback(_executor.reset, _executor.set(workers))
             chosen = clean_documents.with_options(task_runner=workers.task_runner)
             # workers stand in folders of their own
             source, destination = source.absolute(), destination.absolute()

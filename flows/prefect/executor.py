@@ -24,17 +24,17 @@ Submit = Callable[[Sequence[Job], Path | None, int], Future]
 """Begins a shard: its jobs, its part, and how many of them may fail."""
 
 POLL = 1.0
-"""Seconds after which the crew is looked after again."""
+"""Seconds between two health checks."""
 
 
-class Crew(Protocol):
+class ShardExecutor(Protocol):
     """Those who clean the shards of a run."""
 
     on_dask: bool
     """Whether they are workers of Dask."""
 
     @property
-    def room(self) -> int:
+    def capacity(self) -> int:
         """Shards that they can clean at once, as of now; at least 1."""
         ...
 
@@ -46,7 +46,7 @@ class Crew(Protocol):
         """
         ...
 
-    def look_after(self, run: Run) -> None:
+    def check_health(self, run: Run) -> None:
         """See that all is well; called again and again while shards are being cleaned.
 
         Raises:
@@ -58,39 +58,39 @@ class Crew(Protocol):
         """What an ended shard came to; None if everyone who tried it died."""
         ...
 
-    def dismiss(self, run: Run) -> None:
+    def cancel(self, run: Run) -> None:
         """Stop what is still being cleaned."""
         ...
 
 
-class ThisProcess:
+class InProcessExecutor:
     """One machine has one network, and a shard keeps all its processors busy."""
 
     on_dask = False
-    room = 1
+    capacity = 1
 
     def __init__(self, stop: threading.Event) -> None:
         """Take what tells the shard at work to stop."""
         self._stop = stop
 
     def begin(self, plan: RunPlan, run: Run) -> list[tuple[Job, ...]]:
-        """Cut the run into shards; see `Crew`."""
+        """Cut the run into shards; see `ShardExecutor`."""
         return plan_shards(plan.jobs)
 
-    def look_after(self, run: Run) -> None:
+    def check_health(self, run: Run) -> None:
         """Nobody can be lost but all."""
 
     def report(self, future: Future) -> ShardReport:
         """What an ended shard came to."""
         return future.result()
 
-    def dismiss(self, run: Run) -> None:
+    def cancel(self, run: Run) -> None:
         """Have the shard finish the documents in hand; they go into its part."""
         self._stop.set()
 
 
 def clean_shards(
-    crew: Crew, plan: RunPlan, run: Run, submit: Submit
+    executor: ShardExecutor, plan: RunPlan, run: Run, submit: Submit
 ) -> Generator[ShardReport, None, None]:
     """Hand out the shards of a run, and yield what they came to, as they end.
 
@@ -100,20 +100,20 @@ def clean_shards(
     Raises:
         PagewashError: the run cannot go on.
     """
-    todo, numbers = deque(crew.begin(plan, run)), itertools.count()
+    todo, numbers = deque(executor.begin(plan, run)), itertools.count()
     at_work: dict[Future, tuple[tuple[Job, ...], Path | None]] = {}
     ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
     reports: list[ShardReport] = []
     try:
         while todo or at_work:
-            while todo and len(at_work) < crew.room:
+            while todo and len(at_work) < executor.capacity:
                 jobs, part = todo.popleft(), run.part(next(numbers))
                 future = submit(jobs, part, may_still_fail(plan, reports))
                 at_work[future] = jobs, part
                 future.add_done_callback(ended.put)
-            future = _next(ended, lambda: crew.look_after(run))
+            future = _next(ended, lambda: executor.check_health(run))
             jobs, part = at_work.pop(future)
-            report = crew.report(future)
+            report = executor.report(future)
             if report is None and len(jobs) > 1:
                 todo.extend((job,) for job in jobs)
                 continue
@@ -123,7 +123,7 @@ def clean_shards(
             yield reports[-1]
     finally:
         if at_work:
-            crew.dismiss(run)
+            executor.cancel(run)
 
 
 def _next(ended: "queue.SimpleQueue[Future]", meanwhile: Callable[[], object]) -> Future:

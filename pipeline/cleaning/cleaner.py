@@ -21,21 +21,21 @@ import torch
 from numpy.typing import NDArray
 
 from pagewash.cleaning.arguments import Resolution, page_of
-from pagewash.cleaning.codes import page_code
 from pagewash.cleaning.colour import luminance, recolour
+from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.faint import keep_faint
-from pagewash.cleaning.novelty import Calibration, Watched
+from pagewash.cleaning.novelty import Calibration, FeatureRecorder
 from pagewash.cleaning.pictures import find_pictures, on_white_paper
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.spotless import what_stays
 from pagewash.errors import InputError, OptionError
-from pagewash.inference.batches import Job, Piece, Traits, pack
+from pagewash.inference.batches import Features, PageState, TileTask, pack
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
-from pagewash.inference.int8 import IntegerAutoencoder
-from pagewash.inference.memory import Room
+from pagewash.inference.int8 import Int8Autoencoder
+from pagewash.inference.memory import MemoryBudget
 from pagewash.inference.model_files import absolute_model
-from pagewash.inference.parallel import Lanes
-from pagewash.inference.session import Network, clean_pieces, prepare
+from pagewash.inference.parallel import ParallelBatches
+from pagewash.inference.session import Network, clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pagewash.models.autoencoder import Autoencoder
@@ -67,7 +67,7 @@ class CleanOptions:
     """Full tiles that run at once, or as many small ones as have their pixels; None: 8 on a GPU,
     and on a CPU 1, or small ones of 2.4 Mpx: more gain nothing there, and cost memory."""
 
-    codes: bool = False
+    embeddings: bool = False
     """Describe each page by a vector too, by which near-duplicates are found."""
 
     def __post_init__(self) -> None:
@@ -96,11 +96,11 @@ class CleanedPage:
 
     novelty: float | None = None
     """Percentage of usual pages that are less unlike what the network was trained on, 0 to 100;
-    None where the model is not calibrated, as in `code`."""
+    None where the model is not calibrated, as in `embedding`."""
 
-    code: NDArray[np.float32] | None = None
-    """(N,) of length 1: what stands where on the page, see `pagewash.cleaning.codes`; None unless
-    asked for by `CleanOptions.codes`."""
+    embedding: NDArray[np.float32] | None = None
+    """(N,) of length 1: what stands where on the page, see `pagewash.cleaning.embedding`; None
+    unless asked for by `CleanOptions.embeddings`."""
 
 
 class Cleaner:
@@ -128,29 +128,29 @@ class Cleaner:
         card = card or ModelCard(type(network).__name__)
         self._options, self._card, self._sha256 = options, card, sha256
         self._origin: str | None = None
-        self._ready = prepare(network, card, options.device, options.precision)
-        on_gpu = self._ready.device.type != "cpu"
+        self._session = open_session(network, card, options.device, options.precision)
+        on_gpu = self._session.device.type != "cpu"
         self._network = network
         self._color = options.color
-        self._codes = options.codes
+        self._embeddings = options.embeddings
         self._text_heights = card.text_heights
         self.calibration = Calibration.from_card(card.calibration) if card.calibration else None
-        if options.codes and self.calibration is None:
+        if options.embeddings and self.calibration is None:
             raise OptionError(
-                f"--codes needs a calibrated model, which {card.name} is not; calibrate it: "
+                f"--embeddings needs a calibrated model, which {card.name} is not; calibrate it: "
                 "python -m pagewash.training.calibration MODEL.safetensors /usr/share/fonts"
             )
 
         self.model_id = card.name
         self.model_sha256 = sha256
-        self.device = str(self._ready.device)
-        self.precision = self._ready.precision.name
-        self.precision_reason = self._ready.precision.reason
+        self.device = str(self._session.device)
+        self.precision = self._session.precision.name
+        self.precision_reason = self._session.precision.reason
         # tiles of a resampled page must fall on its own pixels too
         self._grid = math.lcm(network.stride, round(LARGEST))
         # a pixel more than the network sees, for the interpolation of its maps, or as many as an
         # enlarged view may be shifted by
-        beyond = round(LARGEST) if self._ready.twice else 1
+        beyond = round(LARGEST) if self._session.twice else 1
         self.halo = round_up(network.receptive_radius + beyond, self._grid)
         self.setting = Setting(sha256, self.device, self.precision, torch.get_num_threads())
         kept = kept_tile(self.setting) if sha256 and not options.tile else None
@@ -159,18 +159,20 @@ class Cleaner:
         usual = 8 * tile**2 if on_gpu else min(tile**2, CPU_BATCH_PIXELS)
         # two batches at once would take too much memory in fp32
         alone = on_gpu or self.precision == "fp32"
-        self._lanes = Lanes(1 if alone else torch.get_num_threads())
-        self._room = Room(self.device, tile, options.batch * tile**2 if options.batch else usual)
+        self._parallel = ParallelBatches(1 if alone else torch.get_num_threads())
+        self._memory = MemoryBudget(
+            self.device, tile, options.batch * tile**2 if options.batch else usual
+        )
 
     @property
     def batches_at_once(self) -> int:
         """Batches of tiles that run side by side; they share torch's threads."""
-        return self._lanes.count
+        return self._parallel.count
 
     @property
     def tile(self) -> int:
         """Longest side of a tile, halo included; it shrinks where memory is short."""
-        return self._room.tile
+        return self._memory.tile
 
     @classmethod
     def from_pretrained(
@@ -225,66 +227,66 @@ class Cleaner:
         Small pages share batches, and on a CPU batches run side by side, so a few are read ahead:
         as many as fill three batches. An error ends the iteration, whichever page it came from.
         """
-        jobs: deque[Job] = deque()
-        batches = pack(self._pieces(pages, jobs), lambda: self._room.batch_pixels)
-        for pieces in self._lanes.map(lambda batch: self._room.run(batch, self._run), batches):
-            for piece, seconds, traits in pieces:
-                piece.done(seconds, traits)
-            while jobs and not jobs[0].waiting:
-                yield self._finish(jobs.popleft())
+        states: deque[PageState] = deque()
+        batches = pack(self._tasks(pages, states), lambda: self._memory.batch_pixels)
+        for tasks in self._parallel.map(lambda batch: self._memory.run(batch, self._run), batches):
+            for task, seconds, features in tasks:
+                task.done(seconds, features)
+            while states and not states[0].waiting:
+                yield self._finish(states.popleft())
 
-    def _pieces(self, pages: Iterable[Page], jobs: deque[Job]) -> Iterator[Piece]:
+    def _tasks(self, pages: Iterable[Page], states: deque[PageState]) -> Iterator[TileTask]:
         for page in pages:
-            job = self._start(page)
-            jobs.append(job)
-            yield from (Piece(job, tile) for tile in job.plan.tiles)
+            state = self._start(page)
+            states.append(state)
+            yield from (TileTask(state, tile) for tile in state.plan.tiles)
 
-    def _start(self, page: Page) -> Job:
+    def _start(self, page: Page) -> PageState:
         """Do all that depends on the whole page, once."""
         grey = luminance(page.pixels)
         scale = choose_scale(grey, page.dpi, self._text_heights)
         view = resample(grey, scale)
         plan = plan_tiles(view.shape, TileOptions(self.tile, self.halo), self._grid)
-        return Job(page, grey, view, scale, plan)
+        return PageState(page, grey, view, scale, plan)
 
-    def _finish(self, job: Job) -> CleanedPage:
-        novelty, code = self._judge(job)
-        original, cleaned = job.grey, keep_faint(job.grey, job.cleaned)
+    def _finish(self, state: PageState) -> CleanedPage:
+        novelty, embedding = self._judge(state)
+        original, cleaned = state.grey, keep_faint(state.grey, state.cleaned)
         pictures = find_pictures(original, cleaned)
         stays = what_stays(original, cleaned, pictures)
-        if job.page.channels == 3 and self._color == "keep":
-            original, cleaned = job.page.pixels, recolour(job.page.pixels, cleaned)
+        if state.page.channels == 3 and self._color == "keep":
+            original, cleaned = state.page.pixels, recolour(state.page.pixels, cleaned)
         if stays is not None:
             cleaned = np.asarray(cv2.copyTo(original, stays, cleaned), np.uint8)
         for box in pictures:
             cleaned[box] = on_white_paper(original, cleaned, box)
-        page = job.page.replace_pixels(cleaned)
-        return CleanedPage(page, job.page, job.scale, job.seconds, novelty, code)
+        page = state.page.replace_pixels(cleaned)
+        return CleanedPage(page, state.page, state.scale, state.seconds, novelty, embedding)
 
-    def _judge(self, job: Job) -> tuple[float | None, NDArray[np.float32] | None]:
-        """Novelty and code of a page; None where they cannot be had, or nobody asked."""
+    def _judge(self, state: PageState) -> tuple[float | None, NDArray[np.float32] | None]:
+        """Novelty and embedding of a page; None where they cannot be had, or nobody asked."""
         if self.calibration is None or not isinstance(self._network, Autoencoder):
             return None, None
-        novelty = self.calibration.novelty(np.concatenate(job.traits))
-        if not self._codes:
+        novelty = self.calibration.novelty(np.concatenate(state.features))
+        if not self._embeddings:
             return novelty, None
-        return novelty, page_code(self._network, job.cleaned, self.calibration.layout)
+        return novelty, page_embedding(self._network, state.cleaned, self.calibration.layout)
 
-    def _watched(self) -> Watched | None:
+    def _recorder(self) -> FeatureRecorder | None:
         """The network, watched for one batch; None where there is nothing to compare with."""
-        if self.calibration and isinstance(self._ready.network, Autoencoder | IntegerAutoencoder):
-            return Watched(self._ready.network)
+        if self.calibration and isinstance(self._session.network, Autoencoder | Int8Autoencoder):
+            return FeatureRecorder(self._session.network)
         return None
 
-    def _run(self, batch: Sequence[Piece]) -> list[tuple[Piece, float, Traits | None]]:
-        """Clean the tiles of a batch; returns them with the seconds they took, and their traits."""
+    def _run(self, batch: Sequence[TileTask]) -> list[tuple[TileTask, float, Features | None]]:
+        """Clean the tiles of a batch; returns them, the seconds they took and their features."""
         start = time.perf_counter()
-        watched = self._watched()
-        network = watched or self._ready.network
-        clean_pieces(network, batch, self._ready)
-        traits = watched.traits() if watched else [None] * len(batch)
+        recorder = self._recorder()
+        network = recorder or self._session.network
+        clean_tiles(network, batch, self._session)
+        features = recorder.features() if recorder else [None] * len(batch)
         seconds = (time.perf_counter() - start) / len(batch)
-        return [(piece, seconds, seen) for piece, seen in zip(batch, traits, strict=True)]
+        return [(task, seconds, seen) for task, seen in zip(batch, features, strict=True)]
 
 
 def _load_again(model: str, options: CleanOptions, sha256: str) -> Cleaner:

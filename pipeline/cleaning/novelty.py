@@ -1,6 +1,6 @@
 """How unlike the usual a page is: from what the network makes of it while it is cleaned.
 
-A page's traits are averages over it: of the encoder's outermost level, which sees strokes, and of
+A page's features are averages over it: of the encoder's outermost level, which sees strokes, and of
 how much is passed on, and what ink is left. They are compared with those of usual pages, which
 stand on the model's card; how they get there is `pagewash.training.calibration`'s. Arrays in,
 numbers out: knows neither pages nor files.
@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pagewash.errors import InputError
-from pagewash.inference.batches import Traits
+from pagewash.inference.batches import Features
 from pagewash.inference.checkpoint import floats_of, text_of
-from pagewash.inference.int8 import IntegerAutoencoder
+from pagewash.inference.int8 import Int8Autoencoder
 from pagewash.models.autoencoder import Autoencoder
 
 Floats = NDArray[np.float32]
@@ -30,25 +30,25 @@ ROWS = 4
 """Rows that are looked at of every place's: their averages say as much as those of all."""
 
 LAYOUT_DIRECTIONS = 4
-"""Numbers for each place of a page's code."""
+"""Numbers for each place of a page's embedding."""
 
 
-class Watched:
+class FeatureRecorder:
     """A network whose inner life is watched for one batch."""
 
-    def __init__(self, network: Autoencoder | IntegerAutoencoder):
+    def __init__(self, network: Autoencoder | Int8Autoencoder):
         self._network = network
         self._seen: list[Tensor] = []
         self.stride = network.stride
         self.receptive_radius = network.receptive_radius
 
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and offset, as the network's own."""
         code, levels = self._network.encode_levels(x)
         height, width = code.shape[-2:]
         size = height, width
         outermost = _averaged(_some_rows(levels[0] if levels else code, height), size)
-        if isinstance(self._network, IntegerAutoencoder):
+        if isinstance(self._network, Int8Autoencoder):
             outermost *= self._network.level_steps
         gain, offset = self._network.decode(code, levels, x)
         some_gain, some_offset, some_x = (_some_rows(each, height) for each in (gain, offset, x))
@@ -57,7 +57,7 @@ class Watched:
         self._seen = [outermost, *(_averaged(each, size) for each in maps)]
         return gain, offset
 
-    def traits(self) -> Traits:
+    def features(self) -> Features:
         """What was seen of the batch, averaged over places of one stride.
 
         Returns:
@@ -69,7 +69,7 @@ class Watched:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The traits of usual pages."""
+    """The features of usual pages."""
 
     mean: Floats
     """(C,)."""
@@ -81,22 +81,22 @@ class Calibration:
     """(101,) rising: how far the percentiles 0 to 100 of usual pages are from the mean."""
 
     layout: Floats
-    """(L, D): directions in which places of a page differ most, for `pagewash.cleaning.codes`."""
+    """(L, D): directions in which places of a page differ most, for `cleaning.embedding`."""
 
-    def novelty(self, traits: Floats) -> float:
+    def novelty(self, features: Floats) -> float:
         """Say how unlike the usual a page is.
 
         Args:
-            traits: (n, C) of all places of the page.
+            features: (n, C) of all places of the page.
 
         Returns:
             Percentage of usual pages that are less so, 0 to 100; 100 is beyond all of them.
         """
-        return float(np.interp(self.distance(traits), self.distances, np.arange(101)))
+        return float(np.interp(self.distance(features), self.distances, np.arange(101)))
 
-    def distance(self, traits: Floats) -> float:
+    def distance(self, features: Floats) -> float:
         """Mahalanobis distance of a page from usual ones; goes on where `novelty` ends."""
-        return float(np.linalg.norm((summary(traits) - self.mean) @ self.directions))
+        return float(np.linalg.norm((feature_vector(features) - self.mean) @ self.directions))
 
     @classmethod
     def from_card(cls, values: Mapping[str, str]) -> "Calibration":
@@ -123,13 +123,13 @@ class Calibration:
         return {key.name: text_of(getattr(self, key.name)) for key in fields(self)}
 
 
-def summary(traits: Floats) -> Floats:
-    """Put a page's traits into (C,) numbers that are spread evenly over usual pages.
+def feature_vector(features: Floats) -> Floats:
+    """Put a page's features into (C,) numbers that are spread evenly over usual pages.
 
     Ink and its contrast become logarithms: a blank page is as far from a page of text as that is
     from a page full of pictures.
     """
-    *level, gain, ink, square = traits.mean(0)
+    *level, gain, ink, square = features.mean(0)
     contrast = max(square - ink**2, 0.0)
     logs = np.log([ink + LEAST_INK, contrast + LEAST_CONTRAST])
     return np.array([*level, gain, *logs], np.float32)

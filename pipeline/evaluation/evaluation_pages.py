@@ -5,7 +5,7 @@
 writes twelve degraded A4 pages at 300 dpi below `degraded`, by seed 77, for `pagewash evaluate`.
 
 The texts are openings of novels in the public domain, none of them among the
-passages that training pages are set in.
+texts that training pages are set in.
 """
 
 import sys
@@ -22,15 +22,15 @@ from PIL import ImageDraw, ImageFont
 from pagewash.errors import AccessError
 from pagewash.training.synthesis.corruption import (
     NEVER,
-    Chance,
-    Chances,
     CorruptionOptions,
+    DegradationChance,
+    DegradationChances,
     corrupt,
 )
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
 from pagewash.training.synthesis.ink import InkOptions
 from pagewash.training.synthesis.noise import Image, to_bytes
-from pagewash.training.synthesis.typesetting import Sheet, x_height_font
+from pagewash.training.synthesis.typesetting import CleanPage, x_height_font
 
 PROSE = (
     # Jane Austen, Pride and Prejudice, 1813
@@ -82,26 +82,26 @@ PROSE = (
 )
 
 
-HARSH = CorruptionOptions(
-    Chances(
-        faded_ink=Chance(0.3, 0.6),
-        show_through=Chance(0.8, 0.9, 0.7),
-        yellowing=Chance(0.9, 1, 0.7),
-        uneven_paper=Chance(0.8, 1, 0.7),
-        texture=Chance(0.8),
-        stains=Chance(0.7, 1, 0.7),
-        folds=Chance(0.4),
-        wrinkles=Chance(0.2, 0.8),
-        footprints=Chance(0.15, 0.8),
-        dust=Chance(0.6),
-        uneven_light=Chance(0.6),
-        shadow=Chance(0.5),
-        blur=Chance(0.5, 0.4),
-        grain=Chance(0.4, 0.6),
-        gaussian=Chance(0.8, 0.5, 0.7),
-        speckle=Chance(0.3, 0.5),
-        salt_and_pepper=Chance(0.15, 0.5),
-        jpeg=Chance(0.6, 0.7),
+SEVERE = CorruptionOptions(
+    DegradationChances(
+        faded_ink=DegradationChance(0.3, 0.6),
+        show_through=DegradationChance(0.8, 0.9, 0.7),
+        yellowing=DegradationChance(0.9, 1, 0.7),
+        uneven_paper=DegradationChance(0.8, 1, 0.7),
+        texture=DegradationChance(0.8),
+        stains=DegradationChance(0.7, 1, 0.7),
+        folds=DegradationChance(0.4),
+        wrinkles=DegradationChance(0.2, 0.8),
+        footprints=DegradationChance(0.15, 0.8),
+        dust=DegradationChance(0.6),
+        uneven_light=DegradationChance(0.6),
+        shadow=DegradationChance(0.5),
+        blur=DegradationChance(0.5, 0.4),
+        grain=DegradationChance(0.4, 0.6),
+        gaussian=DegradationChance(0.8, 0.5, 0.7),
+        speckle=DegradationChance(0.3, 0.5),
+        salt_and_pepper=DegradationChance(0.15, 0.5),
+        jpeg=DegradationChance(0.6, 0.7),
         broken_ink=NEVER,
         dark_borders=NEVER,
         streaks=NEVER,
@@ -113,7 +113,7 @@ HARSH = CorruptionOptions(
         dithering=NEVER,
     ),
     clean=0,
-    harsh=0,
+    severe=0,
     backing=0,
     ink=InkOptions(hairlines=0, pale=0),
 )
@@ -125,21 +125,21 @@ A4_AT_300_DPI = (3508, 2480)
 
 
 @dataclass(frozen=True)
-class Specimen:
+class EvaluationPage:
     """A clean page and the text that stands on it."""
 
-    sheet: Sheet
+    clean_page: CleanPage
     text: str
     """Its lines as on the page, in reading order."""
 
 
-def set_specimen(
+def set_evaluation_page(
     rng: Generator,
     height: int,
     width: int,
     faces: Sequence[Typeface],
     x_heights: tuple[float, float] = (17.0, 30.0),
-) -> Specimen:
+) -> EvaluationPage:
     """Set a page of prose in one face and size, both by chance.
 
     Args:
@@ -162,7 +162,7 @@ def set_specimen(
     for number, line in enumerate(lines):
         draw.text((margin, margin + number * leading), line, 255, font)
     ink = np.asarray(canvas, np.float32) * np.float32(1 / 255)
-    return Specimen(Sheet(ink, np.ones_like(ink), None, x_height), "\n".join(lines))
+    return EvaluationPage(CleanPage(ink, np.ones_like(ink), None, x_height), "\n".join(lines))
 
 
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
@@ -177,7 +177,7 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def write_specimens(
+def write_evaluation_pages(
     folder: Path,
     count: int,
     seed: int,
@@ -201,8 +201,8 @@ def write_specimens(
         target.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         rng = np.random.default_rng((seed, number))
-        page, verso = (set_specimen(rng, *size, faces) for _ in range(2))
-        pair = corrupt(page.sheet, verso.sheet, rng, HARSH)
+        page, verso = (set_evaluation_page(rng, *size, faces) for _ in range(2))
+        pair = corrupt(page.clean_page, verso.clean_page, rng, SEVERE)
         for target, pixels in ((dirty, pair.dirty), (clean, pair.clean)):
             _write(target / f"page-{number:02d}.png", pixels)
             (target / f"page-{number:02d}.gt.txt").write_text(page.text, encoding="utf-8")
@@ -214,10 +214,10 @@ def _write(path: Path, pixels: Image) -> None:
 
 
 def main() -> None:
-    """Write specimens: folder, count, seed and folders of fonts stand on the command line."""
+    """Write evaluation pages: folder, count, seed and folders of fonts are arguments."""
     folder, count, seed, *fonts = sys.argv[1:]
     faces = find_typefaces([Path(font) for font in fonts], held_back=True)
-    write_specimens(Path(folder), int(count), int(seed), faces)
+    write_evaluation_pages(Path(folder), int(count), int(seed), faces)
 
 
 if __name__ == "__main__":

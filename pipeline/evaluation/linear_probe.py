@@ -18,7 +18,7 @@ from pagewash.training.synthesis import paper
 from pagewash.training.synthesis.corruption import CORRUPTIONS
 from pagewash.training.synthesis.fonts import Typeface
 from pagewash.training.synthesis.noise import to_bytes
-from pagewash.training.synthesis.typesetting import set_sheet
+from pagewash.training.synthesis.typesetting import set_page
 
 DAMAGE = ("faded_ink", "show_through", "stains", "folds", "dust", "shadow", "blur", "gaussian")
 """Kinds to tell apart, of those in `pagewash.training.synthesis.corruption.CORRUPTIONS`."""
@@ -132,8 +132,8 @@ def balanced_accuracy(model: DamageClassifier, crops: Tensor, labels: Tensor) ->
 def _labelled_crop(
     rng: Generator, faces: Sequence[Typeface]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    sheet, verso = (set_sheet(rng, SIDE, SIDE, faces) for _ in range(2))
-    page, back = ((1 - each.ink) * each.picture for each in (sheet, verso))
+    clean_page, verso = (set_page(rng, SIDE, SIDE, faces) for _ in range(2))
+    page, back = ((1 - each.ink) * each.picture for each in (clean_page, verso))
     labels = (rng.random(len(DAMAGE)) < SHARE).astype(np.float32)
     for kind, has_it in zip(DAMAGE, labels, strict=True):
         level = float(rng.uniform(0.4, 1))

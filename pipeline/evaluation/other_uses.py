@@ -1,4 +1,4 @@
-"""How well the autoencoder does what it was not made for: novelty, codes, a start for others.
+"""How well the autoencoder does what it was not made for: novelty, embeddings, a start for others.
 
     python -m pagewash.evaluation.other_uses fast /usr/share/fonts fonts
 
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.errors import MissingError
-from pagewash.evaluation import out_of_distribution as strangers
-from pagewash.evaluation.evaluation_pages import set_specimen
+from pagewash.evaluation import out_of_distribution as out_of_distribution_pages
+from pagewash.evaluation.evaluation_pages import set_evaluation_page
 from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, fit_whole, labelled_crops
 from pagewash.inference.checkpoint import load_checkpoint
 from pagewash.models.autoencoder import Autoencoder
@@ -29,7 +29,7 @@ from pagewash.training.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_pag
 from pagewash.training.synthesis.corruption import corrupt
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
-from pagewash.training.synthesis.typesetting import Sheet
+from pagewash.training.synthesis.typesetting import CleanPage
 
 Grey = NDArray[np.uint8]
 
@@ -55,7 +55,9 @@ FLAGGED = 95.0
 def novelty_figures(cleaner: Cleaner, faces: Sequence[Typeface]) -> Iterator[str]:
     """Tell strange pages from usual ones by their novelty."""
     usual = _novelty(cleaner, _usual_pages(faces))
-    kinds = {kind: _novelty(cleaner, pages) for kind, pages in _strange_pages(faces).items()}
+    kinds = {
+        kind: _novelty(cleaner, pages) for kind, pages in _out_of_distribution_pages(faces).items()
+    }
     yield f"usual pages above percentile {FLAGGED:g}: {np.mean(usual > FLAGGED):.2f}"
     for kind, strange in (*kinds.items(), ("all of them", np.concatenate(list(kinds.values())))):
         yield (
@@ -64,15 +66,18 @@ def novelty_figures(cleaner: Cleaner, faces: Sequence[Typeface]) -> Iterator[str
         )
 
 
-def code_figures(cleaner: Cleaner, faces: Sequence[Typeface]) -> Iterator[str]:
+def embedding_figures(cleaner: Cleaner, faces: Sequence[Typeface]) -> Iterator[str]:
     """Find the first scan of a page by the second, among the first scans of all pages."""
     scans = [_scanned_twice(number, faces) for number in range(TWICE)]
-    codes = [
-        np.stack([_code(cleaner, page) for page in column]) for column in zip(*scans, strict=True)
+    vectors = [
+        np.stack([_embedding(cleaner, page) for page in column])
+        for column in zip(*scans, strict=True)
     ]
-    stamps = [np.stack([_stamp(page) for page in column]) for column in zip(*scans, strict=True)]
-    yield f"codes, {TWICE} pages scanned twice: precision at 1 {precision_at_1(*codes):.2f}"
-    yield f"the same by reduced scans, uncleaned: precision at 1 {precision_at_1(*stamps):.2f}"
+    thumbnails = [
+        np.stack([_thumbnail(page) for page in column]) for column in zip(*scans, strict=True)
+    ]
+    yield f"embeddings, {TWICE} pages scanned twice: precision at 1 {precision_at_1(*vectors):.2f}"
+    yield f"the same by reduced scans, uncleaned: precision at 1 {precision_at_1(*thumbnails):.2f}"
 
 
 def classifier_figures(
@@ -105,17 +110,17 @@ def roc_auc(usual: Sequence[float] | Image, strange: Sequence[float] | Image) ->
     return float((theirs > ours).mean() + (theirs == ours).mean() / 2)
 
 
-def precision_at_1(codes: Image, queries: Image) -> float:
-    """Share of queries whose nearest code is that of the same page; rows of length 1."""
-    return float(((queries @ codes.T).argmax(axis=1) == np.arange(len(queries))).mean())
+def precision_at_1(embeddings: Image, queries: Image) -> float:
+    """Share of queries whose nearest embedding is that of the same page; rows of length 1."""
+    return float(((queries @ embeddings.T).argmax(axis=1) == np.arange(len(queries))).mean())
 
 
-def scan_twice(first: Sheet, verso: Sheet, rng: Generator) -> tuple[Grey, Grey]:
-    """Scan a sheet, and again when it lies a little askew and has suffered anew."""
+def scan_twice(first: CleanPage, verso: CleanPage, rng: Generator) -> tuple[Grey, Grey]:
+    """Scan a page, and again when it lies a little askew and has suffered anew."""
     options = USUAL_DAMAGE
     one, other = (
-        to_bytes(corrupt(sheet, verso, rng, options).dirty)
-        for sheet in (first, _laid_anew(first, rng))
+        to_bytes(corrupt(clean_page, verso, rng, options).dirty)
+        for clean_page in (first, _laid_anew(first, rng))
     )
     return one, other
 
@@ -131,7 +136,7 @@ def _usual_pages(faces: Sequence[Typeface]) -> Iterator[Grey]:
             yield to_bytes(corrupt(page, verso, rng, USUAL_DAMAGE).dirty)
 
 
-def _strange_pages(faces: Sequence[Typeface]) -> Mapping[str, list[Grey]]:
+def _out_of_distribution_pages(faces: Sequence[Typeface]) -> Mapping[str, list[Grey]]:
     """Pages of each strange kind, aged and scanned as usual ones are."""
     pictures = photographs()
     pages: dict[str, list[Grey]] = {}
@@ -140,15 +145,15 @@ def _strange_pages(faces: Sequence[Typeface]) -> Mapping[str, list[Grey]]:
         size = HEIGHT, WIDTH
         verso = usual_page(rng, faces, *size)
         picture = pictures[number % len(pictures)]
-        sheets = {
-            "photographs": strangers.filled_sheet(rng, *size, picture),
-            "blank pages": strangers.blank_sheet(*size),
-            "music": strangers.music_sheet(rng, *size),
-            "maps": strangers.map_sheet(rng, *size),
-            "graphs": strangers.graph_sheet(rng, *size),
+        clean_pages = {
+            "photographs": out_of_distribution_pages.filled_page(rng, *size, picture),
+            "blank pages": out_of_distribution_pages.blank_page(*size),
+            "music": out_of_distribution_pages.music_page(rng, *size),
+            "maps": out_of_distribution_pages.map_page(rng, *size),
+            "graphs": out_of_distribution_pages.graph_page(rng, *size),
         }
-        for kind, sheet in sheets.items():
-            dirty = corrupt(sheet, verso, rng, USUAL_DAMAGE).dirty
+        for kind, clean_page in clean_pages.items():
+            dirty = corrupt(clean_page, verso, rng, USUAL_DAMAGE).dirty
             pages.setdefault(kind, []).append(to_bytes(dirty))
         pages.setdefault("negatives", []).append(255 - usual_scan(rng, faces))
     return pages
@@ -183,18 +188,20 @@ def _scanned_twice(number: int, faces: Sequence[Typeface]) -> tuple[Grey, Grey]:
 
 def _prose(
     rng: Generator, faces: Sequence[Typeface], size: tuple[int, int] = (HEIGHT, WIDTH)
-) -> Sheet:
-    return set_specimen(rng, *size, faces, (10.0, 20.0)).sheet
+) -> CleanPage:
+    return set_evaluation_page(rng, *size, faces, (10.0, 20.0)).clean_page
 
 
-def _laid_anew(sheet: Sheet, rng: Generator) -> Sheet:
-    height, width = sheet.ink.shape
+def _laid_anew(clean_page: CleanPage, rng: Generator) -> CleanPage:
+    height, width = clean_page.ink.shape
     middle = width / 2, height / 2
     turn = cv2.getRotationMatrix2D(middle, rng.normal(0, 0.4), 1 + rng.normal(0, 0.008))
     turn = np.column_stack([turn[:, :2], turn[:, 2] + rng.normal(0, 4, 2)])
-    ink = cv2.warpAffine(sheet.ink, turn, (width, height))
-    picture = cv2.warpAffine(sheet.picture, turn, (width, height), borderValue=1)
-    return replace(sheet, ink=np.asarray(ink, np.float32), picture=np.asarray(picture, np.float32))
+    ink = cv2.warpAffine(clean_page.ink, turn, (width, height))
+    picture = cv2.warpAffine(clean_page.picture, turn, (width, height), borderValue=1)
+    return replace(
+        clean_page, ink=np.asarray(ink, np.float32), picture=np.asarray(picture, np.float32)
+    )
 
 
 def _novelty(cleaner: Cleaner, pages: Iterator[Grey] | Sequence[Grey]) -> Image:
@@ -202,15 +209,15 @@ def _novelty(cleaner: Cleaner, pages: Iterator[Grey] | Sequence[Grey]) -> Image:
     return np.array([page.novelty for page in cleaned], np.float32)
 
 
-def _code(cleaner: Cleaner, page: Grey) -> Image:
+def _embedding(cleaner: Cleaner, page: Grey) -> Image:
     (cleaned,) = cleaner.clean_pages([Page(page, DPI)])
-    if cleaned.code is None:
+    if cleaned.embedding is None:
         raise MissingError("the model is not calibrated; see pagewash.training.calibration")
-    return cleaned.code
+    return cleaned.embedding
 
 
-def _stamp(page: Grey) -> Image:
-    """A scan at the size of its code, for comparison."""
+def _thumbnail(page: Grey) -> Image:
+    """A scan at the size of its embedding, for comparison."""
     small = np.ravel(
         from_bytes(np.asarray(cv2.resize(page, (48, 64), interpolation=cv2.INTER_AREA), np.uint8))
     )
@@ -223,10 +230,10 @@ def main() -> None:
     model, *folders = sys.argv[1:]
     fonts = [Path(folder) for folder in folders]
     faces, held_back = find_typefaces(fonts), find_typefaces(fonts, held_back=True)
-    cleaner = Cleaner.from_pretrained(model, CleanOptions(codes=True))
+    cleaner = Cleaner.from_pretrained(model, CleanOptions(embeddings=True))
     for figures in (
         novelty_figures(cleaner, held_back),
-        code_figures(cleaner, held_back),
+        embedding_figures(cleaner, held_back),
         classifier_figures(model, faces, held_back),
     ):
         for line in figures:

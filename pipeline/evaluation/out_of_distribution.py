@@ -1,6 +1,6 @@
 """Material that is no page of print: to see whether it is told from pages that are.
 
-Sheets to be aged and scanned as pages are, so that what stands on them is new, and not how they
+Pages to be aged and scanned as pages are, so that what stands on them is new, and not how they
 were scanned. Lengths are in pixels.
 """
 
@@ -9,24 +9,24 @@ import numpy as np
 from numpy.random import Generator
 
 from pagewash.training.synthesis.noise import Image, fractal_field, from_bytes
-from pagewash.training.synthesis.typesetting import Sheet
+from pagewash.training.synthesis.typesetting import CleanPage
 
 TEXT_HEIGHT = 20.0
 """What damage that depends on the size of the type goes by where there is no type."""
 
 
-def blank_sheet(height: int, width: int) -> Sheet:
+def blank_page(height: int, width: int) -> CleanPage:
     """Paper with nothing on it."""
     return _of_ink(np.zeros((height, width), np.float32))
 
 
-def filled_sheet(rng: Generator, height: int, width: int, picture: Image) -> Sheet:
+def filled_page(rng: Generator, height: int, width: int, picture: Image) -> CleanPage:
     """A piece of a picture from edge to edge, at any size at which it is not much enlarged.
 
     Args:
         rng: chooses the piece.
-        height: of the sheet.
-        width: of the sheet.
+        height: of the page.
+        width: of the page.
         picture: (H, W) grey levels in 0..1.
     """
     most = min(picture.shape[0] / height, picture.shape[1] / width)
@@ -40,10 +40,10 @@ def filled_sheet(rng: Generator, height: int, width: int, picture: Image) -> She
     )
     tones = np.clip(piece, 0, 1).astype(np.float32)
     ink = np.zeros_like(tones)
-    return Sheet(ink, tones, (0, 0, width, height), TEXT_HEIGHT)
+    return CleanPage(ink, tones, (0, 0, width, height), TEXT_HEIGHT)
 
 
-def music_sheet(rng: Generator, height: int, width: int) -> Sheet:
+def music_page(rng: Generator, height: int, width: int) -> CleanPage:
     """Staves with notes at random."""
     ink = np.zeros((height, width), np.uint8)
     gap = int(rng.integers(7, 14))
@@ -58,7 +58,7 @@ def music_sheet(rng: Generator, height: int, width: int) -> Sheet:
     return _of_ink(from_bytes(ink))
 
 
-def map_sheet(rng: Generator, height: int, width: int) -> Sheet:
+def map_page(rng: Generator, height: int, width: int) -> CleanPage:
     """Contour lines of hills, as on a map."""
     hills = fractal_field(rng, (height, width), max(height, width) / rng.uniform(2, 5), 4)
     slope = np.maximum(np.hypot(*np.gradient(hills)), 1e-4)
@@ -68,7 +68,7 @@ def map_sheet(rng: Generator, height: int, width: int) -> Sheet:
     return _of_ink(np.clip(wide + 0.5 - away, 0, 1).astype(np.float32))
 
 
-def graph_sheet(rng: Generator, height: int, width: int) -> Sheet:
+def graph_page(rng: Generator, height: int, width: int) -> CleanPage:
     """Curves on squared paper, as recorders draw them."""
     ink = np.zeros((height, width), np.uint8)
     pitch = int(rng.integers(12, 30))
@@ -91,5 +91,5 @@ def _draw_note(ink: np.ndarray, rng: Generator, x: int, staff: int, gap: int) ->
     cv2.line(ink, (stem, y), (stem, y + up * int(3.3 * gap)), 255, max(gap // 6, 1), cv2.LINE_AA)
 
 
-def _of_ink(ink: Image) -> Sheet:
-    return Sheet(ink, np.ones_like(ink), None, TEXT_HEIGHT)
+def _of_ink(ink: Image) -> CleanPage:
+    return CleanPage(ink, np.ones_like(ink), None, TEXT_HEIGHT)

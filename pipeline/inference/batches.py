@@ -18,12 +18,12 @@ from pagewash.pages import Page, Pixels
 Kind = tuple[float, tuple[int, int]]
 """Scale of a page, height and width of a window."""
 
-Traits = NDArray[np.float32]
+Features = NDArray[np.float32]
 """(h, w, C): what a network tells of each place of a window, besides how to clean it."""
 
 
 @dataclass(eq=False)
-class Job:
+class PageState:
     """A page while its tiles are under way."""
 
     page: Page
@@ -43,7 +43,7 @@ class Job:
     cleaned: Pixels = field(init=False)
     """(H, W), filled in tile by tile."""
 
-    traits: list[NDArray[np.float32]] = field(default_factory=list, init=False)
+    features: list[NDArray[np.float32]] = field(default_factory=list, init=False)
     """(n, C) of each tile's core, for `pagewash.cleaning.novelty`; none unless it asks."""
 
     waiting: int = field(init=False)
@@ -59,22 +59,22 @@ class Job:
 
 
 @dataclass(frozen=True, eq=False)
-class Piece:
+class TileTask:
     """One tile of a page."""
 
-    job: Job
+    state: PageState
     tile: Tile
 
     @property
     def kind(self) -> Kind:
-        """What it has in common with the other pieces of its batch."""
-        return self.job.scale, self.tile.window.shape
+        """What it has in common with the other tiles of its batch."""
+        return self.state.scale, self.tile.window.shape
 
     @cached_property
     def pixels(self) -> int:
         """Pixels it needs room for: of its window on the view or on the page, what is more."""
         window = self.tile.window
-        return max(window.pixels, window.scaled(1 / self.job.scale).pixels)
+        return max(window.pixels, window.scaled(1 / self.state.scale).pixels)
 
     @property
     def core(self) -> Region:
@@ -83,64 +83,64 @@ class Piece:
 
     def cut_view(self) -> Pixels:
         """What the network sees of it."""
-        return cut_window(self.job.view, self.tile.window)
+        return cut_window(self.state.view, self.tile.window)
 
     @property
     def page(self) -> Pixels:
         """The page's own pixels that it is responsible for."""
-        return self.job.grey[self._on_page.slices]
+        return self.state.grey[self._on_page.slices]
 
     @property
     def cleaned(self) -> Pixels:
         """The same pixels of the cleaned page, to be filled."""
-        return self.job.cleaned[self._on_page.slices]
+        return self.state.cleaned[self._on_page.slices]
 
-    def done(self, seconds: float, traits: Traits | None = None) -> None:
+    def done(self, seconds: float, features: Features | None = None) -> None:
         """Note that its pixels are filled.
 
         Args:
             seconds: that took, in the network.
-            traits: of its window, a place for every stride of the view; its core's are kept.
+            features: of its window, a place for every stride of the view; its core's are kept.
         """
-        if traits is not None:
-            stride = self.tile.window.shape[0] // traits.shape[0]
+        if features is not None:
+            stride = self.tile.window.shape[0] // features.shape[0]
             inner = self.core.in_strides(stride)
-            self.job.traits.append(traits[inner.slices].reshape(-1, traits.shape[2]))
-        self.job.seconds += seconds
-        self.job.waiting -= self.tile.core.pixels
+            self.state.features.append(features[inner.slices].reshape(-1, features.shape[2]))
+        self.state.seconds += seconds
+        self.state.waiting -= self.tile.core.pixels
 
     @property
     def _on_page(self) -> Region:
         # a page that is seen reduced may end within the last pixel of the view
-        return self.tile.core.scaled(1 / self.job.scale).clipped(self.job.grey.shape)
+        return self.tile.core.scaled(1 / self.state.scale).clipped(self.state.grey.shape)
 
 
-def batch_pixels(batch: Sequence[Piece]) -> int:
+def batch_pixels(batch: Sequence[TileTask]) -> int:
     """Pixels that a batch needs room for."""
-    return sum(piece.pixels for piece in batch)
+    return sum(task.pixels for task in batch)
 
 
-def pack(pieces: Iterable[Piece], room: Callable[[], int]) -> Iterator[list[Piece]]:
-    """Group pieces of one kind into batches of at most `room()` pixels, but of one at least.
+def pack(tasks: Iterable[TileTask], budget: Callable[[], int]) -> Iterator[list[TileTask]]:
+    """Group tiles of one kind into batches of at most `budget()` pixels, but of one at least.
 
     Batches of several kinds are gathered side by side, so that pages of two sizes in turn do not
     run one by one. They are given out in the order in which they were begun, full or not, and hold
-    no more than the room all together, so that no page waits long for its last tile. Lazy: no
-    further piece is asked for once a batch is full; the room may change on the way.
+    no more than the budget all together, so that no page waits long for its last tile. Lazy: no
+    further tile is asked for once a batch is full; the budget may change on the way.
     """
-    begun: dict[Kind, list[Piece]] = {}
-    for piece in pieces:
-        if batch_pixels(begun.get(piece.kind, ())) + piece.pixels > room():
-            yield from _up_to(piece.kind, begun)  # there is less room than there was
-        begun.setdefault(piece.kind, []).append(piece)
-        if batch_pixels(begun[piece.kind]) + piece.pixels > room():
-            yield from _up_to(piece.kind, begun)
-        while sum(map(batch_pixels, begun.values())) > room():
+    begun: dict[Kind, list[TileTask]] = {}
+    for task in tasks:
+        if batch_pixels(begun.get(task.kind, ())) + task.pixels > budget():
+            yield from _up_to(task.kind, begun)  # the budget has shrunk
+        begun.setdefault(task.kind, []).append(task)
+        if batch_pixels(begun[task.kind]) + task.pixels > budget():
+            yield from _up_to(task.kind, begun)
+        while sum(map(batch_pixels, begun.values())) > budget():
             yield begun.pop(next(iter(begun)))
     yield from begun.values()
 
 
-def _up_to(kind: Kind, begun: dict[Kind, list[Piece]]) -> Iterator[list[Piece]]:
+def _up_to(kind: Kind, begun: dict[Kind, list[TileTask]]) -> Iterator[list[TileTask]]:
     """Take out all batches that were begun up to that of a kind."""
     while kind in begun:
         yield begun.pop(next(iter(begun)))

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from pagewash.errors import InputError
-from pagewash.files import access_errors, write_whole
-from pagewash.inference.int8 import Ranges
+from pagewash.files import access_errors, write_atomically
+from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.model_files import find_model, shipped_models
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
@@ -65,9 +65,9 @@ class ModelCard:
     """What it reached, by the name of the measure and of the pages."""
 
     calibration: Mapping[str, Any] = field(default_factory=dict)
-    """Its bottleneck on usual pages, for `pagewash.cleaning.codes`; empty where nobody took it."""
+    """Its features on usual pages, for `pagewash.cleaning.novelty`; empty where not calibrated."""
 
-    ranges: Mapping[str, str] = field(default_factory=dict)
+    activation_ranges: Mapping[str, str] = field(default_factory=dict)
     """Of its activations, as text, for `pagewash.inference.int8`; `read_ranges` reads them."""
 
     licence: str = ""
@@ -108,7 +108,7 @@ def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     weights = safetensors.torch.save(tensors)
     card = replace(card, options=network.options, sha256=hashlib.sha256(weights).hexdigest())
-    write_whole(path, weights)
+    write_atomically(path, weights)
     write_card(path, card)
 
 
@@ -118,7 +118,7 @@ def write_card(path: Path, card: ModelCard) -> None:
     Raises:
         AccessError: it cannot be written.
     """
-    write_whole(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
+    write_atomically(_card_path(path), (json.dumps(asdict(card), indent=2) + "\n").encode())
 
 
 def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoint:
@@ -178,14 +178,16 @@ def read_card(path: Path) -> ModelCard:
         ) from error
 
 
-def read_ranges(card: ModelCard) -> Ranges:
+def read_ranges(card: ModelCard) -> ActivationRanges:
     """Return the ranges on a card; none if it has none.
 
     Raises:
         InputError: they are damaged.
     """
     try:
-        spans = {name: floats_of(text).reshape(3, -1) for name, text in card.ranges.items()}
+        spans = {
+            name: floats_of(text).reshape(3, -1) for name, text in card.activation_ranges.items()
+        }
     except (ValueError, TypeError) as error:
         raise InputError(
             f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again, or "
@@ -195,7 +197,7 @@ def read_ranges(card: ModelCard) -> Ranges:
     return {name: torch.from_numpy(span) for name, span in spans.items()}
 
 
-def ranges_for_card(ranges: Ranges) -> dict[str, str]:
+def ranges_for_card(ranges: ActivationRanges) -> dict[str, str]:
     """Return ranges as text for a card."""
     return {name: text_of(span.numpy()) for name, span in ranges.items()}
 

@@ -23,7 +23,7 @@ from pagewash.models.autoencoder import Autoencoder, ConvUnit
 
 log = logging.getLogger(__name__)
 
-Ranges = Mapping[str, Tensor]
+ActivationRanges = Mapping[str, Tensor]
 """(3, C): from where to where the channels of an activation reach, and their mean between, by the
 name of the module that makes it. The sums that go into a level of the decoder bear its name with
 `.input`."""
@@ -51,7 +51,7 @@ _SAMPLES = 4096
 """Places of a batch, at most, that a range is measured from."""
 
 
-def can_compute(network: object, ranges: Ranges) -> bool:
+def can_run_int8(network: object, ranges: ActivationRanges) -> bool:
     """Say whether a network can run on integers, here and with what is known of its ranges."""
     if (
         not kernels_work()
@@ -68,8 +68,8 @@ def can_compute(network: object, ranges: Ranges) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Bytes:
-    """How bytes stand for numbers: in channel c, for (byte - zero) * step * unit[c].
+class Quantisation:
+    """Quantisation parameters: a byte in channel c stands for (byte - zero) * step * unit[c].
 
     The kernels know one step for all channels. Their ranges are made alike by units, which the
     weights before and after take up; ReLU does not mind.
@@ -85,10 +85,10 @@ class Bytes:
     """(C,) float32, above 0."""
 
     mean: Tensor
-    """(C,): what they stand for on the average."""
+    """(C,): what they stand for on average."""
 
     @classmethod
-    def covering(cls, span: Tensor, unit: Tensor | None = None) -> "Bytes":
+    def covering(cls, span: Tensor, unit: Tensor | None = None) -> "Quantisation":
         """Return bytes for channels of these ranges, (3, C); each one's own unit if none."""
         unit = span[:2].abs().amax(0) if unit is None else unit
         unit = unit.clamp(min=1e-3 * float(unit.max()) + 1e-9)
@@ -98,17 +98,19 @@ class Bytes:
         return cls(step, round(-low / step), unit, span[2])
 
 
-class IntegerConvolution:
+class Int8Convolution:
     """A convolution from bytes to bytes, or to float32; the activation, if any, is ReLU.
 
-    Rounded weights shift what comes out on the average. The bias takes that back, or paper would
+    Rounded weights shift what comes out on average. The bias takes that back, or paper would
     come out a grey level or two too dark, or the other way round.
 
     Source:
-        Bias correction in M. Nagel et al., as for `Bytes`.
+        Bias correction in M. Nagel et al., as for `Quantisation`.
     """
 
-    def __init__(self, conv: nn.Conv2d, source: Bytes, result: Bytes | None, relu: bool):
+    def __init__(
+        self, conv: nn.Conv2d, source: Quantisation, result: Quantisation | None, relu: bool
+    ):
         """Round the weights of a convolution.
 
         Args:
@@ -145,7 +147,7 @@ class IntegerConvolution:
         )  # fmt: skip
         return convolved
 
-    def onto(self, x: Tensor, other: Tensor, scale: Bytes) -> Tensor:
+    def onto(self, x: Tensor, other: Tensor, scale: Quantisation) -> Tensor:
         """Convolve, and add `other`, whose memory the sum takes."""
         source = self._source
         summed: Tensor = torch.ops.onednn.qconv2d_pointwise.binary(
@@ -169,10 +171,10 @@ def kernels_work() -> bool:
     with torch.no_grad():
         conv.weight.fill_(0.5)
         conv.bias.fill_(0.25)
-    ones = Bytes.covering(torch.tensor([[0.0], [1.0], [0.5]]))
+    ones = Quantisation.covering(torch.tensor([[0.0], [1.0], [0.5]]))
     black, white = (torch.full((1, 1, 1, 1), level, dtype=torch.uint8) for level in (0, 255))
     try:
-        integer = IntegerConvolution(conv, ones, ones, relu=True)
+        integer = Int8Convolution(conv, ones, ones, relu=True)
         found = int(integer(white)), int(integer.onto(white, black.clone(), ones))
     except (AttributeError, RuntimeError, TypeError, ValueError) as error:
         trouble = str(error).partition("\n")[0]
@@ -189,7 +191,7 @@ def kernels_work() -> bool:
     return False
 
 
-class IntegerAutoencoder:
+class Int8Autoencoder:
     """An autoencoder on integers: the same pages, but for a grey level or two.
 
     Source:
@@ -197,8 +199,8 @@ class IntegerAutoencoder:
         Integer-Arithmetic-Only Inference, CVPR 2018.
     """
 
-    def __init__(self, network: Autoencoder, ranges: Ranges):
-        """Round a network that `can_compute` so.
+    def __init__(self, network: Autoencoder, ranges: ActivationRanges):
+        """Round a network that `can_run_int8` so.
 
         Args:
             network: folded, on the CPU; it stays as it is.
@@ -206,12 +208,12 @@ class IntegerAutoencoder:
         """
         self.stride, self.receptive_radius = network.stride, network.receptive_radius
         self._patch, self._skips = network.options.patch, network.options.skips
-        self._levels: list[Bytes] = []
+        self._levels: list[Quantisation] = []
         self._encoder, self._down, self._up, self._decoder = [], [], [], []
         innermost = len(network.down)
 
         patch = self._patch**2
-        path = _Path(ranges, Bytes(1 / 255, 0, torch.ones(patch), torch.zeros(patch)))
+        path = _Path(ranges, Quantisation(1 / 255, 0, torch.ones(patch), torch.zeros(patch)))
         self._stem = path.unit("stem", network.stem)
         for level, (stack, down) in enumerate(zip(network.encoder, network.down, strict=False)):
             joined = f"decoder.{level}.input" if self._skips else None
@@ -227,14 +229,14 @@ class IntegerAutoencoder:
             unit = self._levels[level].unit if self._skips else None
             self._up.append(path.up(f"decoder.{level}.input", network.up[level], unit))
             self._decoder.append(path.stack(f"decoder.{level}", network.decoder[level]))
-        self._head = IntegerConvolution(network.head, path.at, None, relu=False)
+        self._head = Int8Convolution(network.head, path.at, None, relu=False)
 
     @property
     def level_steps(self) -> Tensor:
         """(C, 1, 1): what a step of a byte is worth in the encoder's outermost level."""
         return (self._levels[0].step * self._levels[0].unit).view(-1, 1, 1)
 
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and offset, as the network's own."""
         return self.decode(*self.encode_levels(x), x)
 
@@ -288,12 +290,12 @@ class IntegerAutoencoder:
 class _Path:
     """How bytes stand for numbers along a network, from one convolution to the next."""
 
-    def __init__(self, ranges: Ranges, at: Bytes):
+    def __init__(self, ranges: ActivationRanges, at: Quantisation):
         self.at, self._ranges = at, ranges
 
     def stack(
         self, name: str, stack: nn.Module, joined: str | None = None
-    ) -> list[IntegerConvolution]:
+    ) -> list[Int8Convolution]:
         """Follow a stack of units, whose last result may be added to another activation."""
         parts = list(stack.children())
         convolutions = [self.unit(f"{name}.{index}", part) for index, part in enumerate(parts[:-1])]
@@ -301,11 +303,11 @@ class _Path:
         unit = self._between(last, joined) if joined else None
         return [*convolutions, self.unit(last, parts[-1], unit)]
 
-    def unit(self, name: str, unit: nn.Module, units: Tensor | None = None) -> IntegerConvolution:
+    def unit(self, name: str, unit: nn.Module, units: Tensor | None = None) -> Int8Convolution:
         assert isinstance(unit, ConvUnit)
         return self._to(name, unit.conv, units, relu=True)
 
-    def up(self, name: str, conv: nn.Module, units: Tensor | None) -> IntegerConvolution:
+    def up(self, name: str, conv: nn.Module, units: Tensor | None) -> Int8Convolution:
         """Follow an up-convolution, with the channels of each place of a block side by side."""
         assert isinstance(conv, nn.Conv2d)
         ordered = copy.deepcopy(conv)
@@ -313,11 +315,9 @@ class _Path:
         ordered.load_state_dict({key: value[order] for key, value in conv.state_dict().items()})
         return self._to(name, ordered, units, relu=False)
 
-    def _to(
-        self, name: str, conv: nn.Conv2d, units: Tensor | None, relu: bool
-    ) -> IntegerConvolution:
-        source, self.at = self.at, Bytes.covering(self._ranges[name], units)
-        return IntegerConvolution(conv, source, self.at, relu)
+    def _to(self, name: str, conv: nn.Conv2d, units: Tensor | None, relu: bool) -> Int8Convolution:
+        source, self.at = self.at, Quantisation.covering(self._ranges[name], units)
+        return Int8Convolution(conv, source, self.at, relu)
 
     def _between(self, *names: str) -> Tensor:
         """Units for activations that have to share them: between those that each would have."""
@@ -332,7 +332,7 @@ def _ink(x: Tensor) -> Tensor:
     return torch.from_numpy(cv2.convertScaleAbs(rows, alpha=-255, beta=255).reshape(x.shape))
 
 
-def _through(convolutions: list[IntegerConvolution], x: Tensor) -> Tensor:
+def _through(convolutions: list[Int8Convolution], x: Tensor) -> Tensor:
     for convolution in convolutions:
         x = convolution(x)
     return x
@@ -386,7 +386,7 @@ def _swapped(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def measure_ranges(network: Autoencoder, pages: Tensor) -> Ranges:
+def measure_ranges(network: Autoencoder, pages: Tensor) -> ActivationRanges:
     """Measure the ranges of a network's activations.
 
     Args:
@@ -400,9 +400,9 @@ def measure_ranges(network: Autoencoder, pages: Tensor) -> Ranges:
         few = places[:, :: -(-places.shape[1] // _SAMPLES)]
         seen.setdefault(name, []).append(few.to("cpu", torch.float32, copy=True))
 
-    with _watched(network, see):
+    with _recording(network, see):
         for page in pages.split(1):
-            network.coefficients(page)
+            network.predict_affine(page)
     return {name: _range(torch.cat(values, 1)) for name, values in seen.items()}
 
 
@@ -419,7 +419,7 @@ def _quantile(values: Tensor, share: float) -> Tensor:
 
 
 @contextmanager
-def _watched(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterator[None]:
+def _recording(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterator[None]:
     """Show what goes out of each unit, and what goes into each level of the decoder."""
 
     def going_out(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:

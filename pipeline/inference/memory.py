@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 
 from pagewash.errors import PagewashError
-from pagewash.inference.batches import Piece, batch_pixels
+from pagewash.inference.batches import TileTask, batch_pixels
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 
 
 @dataclass
-class Room:
+class MemoryBudget:
     """What fits a device, as far as is known."""
 
     device: str
@@ -36,7 +36,7 @@ class Room:
     _said: bool = field(default=False, init=False)
 
     def run(
-        self, batch: Sequence[Piece], work: Callable[[Sequence[Piece]], list[Result]]
+        self, batch: Sequence[TileTask], work: Callable[[Sequence[TileTask]], list[Result]]
     ) -> list[Result]:
         """Call `work` with a batch, or with smaller parts of it until they fit.
 
@@ -54,7 +54,7 @@ class Room:
         self._shrink(batch, parts)
         return [result for part in parts for result in self.run(part, work)]
 
-    def _shrink(self, batch: Sequence[Piece], parts: Sequence[Sequence[Piece]]) -> None:
+    def _shrink(self, batch: Sequence[TileTask], parts: Sequence[Sequence[TileTask]]) -> None:
         """Take note that a batch did not fit: nothing larger than its parts is tried again."""
         if not self._said:
             self._said = True
@@ -64,22 +64,24 @@ class Room:
             )  # fmt: skip
         self.batch_pixels = min(self.batch_pixels, *map(batch_pixels, parts))
         if len(batch) == 1:
-            plan = batch[0].job.plan
+            plan = batch[0].state.plan
             side = math.isqrt(max(part[0].tile.window.pixels for part in parts))
             side = max(side // plan.stride * plan.stride, 2 * plan.halo + plan.stride)
             self.tile = min(self.tile, side)
 
 
-def _halves(batch: Sequence[Piece], device: str) -> tuple[Sequence[Piece], Sequence[Piece]]:
+def _halves(
+    batch: Sequence[TileTask], device: str
+) -> tuple[Sequence[TileTask], Sequence[TileTask]]:
     if len(batch) > 1:
         middle = len(batch) // 2
         return batch[:middle], batch[middle:]
-    piece = batch[0]
-    halves = piece.job.plan.halves(piece.tile)
+    task = batch[0]
+    halves = task.state.plan.halves(task.tile)
     if halves is None:
-        height, width = piece.tile.window.shape
+        height, width = task.tile.window.shape
         raise PagewashError(
             f"{device} has no memory left for a tile of {height} x {width} px; "
             "end what else is using it, or choose --device cpu"
         )
-    return [Piece(piece.job, halves[0])], [Piece(piece.job, halves[1])]
+    return [TileTask(task.state, halves[0])], [TileTask(task.state, halves[1])]

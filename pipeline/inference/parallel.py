@@ -21,15 +21,15 @@ COUNT = 2
 """More would each need memory for a batch, and gain nothing on two processors."""
 
 
-class Lanes:
+class ParallelBatches:
     """Calls that run side by side; safe to share between threads."""
 
     def __init__(self, threads: int) -> None:
         """Start nothing yet.
 
         Args:
-            threads: of torch, to be shared out; fewer than there are lanes make one lane, which is
-                the caller's own.
+            threads: of torch, to be shared out; fewer than `COUNT` run one call at a time, on the
+                caller's own thread.
         """
         self._threads = threads
         self._starting = threading.Lock()
@@ -43,8 +43,8 @@ class Lanes:
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield what `work` returns for each item, in order.
 
-        One more item than there are lanes is taken before the first result. A lone item is computed
-        by the caller, on all of its threads; a caller with fewer threads than lanes computes all.
+        One more item than run at once is taken before the first result. A lone item is computed
+        by the caller, on all of its threads; a caller with fewer threads than that computes all.
         """
         if min(self._threads, torch.get_num_threads()) < COUNT:
             yield from map(work, items)
@@ -77,11 +77,11 @@ class Lanes:
             return self._pool
 
     def _share_threads(self, pool: ThreadPoolExecutor) -> None:
-        """Give each lane its share of torch's threads."""
+        """Give each thread of the pool its share of torch's threads."""
         all_here, own = threading.Barrier(COUNT), torch.get_num_threads()
 
         def set_share() -> None:
-            all_here.wait()  # or one lane might do this twice
+            all_here.wait()  # or one thread might do this twice
             torch.get_num_threads()  # when it is first asked, torch sets the number of a thread
             torch.set_num_threads(self._threads // COUNT)
 

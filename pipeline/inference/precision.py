@@ -1,7 +1,7 @@
 """Which device a network runs on and in which precision, chosen once and explained in a sentence.
 
 The reason is logged and recorded with every page. Knows torch, but no page, and of a network no
-more than whether it could run on integers.
+more than whether it could run in int8.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import get_args
 import torch
 
 from pagewash.errors import MissingError, OptionError
-from pagewash.inference.int8 import Bytes, IntegerConvolution
+from pagewash.inference.int8 import Int8Convolution, Quantisation
 from pagewash.options import PrecisionName
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _DTYPES = {
 TURNS = 5
 """In which precisions are timed against each other, after one to warm up."""
 
-_NO_INTEGERS = "no integer convolutions here, or not for this model (no ranges, or a finish)"
+_NO_INT8 = "no int8 convolutions here, or not for this model (no ranges, or a finish)"
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_precision(name: str, device: torch.device, *, integers: bool = False) -> Precision:
+def choose_precision(name: str, device: torch.device, *, int8: bool = False) -> Precision:
     """Return the precision of that name, or the fastest one whose output is as good.
 
     Args:
         name: auto, fp32, bf16, fp16 or int8.
         device: where the network runs.
-        integers: whether the network can run on integers, see `pagewash.inference.int8`.
+        int8: whether the network can run in int8, see `pagewash.inference.int8`.
 
     Raises:
         OptionError: no such name, or the device or the network cannot compute in it.
@@ -100,14 +100,14 @@ def choose_precision(name: str, device: torch.device, *, integers: bool = False)
         )
     if name == "int8" and device.type != "cpu":
         raise OptionError(f"int8 is for CPUs, not {device.type}; choose --precision auto")
-    if name == "int8" and not integers:
-        raise OptionError(f"there are {_NO_INTEGERS}; choose --precision auto")
+    if name == "int8" and not int8:
+        raise OptionError(f"there are {_NO_INT8}; choose --precision auto")
     if name != "auto":
         precision = Precision(_DTYPES[name], f"{name} was asked for")
     elif device.type == "cuda":
         precision = _best_on_cuda(device)
     elif device.type == "cpu":
-        precision = _best_on_cpu(integers)
+        precision = _best_on_cpu(int8)
     else:
         precision = Precision(torch.float32, f"fp32 is what is tried on {device.type}")
     log.info("%s on %s: %s", precision.name, device, precision.reason)
@@ -125,15 +125,15 @@ def _best_on_cuda(device: torch.device) -> Precision:
 
 
 @cache
-def _best_on_cpu(integers: bool) -> Precision:
+def _best_on_cpu(int8: bool) -> Precision:
     """Choose for this processor; measures for some tens of milliseconds, once per process."""
     unit = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX512-BF16"
     has_bf16 = unit == "AMX" or torch.cpu._is_avx512_bf16_supported()
     # without such a unit bf16 is emulated, up to a hundred times slower
-    others = [torch.bfloat16] * has_bf16 + [torch.uint8] * integers
+    others = [torch.bfloat16] * has_bf16 + [torch.uint8] * int8
     why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
     if not others:
-        return Precision(torch.float32, f"{why_no_bf16}, and there are {_NO_INTEGERS}")
+        return Precision(torch.float32, f"{why_no_bf16}, and there are {_NO_INT8}")
     seconds = _seconds([torch.float32, *others])
     ratios = {dtype: seconds[torch.float32] / seconds[dtype] for dtype in others}
     best = max(ratios, key=lambda dtype: ratios[dtype])
@@ -181,8 +181,8 @@ def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable
     page = torch.zeros(1, channels, side, side, device=device)
     page = page.to(dtype=dtype, memory_format=torch.channels_last)
     if dtype == torch.uint8:
-        scale = Bytes(1 / 255, 0, torch.ones(channels), torch.zeros(channels))
-        return partial(IntegerConvolution(conv, scale, scale, relu=True), page)
+        scale = Quantisation(1 / 255, 0, torch.ones(channels), torch.zeros(channels))
+        return partial(Int8Convolution(conv, scale, scale, relu=True), page)
     conv = conv.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return partial(conv, page)
 

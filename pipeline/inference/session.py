@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pagewash.cleaning.scale import LARGEST
-from pagewash.inference.batches import Piece
+from pagewash.inference.batches import TileTask
 from pagewash.inference.checkpoint import ModelCard, read_ranges
 from pagewash.inference.heap import keep_freed_memory
-from pagewash.inference.int8 import IntegerAutoencoder, Ranges, can_compute
+from pagewash.inference.int8 import ActivationRanges, Int8Autoencoder, can_run_int8
 from pagewash.inference.precision import Precision, choose_device, choose_precision
 from pagewash.inference.regions import Region
 from pagewash.inference.tiles import round_up
@@ -42,12 +42,12 @@ class Network(Protocol):
     def receptive_radius(self) -> int:
         """Farthest pixel, in rows or columns, that can change an output pixel."""
 
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Gain and offset for every pixel of (N, 1, H, W) in 0..1, where 1 is white."""
 
 
 @dataclass(frozen=True)
-class Ready:
+class InferenceSession:
     """A network that is ready for inference."""
 
     network: Network
@@ -64,14 +64,16 @@ class Ready:
     and small print wants them most."""
 
 
-def prepare(network: Network, card: ModelCard, device: str, precision: PrecisionName) -> Ready:
+def open_session(
+    network: Network, card: ModelCard, device: str, precision: PrecisionName
+) -> InferenceSession:
     """Choose device and precision, and bring a network there.
 
     On a CPU, this process keeps the memory that it frees from here on (see `heap`).
 
     Args:
         network: a module is moved and switched to eval mode.
-        card: has the ranges for integers.
+        card: has the activation ranges for int8.
         device: auto, cpu, cuda, cuda:N or mps.
         precision: what it computes in; auto is the fastest that the device does well.
 
@@ -81,12 +83,14 @@ def prepare(network: Network, card: ModelCard, device: str, precision: Precision
     """
     where = choose_device(device)
     ranges = read_ranges(card)
-    chosen = choose_precision(precision, where, integers=can_compute(network, ranges))
+    chosen = choose_precision(precision, where, int8=can_run_int8(network, ranges))
     twice = isinstance(network, Autoencoder) and network.finish is not None
-    return Ready(_bring(network, where, chosen.dtype, ranges), where, chosen, twice)
+    return InferenceSession(_bring(network, where, chosen.dtype, ranges), where, chosen, twice)
 
 
-def _bring(network: Network, device: torch.device, dtype: torch.dtype, ranges: Ranges) -> Network:
+def _bring(
+    network: Network, device: torch.device, dtype: torch.dtype, ranges: ActivationRanges
+) -> Network:
     """Move a network to a device; returns what to run there."""
     if device.type == "cpu":
         keep_freed_memory()
@@ -95,31 +99,31 @@ def _bring(network: Network, device: torch.device, dtype: torch.dtype, ranges: R
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if dtype == torch.uint8 and isinstance(network, Autoencoder):
-        return IntegerAutoencoder(network, ranges)
+        return Int8Autoencoder(network, ranges)
     return network
 
 
-def clean_pieces(network: Network, batch: Sequence[Piece], ready: Ready) -> None:
-    """Clean pieces of one kind, and fill in their pixels.
+def clean_tiles(network: Network, batch: Sequence[TileTask], session: InferenceSession) -> None:
+    """Clean tiles of one kind, and fill in their pixels.
 
     Args:
-        network: that of `ready`, or one that watches it.
-        batch: pieces with windows of one size, seen at one scale.
-        ready: says where to compute, and in what: the page's own pixels stay in float32.
+        network: that of `session`, or one that watches it.
+        batch: tiles with windows of one size, seen at one scale.
+        session: says where to compute, and in what: the page's own pixels stay in float32.
 
     Raises:
         torch.OutOfMemoryError: the batch does not fit the device.
     """
-    device, dtype, scale = ready.device, ready.precision.dtype, batch[0].job.scale
+    device, dtype, scale = session.device, session.precision.dtype, batch[0].state.scale
     with torch.inference_mode():
-        view = _load(np.stack([piece.cut_view() for piece in batch])[:, None], device)
+        view = _load(np.stack([task.cut_view() for task in batch])[:, None], device)
         with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
             view = view.float().div_(255)
-            gain, offset = network.coefficients(view)
-            if ready.twice and scale > 1:
-                _average((gain, offset), ready.network, view, round(scale))
-        for piece, *maps in zip(batch, gain, offset, strict=True):
-            _apply(maps, piece, device)
+            gain, offset = network.predict_affine(view)
+            if session.twice and scale > 1:
+                _average((gain, offset), session.network, view, round(scale))
+        for task, *maps in zip(batch, gain, offset, strict=True):
+            _apply(maps, task, device)
 
 
 def _average(maps: Sequence[Tensor], network: Network, view: Tensor, by: int) -> None:
@@ -136,14 +140,14 @@ def _average(maps: Sequence[Tensor], network: Network, view: Tensor, by: int) ->
             maps stay as they are.
     """
     shifted = F.pad(view[..., :-by, :-by], (by, 0, by, 0), mode="replicate")
-    for values, again in zip(maps, network.coefficients(shifted), strict=True):
+    for values, again in zip(maps, network.predict_affine(shifted), strict=True):
         values[..., :-by, :-by].lerp_(again[..., by:, by:], 0.5)
 
 
-def _apply(maps: Sequence[Tensor], piece: Piece, device: torch.device) -> None:
-    """Apply gain and offset, each (1, h, w) of a piece's window, to the pixels of its core."""
-    page, cleaned = piece.page, piece.cleaned
-    core, factor = piece.core, 1 / piece.job.scale
+def _apply(maps: Sequence[Tensor], task: TileTask, device: torch.device) -> None:
+    """Apply gain and offset, each (1, h, w) of a tile's window, to the pixels of its core."""
+    page, cleaned = task.page, task.cleaned
+    core, factor = task.core, 1 / task.state.scale
     height = len(core.rows)
     if device.type == "cpu":  # a band begins where a pixel of the page does
         height = round_up(max(BAND_PIXELS // len(core.columns), 1), round(LARGEST))

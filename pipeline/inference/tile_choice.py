@@ -11,7 +11,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from pagewash.files import access_errors, write_whole
+from pagewash.files import access_errors, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def keep_tile(setting: Setting, size: int) -> Path:
     sizes = _read(path) | {setting.key: size}
     with access_errors(str(path), "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(sizes, indent=1).encode())
+        write_atomically(path, json.dumps(sizes, indent=1).encode())
     return path
 
 

@@ -52,7 +52,7 @@ class TileOptions:
 
 @dataclass(frozen=True)
 class Tile:
-    """One piece of a page."""
+    """One tile of a page."""
 
     core: Region
     """What it is responsible for."""

@@ -73,7 +73,7 @@ class PageRecord:
     scale: float | None = None
     metrics: PageMetrics | None = None
     novelty: float | None = None
-    code: NDArray[np.float32] | None = dataclasses.field(default=None, compare=False)
+    embedding: NDArray[np.float32] | None = dataclasses.field(default=None, compare=False)
     ocr_confidence_before: float | None = None
     ocr_confidence_after: float | None = None
     seconds_read: float | None = None
@@ -170,7 +170,9 @@ SCHEMA = pa.schema(
             "novelty", _float, "How unlike the training pages, percentile of normal pages, 0 to 100"
         ),
         _column(
-            "code", pa.list_(_float), "What stands where on the page, a vector of length 1; --codes"
+            "embedding",
+            pa.list_(_float),
+            "What stands where on the page, a vector of length 1; --embeddings",
         ),
         _column(
             "ocr_confidence_before", _float, "Mean word confidence of OCR on the scan, 0 to 100"

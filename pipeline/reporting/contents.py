@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from pagewash.measuring.summary import Summary, by_need, summarise
 from pagewash.reporting.charts import Chart, draw_charts
-from pagewash.reporting.pictures import PagePictures, picture_page
 from pagewash.reporting.places import Places
+from pagewash.reporting.previews import PagePictures, picture_page
 
 Progress = Callable[[int, int], object]
 

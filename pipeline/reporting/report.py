@@ -15,13 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pagewash.errors import OptionError
-from pagewash.files import write_whole
+from pagewash.files import write_atomically
 from pagewash.measuring.records import SCHEMA, read_records
 from pagewash.measuring.summary import Summary, latest
 from pagewash.reporting import charts
 from pagewash.reporting.contents import Contents, PicturedPage, Progress, collect
-from pagewash.reporting.pictures import PagePictures
 from pagewash.reporting.places import Places
+from pagewash.reporting.previews import PagePictures
 from pagewash.versions import version_of
 
 EXTENSIONS = (".html", ".htm")
@@ -83,11 +83,11 @@ def write_report(
             f"{path} names no HTML file, and what stands there might be a scan; "
             "give --out a name that ends in .html"
         )
-    table = latest(read_records(place, [name for name in SCHEMA.names if name != "code"]))
+    table = latest(read_records(place, [name for name in SCHEMA.names if name != "embedding"]))
     places = Places.around(place, options.scans, options.cleaned)
     contents = collect(places.cleaned.name, table, places, options.pictures, progress)
     html = render(contents).encode("utf-8", "replace")
-    write_whole(path, html)
+    write_atomically(path, html)
     return WrittenReport(path, contents.summary, len(contents.pictured), len(html))
 
 

@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Recipe:
+class OutputKey:
     """What decides how an output looks, its source aside."""
 
     model_sha256: str
@@ -51,7 +51,7 @@ class Entry:
     """An output that the last run to touch it has finished."""
 
     source: Source
-    recipe: Recipe
+    output_key: OutputKey
 
 
 Ledger = Mapping[str, Entry]
@@ -99,4 +99,4 @@ def _documents(rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str,
 
 def _entry(row: dict[str, Any]) -> Entry:
     source = Source(row["size"] or 0, row["modified"] or 0, row["sha256"])
-    return Entry(source, Recipe(row["model_sha256"], row["options_hash"]))
+    return Entry(source, OutputKey(row["model_sha256"], row["options_hash"]))

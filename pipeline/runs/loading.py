@@ -26,10 +26,10 @@ def load_cleaner(run: Run) -> Cleans:
         device=run.options.device,
         precision=run.options.precision,
         color=run.options.color,
-        codes=run.options.codes,
+        embeddings=run.options.embeddings,
     )
     with _lock:  # two shards that begin together must not load it twice
-        return _load(options, run.recipe.model_sha256)
+        return _load(options, run.output_key.model_sha256)
 
 
 @functools.lru_cache(maxsize=1)
@@ -46,6 +46,6 @@ def _load(options: RunOptions, _sha256: str) -> Cleans:
             device=options.device,
             precision=options.precision,
             color=options.color,
-            codes=options.codes,
+            embeddings=options.embeddings,
         ),
     )

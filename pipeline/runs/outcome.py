@@ -13,7 +13,7 @@ from pagewash.failures import INTERRUPTED, Failure, worst
 from pagewash.files import clear_abandoned
 from pagewash.measuring.records import part_path
 from pagewash.options import FailureBudget, RunOptions
-from pagewash.runs.ledger import Recipe
+from pagewash.runs.ledger import OutputKey
 from pagewash.runs.planning import RunPlan
 
 
@@ -26,7 +26,7 @@ class Run:
     """UTC."""
 
     options: RunOptions
-    recipe: Recipe
+    output_key: OutputKey
     metrics: Path | None
 
     @classmethod
@@ -36,7 +36,7 @@ class Run:
             clear_abandoned(folder)
         started = datetime.datetime.now(datetime.UTC)
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        return cls(run_id, started, plan.options, plan.recipe, plan.metrics)
+        return cls(run_id, started, plan.options, plan.output_key, plan.metrics)
 
     def part(self, number: int) -> Path | None:
         """Where the rows of a shard belong; None without a folder for metrics."""

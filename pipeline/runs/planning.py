@@ -20,7 +20,7 @@ from pagewash.files import access_errors, printable, real_path, sha256_of
 from pagewash.inference.model_files import find_model
 from pagewash.options import RunOptions
 from pagewash.runs.conflicts import conflicts, identity
-from pagewash.runs.ledger import Ledger, Recipe, Source, read_ledger, unchanged
+from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, unchanged
 
 SHARD_DOCUMENTS = 128
 """Most documents in a shard: what a killed run may have to do again."""
@@ -56,7 +56,7 @@ class RunPlan:
     """Documents that an earlier run has cleaned, and that are as they were."""
 
     options: RunOptions
-    recipe: Recipe
+    output_key: OutputKey
 
     metrics: Path | None
     """Folder of the Parquet parts; None for a single output without one."""
@@ -97,7 +97,7 @@ def plan_run(
             f"{source} is neither a file nor a folder; a pipe is read from standard input, "
             f"as in: pagewash clean - {destination} < {source}"
         )
-    recipe = Recipe(sha256_of(find_model(options.model)), options.fingerprint)
+    output_key = OutputKey(sha256_of(find_model(options.model)), options.fingerprint)
     if source.is_file() and _names_a_file(destination):
         _check_format(destination, options)
         outputs, folder = {source: destination}, destination.parent
@@ -113,8 +113,8 @@ def plan_run(
             _check_writable(written)
     ledger = {} if options.force else read_ledger(metrics)
     jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
-    todo = tuple(job for job in jobs if not _is_done(job, ledger, recipe))
-    return RunPlan(todo, len(jobs) - len(todo), options, recipe, metrics)
+    todo = tuple(job for job in jobs if not _is_done(job, ledger, output_key))
+    return RunPlan(todo, len(jobs) - len(todo), options, output_key, metrics)
 
 
 def plan_outputs(
@@ -170,9 +170,9 @@ def _job(path: Path, root: Path, output: Path, folder: Path) -> Job:
     return Job(path, printable(name), output, printable(output_name), found)
 
 
-def _is_done(job: Job, ledger: Ledger, recipe: Recipe) -> bool:
+def _is_done(job: Job, ledger: Ledger, output_key: OutputKey) -> bool:
     entry = ledger.get(job.output_name)
-    if entry is None or entry.recipe != recipe or not job.output.is_file():
+    if entry is None or entry.output_key != output_key or not job.output.is_file():
         return False
     return unchanged(job.found, entry)
 

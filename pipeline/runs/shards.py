@@ -33,7 +33,7 @@ from pagewash.runs.planning import Job, RunPlan, plan_shards
 from pagewash.runs.stream import (
     Cleans,
     Ended,
-    InHand,
+    OpenDocument,
     PageIn,
     PageOut,
     PagePassed,
@@ -110,21 +110,21 @@ def _clean(
     jobs: Sequence[Job], run: Run, tally: "_Tally", load: Callable[[Run], Cleans]
 ) -> tuple[list[Written], Cleans | None]:
     """Carry documents through the network; returns those that came to their end, in order."""
-    hands: list[InHand] = []
+    opened_documents: list[OpenDocument] = []
     cleaners: list[Cleans] = []
 
     def read(job: Job) -> Iterator[PageIn | PagePassed | Ended]:
-        hands.append(InHand(job))
-        return read_document(hands[-1], run.options)
+        opened_documents.append(OpenDocument(job))
+        return read_document(opened_documents[-1], run.options)
 
     def network() -> Cleans:
         cleaners.append(load(run))
         return cleaners[-1]
 
-    def write(hand: InHand, pages: Iterator[PageOut | PagePassed]) -> Written:
-        expected = max(1, len(hand.indices(run.options)))
-        written = write_document(hand, pages, run, lambda: tally.tell(1, 0))
-        tally.count(written, expected - hand.pages_done)
+    def write(opened: OpenDocument, pages: Iterator[PageOut | PagePassed]) -> Written:
+        expected = max(1, len(opened.indices(run.options)))
+        written = write_document(opened, pages, run, lambda: tally.tell(1, 0))
+        tally.count(written, expected - opened.pages_done)
         return written
 
     threads = run.options.threads
@@ -137,18 +137,18 @@ def _clean(
             for item in through_network(tally.watch(reading, run.options), network):
                 _hand_over(item, writing)
     finally:
-        for hand in hands:
-            hand.close()  # those that were dropped
+        for opened in opened_documents:
+            opened.close()  # those that were dropped
     return list(writing.results()), next(iter(cleaners), None)
 
 
 def _hand_over(
     item: PageOut | PagePassed | Ended,
-    writing: WriteBehind[InHand, PageOut | PagePassed, Written],
+    writing: WriteBehind[OpenDocument, PageOut | PagePassed, Written],
 ) -> None:
-    if not item.hand.handed_over:
-        item.hand.handed_over = True
-        writing.begin(item.hand)
+    if not item.opened.handed_over:
+        item.opened.handed_over = True
+        writing.begin(item.opened)
     if isinstance(item, Ended):
         writing.end()
     else:
@@ -173,8 +173,8 @@ class _Tally:
         for item in items:
             if self._stop.is_set() or self._too_many_failed():
                 return
-            if item.hand is not last:
-                last = item.hand
+            if item.opened is not last:
+                last = item.opened
                 self.tell(0, max(0, len(last.indices(options)) - 1))
             yield item
 

@@ -49,7 +49,7 @@ class Cleans(Protocol):
 
 
 @dataclass(eq=False)
-class InHand:
+class OpenDocument:
     """A document on its way through the run."""
 
     job: Job
@@ -87,7 +87,7 @@ class InHand:
 class PageIn:
     """A page as it was read."""
 
-    hand: InHand
+    opened: OpenDocument
     page: Page
     seconds: float
     """To read and decode it."""
@@ -97,7 +97,7 @@ class PageIn:
 class PagePassed:
     """A page that holds nothing to clean."""
 
-    hand: InHand
+    opened: OpenDocument
     page: UntouchedPage
 
 
@@ -105,7 +105,7 @@ class PagePassed:
 class PageOut:
     """A page that has been through the network."""
 
-    hand: InHand
+    opened: OpenDocument
     cleaned: "CleanedPage"
     seconds: float
     """To read and decode it."""
@@ -115,34 +115,36 @@ class PageOut:
 class Ended:
     """The last of a document: all its pages have come, or it failed."""
 
-    hand: InHand
+    opened: OpenDocument
 
 
-def read_document(hand: InHand, options: RunOptions) -> Iterator[PageIn | PagePassed | Ended]:
+def read_document(
+    opened: OpenDocument, options: RunOptions
+) -> Iterator[PageIn | PagePassed | Ended]:
     """Open a document and yield its pages; the last item is always its end. Raises nothing."""
-    job = hand.job
+    job = opened.job
     try:
-        hand.sha256 = sha256_of(job.source)
-        hand.document = IsolatedDocument(job.source, options.limits)
-        for note in hand.document.notes:
+        opened.sha256 = sha256_of(job.source)
+        opened.document = IsolatedDocument(job.source, options.limits)
+        for note in opened.document.notes:
             log.warning(note)
-        if not hand.indices(options):
+        if not opened.indices(options):
             raise InputError(
-                f"{job.source} has {hand.document.page_count} pages, none of --pages "
+                f"{job.source} has {opened.document.page_count} pages, none of --pages "
                 f"{options.pages}; ask for pages that it has"
             )
         start = time.perf_counter()
-        for page in hand.document.pages(parse_pages(options.pages)):
+        for page in opened.document.pages(parse_pages(options.pages)):
             if isinstance(page, Page):
-                yield PageIn(hand, page, time.perf_counter() - start)
+                yield PageIn(opened, page, time.perf_counter() - start)
             else:
-                yield PagePassed(hand, page)
-            if hand.error is not None:
+                yield PagePassed(opened, page)
+            if opened.error is not None:
                 break
             start = time.perf_counter()
     except Exception as error:
-        hand.fail(error)
-    yield Ended(hand)
+        opened.fail(error)
+    yield Ended(opened)
 
 
 def through_network(
@@ -184,7 +186,7 @@ def _together(
         for item in items:
             if not isinstance(item, PageIn):
                 waiting.append(item)
-            elif item.hand.error is None:
+            elif item.opened.error is None:
                 waiting.append(item)
                 yield item.page
 
@@ -196,7 +198,7 @@ def _together(
         yield from passing()
         item = waiting.popleft()
         assert isinstance(item, PageIn)
-        yield PageOut(item.hand, cleaned, item.seconds)
+        yield PageOut(item.opened, cleaned, item.seconds)
     yield from passing()
 
 
@@ -212,6 +214,6 @@ def _alone(
         try:
             (cleaned,) = cleaner.clean_pages([item.page])
         except Exception as error:
-            item.hand.fail(error)
+            item.opened.fail(error)
         else:
-            yield PageOut(item.hand, cleaned, item.seconds)
+            yield PageOut(item.opened, cleaned, item.seconds)

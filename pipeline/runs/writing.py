@@ -19,7 +19,7 @@ from pagewash.runs.conflicts import refuse_to_overwrite
 from pagewash.runs.outcome import Run
 from pagewash.runs.overlap import DroppedError
 from pagewash.runs.planning import Job
-from pagewash.runs.stream import Cleans, InHand, PageOut, PagePassed
+from pagewash.runs.stream import Cleans, OpenDocument, PageOut, PagePassed
 from pagewash.versions import version_of
 
 if TYPE_CHECKING:
@@ -38,12 +38,15 @@ class Written:
 
 
 def write_document(
-    hand: InHand, pages: Iterator[PageOut | PagePassed], run: Run, tick: Callable[[], object]
+    opened: OpenDocument,
+    pages: Iterator[PageOut | PagePassed],
+    run: Run,
+    tick: Callable[[], object],
 ) -> Written:
     """Write a document's pages as they come, and measure them; it appears when all have come.
 
     Args:
-        hand: the document. If it has failed by the time its pages end, nothing is left of it.
+        opened: the document. If it has failed by the time its pages end, nothing is left of it.
         pages: its pages in order.
         run: says the format.
         tick: called after each page.
@@ -55,18 +58,18 @@ def write_document(
         DroppedError: the run was stopped before all pages had come; nothing is left.
     """
     try:
-        return Written(tuple(_write(hand, pages, run, tick)))
+        return Written(tuple(_write(opened, pages, run, tick)))
     except DroppedError:
         raise
     except Exception as error:
-        return _fail(hand, run, error)
+        return _fail(opened, run, error)
     finally:
-        hand.close()
+        opened.close()
 
 
 def fail_document(job: Job, run: Run, error: Exception) -> Written:
     """The row of a document that could not be tried here."""
-    return _fail(InHand(job), run, error)
+    return _fail(OpenDocument(job), run, error)
 
 
 def provenance(run: Run, cleaner: Cleans | None) -> Provenance:
@@ -75,7 +78,7 @@ def provenance(run: Run, cleaner: Cleans | None) -> Provenance:
         run_id=run.run_id,
         started=run.started,
         model_id=cleaner.model_id if cleaner else run.options.model,
-        model_sha256=run.recipe.model_sha256,
+        model_sha256=run.output_key.model_sha256,
         pagewash_version=version_of("pagewash"),
         torch_version=version_of("torch"),
         device=cleaner.device if cleaner else "none",
@@ -83,44 +86,49 @@ def provenance(run: Run, cleaner: Cleans | None) -> Provenance:
         precision_reason=cleaner.precision_reason if cleaner else "no page reached the network",
         tile=cleaner.tile if cleaner else 0,
         halo=cleaner.halo if cleaner else 0,
-        options_hash=run.recipe.options_hash,
+        options_hash=run.output_key.options_hash,
     )
 
 
 def _write(
-    hand: InHand, pages: Iterator[PageOut | PagePassed], run: Run, tick: Callable[[], object]
+    opened: OpenDocument,
+    pages: Iterator[PageOut | PagePassed],
+    run: Run,
+    tick: Callable[[], object],
 ) -> list[PageRecord]:
-    document = hand.document
+    document = opened.document
     if document is None:
-        raise hand.error or RuntimeError("it was never opened")
+        raise opened.error or RuntimeError("it was never opened")
     records = []
     options = WriteOptions(format=run.options.format)
     wanted = parse_pages(run.options.pages)
     refuse_to_overwrite(
-        hand.job.source, hand.job.output, _root(hand.job.output, hand.job.output_name)
+        opened.job.source, opened.job.output, _root(opened.job.output, opened.job.output_name)
     )
-    with create_document(document, hand.job.output, options, wanted) as writer:
+    with create_document(document, opened.job.output, options, wanted) as writer:
         for item in pages:
             start = time.perf_counter()
             writer.add(item.cleaned.page if isinstance(item, PageOut) else item.page)
             written = time.perf_counter() - start
-            row = dataclasses.replace(_row(hand, run, item), seconds_write=written)
+            row = dataclasses.replace(_row(opened, run, item), seconds_write=written)
             records.append(row)
             if row.part == 0:  # a page of a PDF may hold several images
-                hand.pages_done += 1
+                opened.pages_done += 1
                 tick()
-        if hand.error is not None:
-            raise hand.error
+        if opened.error is not None:
+            raise opened.error
     return records
 
 
-def _row(hand: InHand, run: Run, item: PageOut | PagePassed) -> PageRecord:
+def _row(opened: OpenDocument, run: Run, item: PageOut | PagePassed) -> PageRecord:
     """A row about a page that goes into the output, measured."""
-    base = _document_row(hand, run)
+    base = _document_row(opened, run)
     if isinstance(item, PagePassed):
         page = item.page.index + 1
         if item.page.damaged:
-            log.warning("%s, page %d, stays as it is: %s", hand.job.source, page, item.page.reason)
+            log.warning(
+                "%s, page %d, stays as it is: %s", opened.job.source, page, item.page.reason
+            )
         return dataclasses.replace(base, page=page, status="skipped", message=item.page.reason)
     cleaned = item.cleaned
     before = cleaned.before
@@ -142,24 +150,24 @@ def _row(hand: InHand, run: Run, item: PageOut | PagePassed) -> PageRecord:
         scale=cleaned.scale,
         metrics=metrics,
         novelty=cleaned.novelty,
-        code=cleaned.code,
+        embedding=cleaned.embedding,
         seconds_read=item.seconds,
         seconds_clean=cleaned.seconds,
         seconds_measure=time.perf_counter() - start,
     )
 
 
-def _document_row(hand: InHand, run: Run) -> PageRecord:
+def _document_row(opened: OpenDocument, run: Run) -> PageRecord:
     """What every row about a document has."""
-    job = hand.job
+    job = opened.job
     return PageRecord(
         how=provenance(run, None),
         source=job.name,
         status="cleaned",
-        sha256=hand.sha256,
+        sha256=opened.sha256,
         size=job.found.size,
         modified=job.found.modified,
-        document_pages=hand.document.page_count if hand.document else None,
+        document_pages=opened.document.page_count if opened.document else None,
         output=job.output_name,
         source_folder=_folder(job.source, job.name),
         output_folder=_folder(job.output, job.output_name),
@@ -178,20 +186,20 @@ def _root(path: Path, name: str) -> Path:
     return path.parents[name.count("/")]
 
 
-def _fail(hand: InHand, run: Run, error: Exception) -> Written:
-    hand.fail(error)
-    failure = describe(str(hand.job.source), error)
+def _fail(opened: OpenDocument, run: Run, error: Exception) -> Written:
+    opened.fail(error)
+    failure = describe(str(opened.job.source), error)
     log.error(failure.message)
     log.debug("the error", exc_info=error)
-    return Written(tuple(_failed(hand, run, failure)), failure)
+    return Written(tuple(_failed(opened, run, failure)), failure)
 
 
-def _failed(hand: InHand, run: Run, failure: Failure) -> list[PageRecord]:
+def _failed(opened: OpenDocument, run: Run, failure: Failure) -> list[PageRecord]:
     """Rows about a document that is not written: all its pages fail, for one reason."""
     base = dataclasses.replace(
-        _document_row(hand, run), status="failed", error=failure.error, message=failure.message
+        _document_row(opened, run), status="failed", error=failure.error, message=failure.message
     )
-    pages = [index + 1 for index in hand.indices(run.options)]
+    pages = [index + 1 for index in opened.indices(run.options)]
     return [dataclasses.replace(base, page=page) for page in pages] or [base]
 
 

@@ -75,8 +75,10 @@ def main() -> None:
     network = average([checkpoint.network for checkpoint in checkpoints], shares).eval()
     faces = find_typefaces([Path(argument) for argument in rest if "=" not in argument])
     crops = PairSource(SEED, PairOptions(), faces).batch(range(CROPS)).seen
-    ranges = measure_ranges(network, torch.from_numpy(crops).float().div(255))
-    card = replace(checkpoints[-1].card, ranges=ranges_for_card(ranges), scores={}, calibration={})
+    measured = measure_ranges(network, torch.from_numpy(crops).float().div(255))
+    card = checkpoints[-1].card
+    ranges = ranges_for_card(measured)
+    card = replace(card, activation_ranges=ranges, scores={}, calibration={})
     save_checkpoint(Path(out), network, card)
 
 

@@ -1,10 +1,10 @@
-"""What is usual for a model, onto its card: traits of usual pages, and how places of them differ.
+"""What is usual for a model, onto its card: features of usual pages, and how places of them differ.
 
     python -m pagewash.training.calibration models/weights/fast.safetensors /usr/share/fonts fonts
 
 Usual pages are rendered and corrupted as those of training are, but for the few that suffer much
 more. The weights stay as they are; the card beside them gets what `pagewash.cleaning.novelty` and
-`pagewash.cleaning.codes` read.
+`pagewash.cleaning.embedding` read.
 """
 
 import sys
@@ -17,15 +17,20 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pagewash.cleaning.codes import Floats, stamp_levels
-from pagewash.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, Watched, summary
+from pagewash.cleaning.embedding import Floats, thumbnail_levels
+from pagewash.cleaning.novelty import (
+    LAYOUT_DIRECTIONS,
+    Calibration,
+    FeatureRecorder,
+    feature_vector,
+)
 from pagewash.inference.checkpoint import load_checkpoint, write_card
 from pagewash.inference.model_files import find_model
 from pagewash.models.autoencoder import Autoencoder
 from pagewash.training.synthesis.corruption import CorruptionOptions, corrupt
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
 from pagewash.training.synthesis.noise import to_bytes
-from pagewash.training.synthesis.typesetting import Sheet, set_sheet
+from pagewash.training.synthesis.typesetting import CleanPage, set_page
 
 PAGES = 250
 
@@ -36,9 +41,9 @@ SEED = 20_011
 """Of the pages; evaluation has others."""
 
 SHRINKAGE = 0.05
-"""How far correlations between traits are taken for chance: pages are few."""
+"""How far correlations between features are taken for chance: pages are few."""
 
-USUAL_DAMAGE = CorruptionOptions(harsh=0)
+USUAL_DAMAGE = CorruptionOptions(severe=0)
 """What pages suffer as a rule."""
 
 Grey = NDArray[np.uint8]
@@ -52,9 +57,9 @@ def calibrate(network: Autoencoder, pages: Sequence[Grey]) -> Calibration:
         pages: (H, W), H and W multiples of its stride.
     """
     seen = [look_at(network, page) for page in pages]
-    numbers = np.stack([summary(traits) for traits, _ in seen])
-    stamps = np.concatenate([stamp_levels(network, cleaned).T for _, cleaned in seen])
-    layout = np.linalg.eigh(np.cov(stamps.T))[1][:, ::-1][:, :LAYOUT_DIRECTIONS]
+    numbers = np.stack([feature_vector(features) for features, _ in seen])
+    thumbnails = np.concatenate([thumbnail_levels(network, cleaned).T for _, cleaned in seen])
+    layout = np.linalg.eigh(np.cov(thumbnails.T))[1][:, ::-1][:, :LAYOUT_DIRECTIONS]
     mean, directions = numbers.mean(0), _whitening(numbers)
     distances = np.linalg.norm((numbers - mean) @ directions, axis=1)
     percentiles = np.percentile(distances, np.arange(101))
@@ -63,14 +68,14 @@ def calibrate(network: Autoencoder, pages: Sequence[Grey]) -> Calibration:
 
 
 def look_at(network: Autoencoder, page: Grey) -> tuple[Floats, Grey]:
-    """Return a page's traits, (n, C), and the page cleaned, as the cleaner gets them from tiles."""
-    watched = Watched(network)
+    """Return a page's features, (n, C), and the page cleaned, as the cleaner does from tiles."""
+    recorder = FeatureRecorder(network)
     with torch.inference_mode():
         x = torch.from_numpy(page)[None, None].float().div(255)
-        gain, offset = watched.coefficients(x)
+        gain, offset = recorder.predict_affine(x)
         cleaned = (gain * x + offset).mul(255).round().clamp(0, 255).to(torch.uint8)
-    traits = watched.traits()[0]
-    return traits.reshape(-1, traits.shape[2]), np.asarray(cleaned[0, 0].numpy(), np.uint8)
+    features = recorder.features()[0]
+    return features.reshape(-1, features.shape[2]), np.asarray(cleaned[0, 0].numpy(), np.uint8)
 
 
 def _whitening(numbers: Floats) -> Floats:
@@ -82,27 +87,27 @@ def _whitening(numbers: Floats) -> Floats:
     return np.asarray(vectors / np.sqrt(values) / spread[:, None], np.float32)
 
 
-def usual_page(rng: Generator, faces: Sequence[Typeface], height: int, width: int) -> Sheet:
-    """Set a sheet as training does, on every other page within margins of its own."""
+def usual_page(rng: Generator, faces: Sequence[Typeface], height: int, width: int) -> CleanPage:
+    """Set a page as training does, on every other page within margins of its own."""
     if rng.random() < 0.5:
-        return set_sheet(rng, height, width, faces)
+        return set_page(rng, height, width, faces)
     top, bottom = (int(side) for side in rng.uniform(0.02, 0.2, 2) * height)
     left, right = (int(side) for side in rng.uniform(0.02, 0.2, 2) * width)
-    sheet = set_sheet(rng, height - top - bottom, width - left - right, faces)
+    clean_page = set_page(rng, height - top - bottom, width - left - right, faces)
     margins = (top, bottom), (left, right)
-    box = sheet.picture_box
+    box = clean_page.picture_box
     return replace(
-        sheet,
-        ink=np.pad(sheet.ink, margins),
-        picture=np.pad(sheet.picture, margins, constant_values=1),
+        clean_page,
+        ink=np.pad(clean_page.ink, margins),
+        picture=np.pad(clean_page.picture, margins, constant_values=1),
         picture_box=box and (box[0] + left, box[1] + top, box[2] + left, box[3] + top),
     )
 
 
 def usual_scan(rng: Generator, faces: Sequence[Typeface]) -> Grey:
     """Render a usual page and let it age, as in training; (HEIGHT, WIDTH)."""
-    sheet, verso = (usual_page(rng, faces, HEIGHT, WIDTH) for _ in range(2))
-    return to_bytes(corrupt(sheet, verso, rng, USUAL_DAMAGE).dirty)
+    clean_page, verso = (usual_page(rng, faces, HEIGHT, WIDTH) for _ in range(2))
+    return to_bytes(corrupt(clean_page, verso, rng, USUAL_DAMAGE).dirty)
 
 
 def main() -> None:

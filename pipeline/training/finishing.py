@@ -38,10 +38,12 @@ def main() -> None:
     out, start, channels, layers = sys.argv[1:]
     checkpoint = load_checkpoint(start, fold=False)
     network = with_finish(checkpoint.network, int(channels), int(layers))
-    ranges = {} if int(channels) else checkpoint.card.ranges
+    ranges = {} if int(channels) else checkpoint.card.activation_ranges
     # what is on the card of its scores and novelty was true of the start
     save_checkpoint(
-        Path(out), network, replace(checkpoint.card, scores={}, calibration={}, ranges=ranges)
+        Path(out),
+        network,
+        replace(checkpoint.card, scores={}, calibration={}, activation_ranges=ranges),
     )
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pagewash.evaluation.evaluation_pages import set_specimen
+from pagewash.evaluation.evaluation_pages import set_evaluation_page
 from pagewash.training.synthesis.corruption import CORRUPTIONS, Corruption
 from pagewash.training.synthesis.fonts import find_typefaces
-from pagewash.training.synthesis.ink import InkOptions, press
+from pagewash.training.synthesis.ink import InkOptions, spread_ink
 from pagewash.training.synthesis.noise import Image, to_bytes
 from pagewash.training.synthesis.pictures import photograph
 
@@ -71,9 +71,12 @@ def _page() -> Image:
     """A crop of text with a picture in its corner, (SIDE, SIDE, 3)."""
     rng = np.random.default_rng(5)
     faces = find_typefaces([Path("/usr/share/fonts")], held_back=True)
-    sheet = set_specimen(rng, 4 * SIDE, 4 * SIDE, faces[:4], (11, 11)).sheet
+    clean_page = set_evaluation_page(rng, 4 * SIDE, 4 * SIDE, faces[:4], (11, 11)).clean_page
     page = (
-        1 - press(sheet.ink, 11, rng, InkOptions(bold=0.1, thin=0))[70 : 70 + SIDE, 70 : 70 + SIDE]
+        1
+        - spread_ink(clean_page.ink, 11, rng, InkOptions(bold=0.1, thin=0))[
+            70 : 70 + SIDE, 70 : 70 + SIDE
+        ]
     )
     page[-70:, -80:] = photograph(rng, 70, 80)
     return np.repeat(page[..., None], 3, axis=2)

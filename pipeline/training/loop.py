@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from pagewash.cleaning.scale import LARGEST
 from pagewash.errors import InputError, OptionError
-from pagewash.files import write_whole
+from pagewash.files import write_atomically
 from pagewash.inference.checkpoint import ModelCard, ranges_for_card, save_checkpoint
 from pagewash.inference.int8 import measure_ranges
 from pagewash.inference.precision import choose_device
@@ -311,9 +311,9 @@ class Run:
         table = pa.Table.from_pylist([asdict(line) for line in self.lines], LOG_SCHEMA)
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
-        write_whole(self.folder / "log.parquet", buffer.getvalue())
+        write_atomically(self.folder / "log.parquet", buffer.getvalue())
         meta = {"step": str(self.step), "minutes": str(self.minutes)}
-        write_whole(self._state, safetensors.torch.save(self._tensors(), metadata=meta))
+        write_atomically(self._state, safetensors.torch.save(self._tensors(), metadata=meta))
 
     @property
     def _state(self) -> Path:
@@ -385,7 +385,7 @@ def train(
         if done or run.step % options.checkpoint_every == 0:
             line = _line(run, losses, validation)
             run.lines.append(line)
-            run.save(dataclasses.replace(card, ranges=_ranges(run, validation)))
+            run.save(dataclasses.replace(card, activation_ranges=_ranges(run, validation)))
             _draw(run, validation)
             losses.clear()
             log.info("%s", line)
@@ -408,7 +408,7 @@ def _draw(run: Run, validation: Tensors) -> None:
     }
     for name, picture in pictures.items():
         blue_first = picture[..., ::-1] if picture.ndim == 3 else picture
-        write_whole(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
+        write_atomically(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
 
 
 def _ranges(run: Run, validation: Tensors) -> dict[str, str]:
@@ -435,7 +435,7 @@ def restore(network: Autoencoder, batch: Tensors) -> Tensor:
     try:
         for few in zip(*(torch.split(values, 8) for values in batch), strict=True):
             seen, page, _, scale = few
-            gain, offset = network.coefficients(_floats(seen))
+            gain, offset = network.predict_affine(_floats(seen))
             cleaned.append(_over_blocks(gain * _floats(page) + offset, scale).clamp(0, 1))
     finally:
         network.train(training)

@@ -27,7 +27,7 @@ from pagewash.training.synthesis.corruption import (
 )
 from pagewash.training.synthesis.fonts import Typeface
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
-from pagewash.training.synthesis.typesetting import Sheet, TypesettingOptions, set_sheet
+from pagewash.training.synthesis.typesetting import CleanPage, TypesettingOptions, set_page
 
 Grey = NDArray[np.uint8]
 
@@ -170,19 +170,19 @@ class PairSource:
         return Batch(seen, page, clean, np.array([example.scale for example in examples]))
 
     def _rendered(self, rng: Generator, scale: int) -> Pair:
-        sheet = self._sheet(rng, scale)
+        clean_page = self._clean_page(rng, scale)
         # mostly, a leaf bears the same print or the same hand on both sides
-        verso = self._sheet(rng, scale, like=sheet if rng.random() < 0.6 else None)
+        verso = self._clean_page(rng, scale, like=clean_page if rng.random() < 0.6 else None)
         if rng.random() < self.options.blank:
-            sheet = _ended(sheet, rng)
-        return corrupt(sheet, verso, rng, self.options.corruption)
+            clean_page = _ended(clean_page, rng)
+        return corrupt(clean_page, verso, rng, self.options.corruption)
 
-    def _sheet(self, rng: Generator, scale: int, like: Sheet | None = None) -> Sheet:
+    def _clean_page(self, rng: Generator, scale: int, like: CleanPage | None = None) -> CleanPage:
         side, settings = self.options.crop // scale, self.options.typesetting
         if scale > 1:
             small = settings.smallest_text, settings.common_text[0]
             settings = replace(settings, common_text=small)
-        return set_sheet(rng, side, side, self.faces, settings, like)
+        return set_page(rng, side, side, self.faces, settings, like)
 
     def _real(self, rng: Generator) -> Example:
         pair = self.real[int(rng.integers(0, len(self.real)))]
@@ -193,9 +193,9 @@ class PairSource:
         if chance >= 0:
             bare = self._bare_paper(pair.scale, rng) if rng.random() < 0.5 else None
             return _shown(lay_over(clean, rng, self.options.corruption, bare), pair.scale)
-        sheet = Sheet(1 - clean, np.ones_like(clean), None, 20 / pair.scale)
-        verso = self._sheet(rng, pair.scale)
-        return _shown(corrupt(sheet, verso, rng, self.options.corruption), pair.scale)
+        clean_page = CleanPage(1 - clean, np.ones_like(clean), None, 20 / pair.scale)
+        verso = self._clean_page(rng, pair.scale)
+        return _shown(corrupt(clean_page, verso, rng, self.options.corruption), pair.scale)
 
     def _bare_paper(self, scale: int, rng: Generator) -> Image | None:
         """Paper of a real pair of this scale; none, where clean pages are all there is."""
@@ -211,11 +211,11 @@ class PairSource:
         return _filled(pair.dirty[window], side), _filled(pair.clean[window], side)
 
 
-def _ended(sheet: Sheet, rng: Generator) -> Sheet:
+def _ended(clean_page: CleanPage, rng: Generator) -> CleanPage:
     """Let the text end, or begin, somewhere on the leaf; the rest of it is blank."""
-    ink, end = sheet.ink.copy(), int(rng.uniform(0.1, 1.5) * len(sheet.ink))
+    ink, end = clean_page.ink.copy(), int(rng.uniform(0.1, 1.5) * len(clean_page.ink))
     ink[slice(-end, None) if rng.random() < 0.5 else slice(end)] = 0
-    return replace(sheet, ink=ink)
+    return replace(clean_page, ink=ink)
 
 
 def _shown(pair: Pair, scale: int) -> Example:

@@ -18,10 +18,10 @@ from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
-from pagewash.evaluation.evaluation_pages import Specimen, set_specimen
+from pagewash.evaluation.evaluation_pages import EvaluationPage, set_evaluation_page
 from pagewash.training.synthesis import noise, paper
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
-from pagewash.training.synthesis.ink import InkOptions, press
+from pagewash.training.synthesis.ink import InkOptions, spread_ink
 from pagewash.training.synthesis.noise import Image, to_bytes
 from pagewash.training.synthesis.pictures import photograph
 from pagewash.training.synthesis.typesetting import x_height_font
@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def _coffee_letter(rng: Generator, faces: Sequence[Typeface]) -> Image:
-    page = _printed(rng, set_specimen(rng, HEIGHT, WIDTH, faces, X_HEIGHTS))
+    page = _printed(rng, set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS))
     steps = (paper.yellowing, 0.3), (paper.texture, 0.4), (paper.stains, 0.9), (paper.folds, 0.7)
     return _damage(page, rng, *steps, (noise.gaussian, 0.05))
 
 
 def _old_book(rng: Generator, faces: Sequence[Typeface]) -> Image:
-    page = _coloured(_printed(rng, set_specimen(rng, HEIGHT, WIDTH, faces, X_HEIGHTS)))
-    verso = 1 - set_specimen(rng, HEIGHT, WIDTH, faces, X_HEIGHTS).sheet.ink
+    page = _coloured(_printed(rng, set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS)))
+    verso = 1 - set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS).clean_page.ink
     page = paper.show_through(page, rng, 0.6, verso)
     steps = (paper.yellowing, 0.6), (paper.uneven_paper, 0.9), (paper.texture, 0.5)
     return _damage(page, rng, *steps, (paper.shadow, 0.4), (noise.gaussian, 0.06))
@@ -65,7 +65,7 @@ def _old_book(rng: Generator, faces: Sequence[Typeface]) -> Image:
 
 def _stamped_form(rng: Generator, faces: Sequence[Typeface]) -> Image:
     """A letter in colour with a photograph, a red stamp and a signature in blue."""
-    text = _coloured(_printed(rng, set_specimen(rng, HEIGHT - 440, WIDTH, faces, X_HEIGHTS)))
+    text = _coloured(_printed(rng, set_evaluation_page(rng, HEIGHT - 440, WIDTH, faces, X_HEIGHTS)))
     page = np.concatenate([text, np.ones((440, WIDTH, 3), np.float32)])
     tones = photograph(rng, 280, 340)[..., None]
     page[820:1100, 90:430] = tones ** np.array((0.8, 1.0, 1.3), np.float32)
@@ -97,7 +97,7 @@ def _two_pages(rng: Generator, faces: Sequence[Typeface], path: Path) -> None:
     """A photocopy in black and white, two pages in one TIFF."""
     pages = []
     for _ in range(2):
-        page = _printed(rng, set_specimen(rng, HEIGHT, WIDTH, faces, X_HEIGHTS))
+        page = _printed(rng, set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS))
         steps = (paper.dust, 1.0), (paper.streaks, 0.7), (noise.blur, 0.15), (noise.gaussian, 0.45)
         grey = np.clip(_damage(page, rng, *steps), 0, 1)
         pages.append(PillowImage.fromarray(to_bytes((grey > 0.55).astype(np.float32))).convert("1"))
@@ -110,11 +110,11 @@ def _report(rng: Generator, faces: Sequence[Typeface], path: Path) -> None:
     """A scanned PDF of two pages, with a text layer, a bookmark and a title."""
     scans, texts = [], []
     for _ in range(2):
-        specimen = set_specimen(rng, HEIGHT, WIDTH, faces, X_HEIGHTS)
+        evaluation_page = set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS)
         steps = (paper.yellowing, 0.5), (paper.stains, 0.7), (noise.gaussian, 0.05)
-        dirty = _damage(_printed(rng, specimen), rng, *steps)
+        dirty = _damage(_printed(rng, evaluation_page), rng, *steps)
         scans.append(PillowImage.fromarray(to_bytes(dirty)))
-        texts.append(specimen.text)
+        texts.append(evaluation_page.text)
     scanned = BytesIO()
     scans[0].save(
         scanned, "PDF", save_all=True, append_images=scans[1:], resolution=DPI, quality=80
@@ -147,9 +147,11 @@ def _add_text_layer(pdf: pikepdf.Pdf, page: pikepdf.Page, text: str) -> None:
     page.contents_add(b"\n".join([*content, b"ET"]))
 
 
-def _printed(rng: Generator, specimen: Specimen) -> Image:
-    sheet = specimen.sheet
-    return 1 - press(sheet.ink, sheet.text_height, rng, InkOptions(bold=0.1, thin=0.0))
+def _printed(rng: Generator, evaluation_page: EvaluationPage) -> Image:
+    clean_page = evaluation_page.clean_page
+    return 1 - spread_ink(
+        clean_page.ink, clean_page.text_height, rng, InkOptions(bold=0.1, thin=0.0)
+    )
 
 
 def _coloured(page: Image) -> Image:

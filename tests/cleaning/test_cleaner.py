@@ -33,7 +33,7 @@ class FakeNetwork:
         self.refused = 0
         self.shapes: list[tuple[int, ...]] = []
 
-    def coefficients(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         assert x.shape[2] % self.stride == x.shape[3] % self.stride == 0
         if x.numel() > self.most_pixels:
             self.refused += 1
@@ -115,13 +115,13 @@ def test_tiles_do_not_show_on_resampled_pages(network, dpi):
 def test_a_network_with_a_finish_looks_twice_at_enlarged_pages(monkeypatch, dpi, looks):
     answers = []
 
-    def coefficients(view):
-        maps = Autoencoder.coefficients(network, view)
+    def predict_affine(view):
+        maps = Autoencoder.predict_affine(network, view)
         answers.append([values.clone() for values in maps])
         return maps
 
     network, page = random_network(finish=4), scan(dpi + 20, dpi + 20)
-    monkeypatch.setattr(network, "coefficients", coefficients)
+    monkeypatch.setattr(network, "predict_affine", predict_affine)
     cleaned = cleaner(network).clean(page, dpi)
     assert len(answers) == looks
     if looks == 2:

@@ -11,7 +11,7 @@ from PIL import ImageFont
 from scans import scan, write_scan
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
-from pagewash.cleaning.codes import page_code
+from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.novelty import Calibration
 from pagewash.errors import InputError, OptionError
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint, save_checkpoint
@@ -70,11 +70,11 @@ def test_being_watched_does_not_change_what_a_network_does(tiny_model, card):
     assert np.array_equal(made(tiny_model, card).clean(page, 300), alone)
 
 
-def test_a_model_that_is_not_calibrated_has_neither_novelty_nor_codes(tiny_model):
+def test_a_model_that_is_not_calibrated_has_neither_novelty_nor_embeddings(tiny_model):
     (page,) = cleaned(made(tiny_model, ModelCard("tiny")), SCANS[0])
-    assert page.novelty is page.code is None
+    assert page.novelty is page.embedding is None
     with pytest.raises(OptionError, match="calibrate it: python -m"):
-        made(tiny_model, ModelCard("tiny"), codes=True)
+        made(tiny_model, ModelCard("tiny"), embeddings=True)
 
 
 def test_the_code_of_a_second_scan_is_nearer_than_that_of_another_page(tiny_model, usual):
@@ -83,7 +83,7 @@ def test_the_code_of_a_second_scan_is_nearer_than_that_of_another_page(tiny_mode
     page[120:, 96:] = 255
     again = np.roll(cv2.GaussianBlur(page, (3, 3), 0), 1, axis=0)
     first, second, other = (
-        page_code(network, each, usual.layout) for each in (page, again, page[::-1])
+        page_embedding(network, each, usual.layout) for each in (page, again, page[::-1])
     )
     assert float(first @ first) == pytest.approx(1, abs=1e-5)
     assert float(first @ second) > 0.8 > float(first @ other)
@@ -120,10 +120,10 @@ def test_a_run_records_novelty_always_and_codes_on_request(tiny_model, card, tmp
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, load_checkpoint(tiny_model, fold=False).network, card)
     write_scan(tmp_path / "scans" / "a.png")
-    for codes in (False, True):
-        options = RunOptions(model=str(path), device="cpu", codes=codes, force=True)
+    for embeddings in (False, True):
+        options = RunOptions(model=str(path), device="cpu", embeddings=embeddings, force=True)
         report = clean_run(plan_run(tmp_path / "scans", tmp_path / "out", options))
         (row,) = read_records(report.run.folder).to_pylist()
         assert 0 <= row["novelty"] <= 100
-        assert (row["code"] is not None) == codes
-    assert np.linalg.norm(row["code"]) == pytest.approx(1, abs=1e-4)
+        assert (row["embedding"] is not None) == embeddings
+    assert np.linalg.norm(row["embedding"]) == pytest.approx(1, abs=1e-4)

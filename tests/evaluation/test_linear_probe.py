@@ -6,7 +6,7 @@ import torch
 from PIL import ImageFont
 
 from pagewash.evaluation import linear_probe as probing
-from pagewash.evaluation import out_of_distribution as strangers
+from pagewash.evaluation import out_of_distribution
 from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, labelled_crops
 from pagewash.evaluation.other_uses import precision_at_1, roc_auc
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
@@ -27,9 +27,9 @@ def test_roc_auc_is_the_share_of_pairs_in_the_right_order():
 
 
 def test_precision_at_1_is_the_share_of_queries_that_find_their_page():
-    codes = np.eye(4, dtype=np.float32)
-    assert precision_at_1(codes, codes) == 1
-    assert precision_at_1(codes, codes[[0, 1, 3, 2]]) == 0.5
+    embeddings = np.eye(4, dtype=np.float32)
+    assert precision_at_1(embeddings, embeddings) == 1
+    assert precision_at_1(embeddings, embeddings[[0, 1, 3, 2]]) == 0.5
 
 
 def test_labelled_crops_are_the_same_every_time_and_suffer_what_they_say(faces):
@@ -52,12 +52,16 @@ def test_a_classifier_learns_its_crops_on_an_encoder_that_stays_as_it_is(faces):
     assert torch.equal(encoder.stem.conv.weight, before)
 
 
-def test_strange_sheets_have_ink_where_they_should():
+def test_strange_pages_have_ink_where_they_should():
     rng = np.random.default_rng(0)
-    makers = (strangers.music_sheet, strangers.map_sheet, strangers.graph_sheet)
-    for sheet in (make(rng, 416, 352) for make in makers):
-        assert sheet.ink.shape == (416, 352)
-        assert 0.005 < sheet.ink.mean() < 0.5
-    assert not strangers.blank_sheet(200, 160).ink.any()
+    makers = (
+        out_of_distribution.music_page,
+        out_of_distribution.map_page,
+        out_of_distribution.graph_page,
+    )
+    for clean_page in (make(rng, 416, 352) for make in makers):
+        assert clean_page.ink.shape == (416, 352)
+        assert 0.005 < clean_page.ink.mean() < 0.5
+    assert not out_of_distribution.blank_page(200, 160).ink.any()
     picture = np.linspace(0, 1, 90, dtype=np.float32)[None].repeat(80, 0)
-    assert 0.2 < strangers.filled_sheet(rng, 200, 160, picture).picture.mean() < 0.8
+    assert 0.2 < out_of_distribution.filled_page(rng, 200, 160, picture).picture.mean() < 0.8

@@ -1,6 +1,6 @@
 """What the shipped models do to pages: bars that hold for every checkpoint we ship.
 
-Pictures come from scikit-image, text from the specimens; no training saw either.
+Pictures come from scikit-image, text from the evaluation pages; no training saw either.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import Image
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.evaluation.truth import psnr, rmse, ssim
 from pagewash.inference.checkpoint import load_checkpoint, read_ranges, shipped_models
-from pagewash.inference.int8 import can_compute
+from pagewash.inference.int8 import can_run_int8
 from pagewash.options import PrecisionName
 from pagewash.speed import draw_page
 
@@ -64,7 +64,7 @@ def test_bf16_and_fp32_agree_on_the_samples(cleaner):
 def floats_and_integers(cleaner) -> list[Cleaner]:
     """A shipped model in two precisions."""
     network = load_checkpoint(cleaner.model_id)
-    if not can_compute(network.network, read_ranges(network.card)):
+    if not can_run_int8(network.network, read_ranges(network.card)):
         pytest.skip("no integer convolutions for this network, or for this machine")
     precisions: tuple[PrecisionName, ...] = ("fp32", "int8")
     return [

@@ -22,10 +22,10 @@ from pagewash.files import clear_abandoned, sha256_of
 from pagewash.flows.cli import main
 from pagewash.flows.dask.worker import (
     STOP_ASKED,
-    AskedNowAndThen,
-    Needs,
+    PolledStop,
+    WorkerRequirements,
+    missing_requirement,
     share_of_machine,
-    what_is_missing,
 )
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
@@ -190,7 +190,7 @@ class FarAway:
 def test_a_worker_asks_now_and_then_whether_to_stop_and_not_at_every_page(monkeypatch):
     now, far = [100.0], FarAway()
     monkeypatch.setattr("pagewash.flows.dask.worker.time.monotonic", lambda: now[0])
-    stop = AskedNowAndThen(far)
+    stop = PolledStop(far)
     assert not any(stop.is_set() for _ in range(1000))
     far.told = True
     assert not stop.is_set()
@@ -204,17 +204,19 @@ def test_a_worker_that_would_fail_says_what_it_lacks(tiny_model, tmp_path):
     mark.touch()
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         api = f"http://127.0.0.1:{nobody.getsockname()[1]}/api"
-    needs = Needs(version_of("pagewash"), str(tiny_model), sha256_of(tiny_model), scan, mark, api)
+    requirements = WorkerRequirements(
+        version_of("pagewash"), str(tiny_model), sha256_of(tiny_model), scan, mark, api
+    )
     lacking = {
-        "has pagewash": replace(needs, version="0.0.1"),
-        "another model": replace(needs, model_sha256="0" * 64),
-        "no model": replace(needs, model="bset"),
-        "does not see the scans": replace(needs, source=tmp_path / "b.png"),
-        "does not see the outputs": replace(needs, mark=tmp_path / "gone"),
-        "cannot reach Prefect's API": needs,
+        "has pagewash": replace(requirements, version="0.0.1"),
+        "another model": replace(requirements, model_sha256="0" * 64),
+        "no model": replace(requirements, model="bset"),
+        "does not see the scans": replace(requirements, source=tmp_path / "b.png"),
+        "does not see the outputs": replace(requirements, mark=tmp_path / "gone"),
+        "cannot reach Prefect's API": requirements,
     }
     for message, wants in lacking.items():
-        assert message in (what_is_missing(wants) or "")
+        assert message in (missing_requirement(wants) or "")
 
 
 def test_a_mark_that_a_killed_run_left_goes_with_its_half_written_files(tiny_model, tmp_path):

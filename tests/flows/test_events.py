@@ -6,7 +6,7 @@ import pytest
 
 from pagewash.flows.prefect.events import how_many_failed
 from pagewash.options import RunOptions
-from pagewash.runs.ledger import Recipe
+from pagewash.runs.ledger import OutputKey
 from pagewash.runs.outcome import Run, RunReport, ShardReport
 
 
@@ -16,7 +16,7 @@ from pagewash.runs.outcome import Run, RunReport, ShardReport
 )
 def test_more_than_a_tenth_of_the_pages_is_many(pages, failed, label):
     now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    run = Run("run", now, RunOptions(), Recipe("0" * 64, "0" * 16), None)
+    run = Run("run", now, RunOptions(), OutputKey("0" * 64, "0" * 16), None)
     first = ShardReport(pages=pages - failed)
     second = ShardReport(pages=failed, pages_failed=failed)
     report = RunReport(run, planned=1, done_before=0, seconds=1.0, shards=(first, second))

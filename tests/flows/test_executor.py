@@ -7,7 +7,7 @@ import pytest
 from scans import FakeCleaner, write_scan
 
 from pagewash.errors import MissingError
-from pagewash.flows.prefect.executor import ThisProcess, clean_shards
+from pagewash.flows.prefect.executor import InProcessExecutor, clean_shards
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
 from pagewash.runs.outcome import Run
@@ -25,10 +25,10 @@ class Ended:
         call(self)
 
 
-class Mortals(ThisProcess):
+class Mortals(InProcessExecutor):
     """Workers, two at once, who die over a document of this name; they keep a diary."""
 
-    room = 2
+    capacity = 2
 
     def __init__(self, deadly: str = "") -> None:
         self.deadly = deadly
@@ -37,7 +37,7 @@ class Mortals(ThisProcess):
     def begin(self, plan, run):
         return [plan.jobs[:3], plan.jobs[3:]]
 
-    def dismiss(self, run):
+    def cancel(self, run):
         self.dismissed = True
 
     def submit(self, run):
@@ -58,16 +58,16 @@ def plan(tmp_path: Path, tiny_model: Path):
 
 
 def test_all_shards_are_cleaned(plan):
-    crew, run = Mortals(), Run.begin(plan)
-    reports = list(clean_shards(crew, plan, run, crew.submit(run)))
+    executor, run = Mortals(), Run.begin(plan)
+    reports = list(clean_shards(executor, plan, run, executor.submit(run)))
     assert sorted(report.documents for report in reports) == [2, 3]
     assert len(read_records(run.folder)) == 5
-    assert not crew.dismissed
+    assert not executor.dismissed
 
 
 def test_a_document_that_kills_every_worker_fails_alone(plan):
-    crew, run = Mortals("1.png"), Run.begin(plan)
-    reports = list(clean_shards(crew, plan, run, crew.submit(run)))
+    executor, run = Mortals("1.png"), Run.begin(plan)
+    reports = list(clean_shards(executor, plan, run, executor.submit(run)))
     (failure,) = [failure for report in reports for failure in report.failures]
     assert "1.png: every worker that tried to clean it died" in failure.message
     rows = read_records(run.folder).to_pylist()
@@ -79,10 +79,10 @@ def test_a_document_that_kills_every_worker_fails_alone(plan):
 
 def test_those_at_work_are_dismissed_when_the_run_cannot_go_on(plan):
     class Lost(Mortals):
-        def look_after(self, run):
+        def check_health(self, run):
             raise MissingError("nobody is left")
 
-    crew, run = Lost(), Run.begin(plan)
+    executor, run = Lost(), Run.begin(plan)
     with pytest.raises(MissingError, match="nobody is left"):
-        list(clean_shards(crew, plan, run, crew.submit(run)))
-    assert crew.dismissed
+        list(clean_shards(executor, plan, run, executor.submit(run)))
+    assert executor.dismissed

@@ -151,7 +151,7 @@ def test_the_deployment_in_prefect_yaml_runs_on_a_work_pool(server, tiny_model, 
 
 
 def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
-    from pagewash.flows.prefect.serving import serve_folder
+    from pagewash.flows.prefect.schedule import serve_folder
 
     write_scan(tmp_path / "scans" / "a.png")
     folders, options = (tmp_path / "scans", tmp_path / "out"), RunOptions(model=str(tiny_model))
@@ -165,15 +165,15 @@ def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
 def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    import pagewash.flows.prefect.serving
+    import pagewash.flows.prefect.schedule
 
     write_scan(tmp_path / "scans" / "a.png")
-    monkeypatch.setattr(pagewash.flows.prefect.serving, "PATIENCE", 0.0)
+    monkeypatch.setattr(pagewash.flows.prefect.schedule, "PATIENCE", 0.0)
     with (
         temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
         pytest.raises(MissingError, match=r"127\.0\.0\.1:9/api does not answer: .*refused"),
     ):
-        pagewash.flows.prefect.serving.serve_folder(
+        pagewash.flows.prefect.schedule.serve_folder(
             tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)), interval=60
         )
 
@@ -181,18 +181,18 @@ def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_m
 def test_served_runs_are_processes_with_one_heap(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    import pagewash.flows.prefect.serving
+    import pagewash.flows.prefect.schedule
 
     write_scan(tmp_path / "scans" / "a.png")
     monkeypatch.setenv("MALLOC_ARENA_MAX", "")
     monkeypatch.delenv("MALLOC_ARENA_MAX")
     served = []
     fake = SimpleNamespace(serve=lambda **how: served.append(os.environ["MALLOC_ARENA_MAX"]))
-    monkeypatch.setattr(pagewash.flows.prefect.serving, "clean_documents", fake)
-    monkeypatch.setattr(pagewash.flows.prefect.serving, "wait_for_server", lambda patience: None)
+    monkeypatch.setattr(pagewash.flows.prefect.schedule, "clean_documents", fake)
+    monkeypatch.setattr(pagewash.flows.prefect.schedule, "wait_for_server", lambda patience: None)
     options = RunOptions(model=str(tiny_model))
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        pagewash.flows.prefect.serving.serve_folder(
+        pagewash.flows.prefect.schedule.serve_folder(
             tmp_path / "scans", tmp_path / "out", options, interval=60
         )
     assert served == ["1"]
@@ -201,7 +201,7 @@ def test_served_runs_are_processes_with_one_heap(tmp_path, tiny_model, monkeypat
 def test_a_temporary_server_sends_nobody_news_of_itself(monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from pagewash.flows.prefect.server import wait_for_server
+    from pagewash.flows.prefect.api import wait_for_server
 
     told = "PREFECT_SERVER_ANALYTICS_ENABLED"
     monkeypatch.delenv(told)
@@ -216,7 +216,7 @@ def test_a_temporary_server_sends_nobody_news_of_itself(monkeypatch):
 def test_a_schedule_without_a_server_says_how_to_start_one(tmp_path, tiny_model, monkeypatch):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from pagewash.flows.prefect.serving import serve_folder
+    from pagewash.flows.prefect.schedule import serve_folder
 
     write_scan(tmp_path / "scans" / "a.png")
     options = RunOptions(model=str(tiny_model))

@@ -16,9 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
-from pagewash.cleaning.novelty import Watched
+from pagewash.cleaning.novelty import FeatureRecorder
 from pagewash.errors import InputError
-from pagewash.inference import int8 as integers
+from pagewash.inference import int8
 from pagewash.inference.checkpoint import (
     ModelCard,
     load_checkpoint,
@@ -27,10 +27,10 @@ from pagewash.inference.checkpoint import (
     save_checkpoint,
 )
 from pagewash.inference.int8 import (
-    Bytes,
-    IntegerAutoencoder,
-    IntegerConvolution,
-    can_compute,
+    Int8Autoencoder,
+    Int8Convolution,
+    Quantisation,
+    can_run_int8,
     kernels_work,
     measure_ranges,
 )
@@ -57,17 +57,17 @@ def pages(count: int = 4) -> torch.Tensor:
 
 
 pytestmark = pytest.mark.skipif(
-    not can_compute(network(), measure_ranges(network(), pages())),
+    not can_run_int8(network(), measure_ranges(network(), pages())),
     reason="this torch has no integer convolutions for this machine",
 )
 
 
-def numbers(values: torch.Tensor, scale: Bytes) -> torch.Tensor:
+def numbers(values: torch.Tensor, scale: Quantisation) -> torch.Tensor:
     """What bytes stand for."""
     return (values.float() - scale.zero) * scale.step * scale.unit.view(-1, 1, 1)
 
 
-def to_bytes(values: torch.Tensor, scale: Bytes) -> torch.Tensor:
+def to_bytes(values: torch.Tensor, scale: Quantisation) -> torch.Tensor:
     rounded = (values / scale.unit.view(-1, 1, 1) / scale.step).round() + scale.zero
     return rounded.clamp(0, 255).to(torch.uint8).contiguous(memory_format=torch.channels_last)
 
@@ -81,13 +81,13 @@ def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, he
     page = torch.randint(0, 256, (2, count, side * height, side * width)).to(dtype)
     channels = F.pixel_unshuffle(page, side).contiguous(memory_format=torch.channels_last)
 
-    assert torch.equal(torch.cat(integers._maps(channels, side), 1), page)
+    assert torch.equal(torch.cat(int8._maps(channels, side), 1), page)
 
     # here they go place by place, there channel by channel
     places = channels.unflatten(1, (count, -1)).transpose(1, 2).flatten(1, 2)
     nearby = page.contiguous(memory_format=torch.channels_last)
-    assert torch.equal(integers._blocks_to_channels(nearby, side), places)
-    assert torch.equal(integers._channels_to_blocks(places, side), page)
+    assert torch.equal(int8._blocks_to_channels(nearby, side), places)
+    assert torch.equal(int8._channels_to_blocks(places, side), page)
 
 
 @given(
@@ -98,7 +98,7 @@ def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, he
 def test_a_convolution_is_that_of_its_rounded_numbers(inputs, outputs, side, kernel, relu, low):
     torch.manual_seed(inputs * outputs + side)
     conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)
-    source = Bytes.covering(torch.tensor([[low] * inputs, [1.0] * inputs, [0.3] * inputs]))
+    source = Quantisation.covering(torch.tensor([[low] * inputs, [1.0] * inputs, [0.3] * inputs]))
     x = torch.randint(0, 256, (2, inputs, side, side), dtype=torch.uint8)
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
@@ -106,7 +106,7 @@ def test_a_convolution_is_that_of_its_rounded_numbers(inputs, outputs, side, ker
         conv.weight.copy_((conv.weight / largest * 63).round() / 63 * largest)
         expected = conv(numbers(x, source))
     expected = expected.relu() if relu else expected
-    assert torch.allclose(IntegerConvolution(conv, source, None, relu)(x), expected, atol=1e-4)
+    assert torch.allclose(Int8Convolution(conv, source, None, relu)(x), expected, atol=1e-4)
 
 
 def test_rounded_weights_do_not_shift_the_mean_of_what_comes_out():
@@ -114,12 +114,12 @@ def test_rounded_weights_do_not_shift_the_mean_of_what_comes_out():
     conv = nn.Conv2d(32, 8, 1)
     x = torch.randint(0, 256, (1, 32, 20, 20), dtype=torch.uint8)
     x = x.contiguous(memory_format=torch.channels_last)
-    unknown = Bytes.covering(torch.tensor([[0.0], [2.0], [0.0]]).repeat(1, 32))
+    unknown = Quantisation.covering(torch.tensor([[0.0], [2.0], [0.0]]).repeat(1, 32))
     known = replace(unknown, mean=numbers(x, unknown).mean((0, 2, 3)))
     with torch.no_grad():
         exact = conv(numbers(x, known))
     off, still_off = (
-        (IntegerConvolution(conv, source, None, relu=False)(x) - exact).mean((0, 2, 3)).abs()
+        (Int8Convolution(conv, source, None, relu=False)(x) - exact).mean((0, 2, 3)).abs()
         for source in (known, unknown)
     )
     assert off.max() < 1e-4 < 0.1 * still_off.max()
@@ -128,13 +128,13 @@ def test_rounded_weights_do_not_shift_the_mean_of_what_comes_out():
 def test_bytes_that_go_out_stand_for_the_same_numbers_as_floats_would():
     torch.manual_seed(1)
     conv = nn.Conv2d(8, 12, 3, padding=1)
-    source = Bytes.covering(torch.rand(3, 8) * torch.tensor([[0.0], [3.0], [1.0]]))
+    source = Quantisation.covering(torch.rand(3, 8) * torch.tensor([[0.0], [3.0], [1.0]]))
     x = torch.randint(0, 256, (1, 8, 10, 10), dtype=torch.uint8)
     x = x.contiguous(memory_format=torch.channels_last)
-    exact = IntegerConvolution(conv, source, None, relu=False)(x)
+    exact = Int8Convolution(conv, source, None, relu=False)(x)
     span = torch.stack([exact.amin((0, 2, 3)), exact.amax((0, 2, 3)), exact.mean((0, 2, 3))])
-    result = Bytes.covering(span)
-    found = numbers(IntegerConvolution(conv, source, result, relu=False)(x), result)
+    result = Quantisation.covering(span)
+    found = numbers(Int8Convolution(conv, source, result, relu=False)(x), result)
     # half a step of each channel, and a little for the weights, which are rounded anew
     step = (result.step * result.unit).view(-1, 1, 1)
     assert ((found - exact).abs() < 2.5 * step).all()
@@ -144,17 +144,17 @@ def test_another_activation_can_be_added_to_a_convolution():
     torch.manual_seed(2)
     conv = nn.Conv2d(4, 6, 1)
     source, other = (
-        Bytes.covering(torch.tensor([[0.0], [2.0], [1.0]]).repeat(1, n)) for n in (4, 6)
+        Quantisation.covering(torch.tensor([[0.0], [2.0], [1.0]]).repeat(1, n)) for n in (4, 6)
     )
-    result = Bytes.covering(torch.tensor([[-4.0], [6.0], [1.0]]).repeat(1, 6), other.unit)
+    result = Quantisation.covering(torch.tensor([[-4.0], [6.0], [1.0]]).repeat(1, 6), other.unit)
     x, y = (
         torch.randint(0, 256, (1, n, 7, 7), dtype=torch.uint8).contiguous(
             memory_format=torch.channels_last
         )
         for n in (4, 6)
     )
-    expected = IntegerConvolution(conv, source, None, relu=False)(x) + numbers(y, other)
-    convolution = IntegerConvolution(conv, source, result, relu=False)
+    expected = Int8Convolution(conv, source, None, relu=False)(x) + numbers(y, other)
+    convolution = Int8Convolution(conv, source, result, relu=False)
     found = numbers(convolution.onto(x, y, other), result)
     assert (found - expected).abs().max() < 1.5 * result.step * result.unit.max()
 
@@ -174,10 +174,12 @@ def test_a_network_on_integers_says_what_it_says_on_floats(options):
 
 
 def assert_alike_on_integers(floats: Autoencoder) -> None:
-    integers = IntegerAutoencoder(floats, measure_ranges(floats, pages()))
+    integers = Int8Autoencoder(floats, measure_ranges(floats, pages()))
     with torch.inference_mode():
         x = pages(6)[4:]
-        for exact, rounded in zip(floats.coefficients(x), integers.coefficients(x), strict=True):
+        for exact, rounded in zip(
+            floats.predict_affine(x), integers.predict_affine(x), strict=True
+        ):
             assert exact.shape == rounded.shape
             error = (exact - rounded).square().mean() / exact.var()
             assert 10 * error.log10() < -20
@@ -185,16 +187,16 @@ def assert_alike_on_integers(floats: Autoencoder) -> None:
 
 @pytest.mark.parametrize("band", [1, 3, 7])
 def test_bands_of_the_head_do_not_show(band, monkeypatch):
-    rounded = IntegerAutoencoder(network(), measure_ranges(network(), pages()))
+    rounded = Int8Autoencoder(network(), measure_ranges(network(), pages()))
     with torch.inference_mode():
-        whole = rounded.coefficients(pages(2))
-        monkeypatch.setattr(integers, "BAND_PIXELS", band * pages().shape[-1] * SMALL.patch)
-        banded = rounded.coefficients(pages(2))
+        whole = rounded.predict_affine(pages(2))
+        monkeypatch.setattr(int8, "BAND_PIXELS", band * pages().shape[-1] * SMALL.patch)
+        banded = rounded.predict_affine(pages(2))
     assert all(torch.equal(one, other) for one, other in zip(whole, banded, strict=True))
 
 
 def test_the_end_says_what_the_network_would_have_made_of_its_head(monkeypatch):
-    rounded = IntegerAutoencoder(network(), measure_ranges(network(), pages()))
+    rounded = Int8Autoencoder(network(), measure_ranges(network(), pages()))
     page = pages(2)
     with torch.inference_mode():
         code, levels = rounded.encode_levels(page)
@@ -204,7 +206,7 @@ def test_the_end_says_what_the_network_would_have_made_of_its_head(monkeypatch):
         maps = F.pixel_shuffle(torch.cat(said), SMALL.patch).split(1, dim=1)
         own_gain, own_offset = combine(maps, page)
     assert torch.allclose(gain, own_gain, atol=1e-5)
-    assert torch.allclose(offset, own_offset + integers.WHITER, atol=1e-5)
+    assert torch.allclose(offset, own_offset + int8.WHITER, atol=1e-5)
 
 
 def test_a_channel_that_a_level_hardly_uses_does_not_make_its_sum_coarse():
@@ -216,18 +218,18 @@ def test_a_channel_that_a_level_hardly_uses_does_not_make_its_sum_coarse():
 
 def test_what_is_watched_of_a_network_is_the_same_on_integers():
     floats = network()
-    integers = IntegerAutoencoder(floats, measure_ranges(floats, pages()))
-    exact, rounded = Watched(floats), Watched(integers)
+    integers = Int8Autoencoder(floats, measure_ranges(floats, pages()))
+    exact, rounded = FeatureRecorder(floats), FeatureRecorder(integers)
     with torch.inference_mode():
-        for watched in (exact, rounded):
-            watched.coefficients(pages())
-    assert exact.traits() == pytest.approx(rounded.traits(), rel=0.1, abs=0.05)
+        for recorder in (exact, rounded):
+            recorder.predict_affine(pages())
+    assert exact.features() == pytest.approx(rounded.features(), rel=0.1, abs=0.05)
 
 
 def test_the_network_that_was_rounded_stays_as_it_is():
     floats = network()
     before = {name: value.clone() for name, value in floats.state_dict().items()}
-    IntegerAutoencoder(floats, measure_ranges(floats, pages()))
+    Int8Autoencoder(floats, measure_ranges(floats, pages()))
     assert all(torch.equal(before[name], value) for name, value in floats.state_dict().items())
 
 
@@ -261,7 +263,7 @@ def checkpoint(tmp_path):
         for _ in range(3):
             born(pages())
     ranges = ranges_for_card(measure_ranges(born.eval(), pages()))
-    save_checkpoint(tmp_path / "it.safetensors", born, ModelCard("it", ranges=ranges))
+    save_checkpoint(tmp_path / "it.safetensors", born, ModelCard("it", activation_ranges=ranges))
     return tmp_path / "it.safetensors"
 
 
@@ -279,7 +281,7 @@ def test_a_cleaner_runs_on_integers_if_the_card_has_the_ranges(checkpoint):
 @given(st.integers(1, 150), st.integers(1, 150))
 @settings(max_examples=6, deadline=None)
 def test_tiles_do_not_show_on_integers(height, width):
-    card = ModelCard("it", ranges=ranges_for_card(measure_ranges(network(), pages())))
+    card = ModelCard("it", activation_ranges=ranges_for_card(measure_ranges(network(), pages())))
     page = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
     whole, tiled = (
         Cleaner(network(), CleanOptions("cpu", "int8", tile=tile), card).clean(page)
@@ -290,14 +292,14 @@ def test_tiles_do_not_show_on_integers(height, width):
 
 def test_a_network_of_another_activation_or_without_ranges_cannot_run_on_integers():
     ranges = measure_ranges(network(), pages())
-    assert can_compute(network(), ranges)
-    assert not can_compute(network(replace(SMALL, activation="silu")), ranges)
-    assert not can_compute(network(), {})
-    assert not can_compute(network(), {name: span[:2] for name, span in ranges.items()})
-    assert not can_compute(network(replace(SMALL, layers=(2, 2, 1))), ranges)
-    assert not can_compute(object(), ranges)
+    assert can_run_int8(network(), ranges)
+    assert not can_run_int8(network(replace(SMALL, activation="silu")), ranges)
+    assert not can_run_int8(network(), {})
+    assert not can_run_int8(network(), {name: span[:2] for name, span in ranges.items()})
+    assert not can_run_int8(network(replace(SMALL, layers=(2, 2, 1))), ranges)
+    assert not can_run_int8(object(), ranges)
     exact = network(replace(SMALL, finish_channels=4))
-    assert not can_compute(exact, measure_ranges(exact, pages()))
+    assert not can_run_int8(exact, measure_ranges(exact, pages()))
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_kernels_that_torch_took_away_or_changed_leave_bf16_or_fp32_with_a_word(
     monkeypatch.setattr(torch.ops, "onednn", kernels)
     kernels_work.cache_clear()
     try:
-        assert not can_compute(network(), ranges)
+        assert not can_run_int8(network(), ranges)
     finally:
         kernels_work.cache_clear()
     assert said in caplog.text
@@ -337,4 +339,4 @@ def test_ranges_survive_a_card(checkpoint):
 
 def test_damaged_ranges_are_reported_with_the_way_out():
     with pytest.raises(InputError, match="Copy it again"):
-        read_ranges(ModelCard("it", ranges={"stem": "nonsense!"}))
+        read_ranges(ModelCard("it", activation_ranges={"stem": "nonsense!"}))

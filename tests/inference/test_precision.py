@@ -116,29 +116,29 @@ def test_a_processor_on_which_bf16_is_no_faster_computes_in_fp32(processor):
 
 def test_integers_are_used_where_they_are_fastest(processor):
     processor(avx512_bf16=False, fp32=2.0, int8=1.0)
-    chosen = choose_precision("auto", CPU, integers=True)
+    chosen = choose_precision("auto", CPU, int8=True)
     assert (chosen.name, chosen.dtype) == ("int8", torch.uint8)
     assert "2.0 times" in chosen.reason
-    assert choose_precision("auto", CPU, integers=False).name == "fp32"
+    assert choose_precision("auto", CPU, int8=False).name == "fp32"
 
 
 @pytest.mark.parametrize(("int8", "name"), [(0.5, "int8"), (0.9, "bf16")])
 def test_the_faster_of_bf16_and_integers_is_used(processor, int8, name):
     processor(avx512_bf16=True, fp32=2.0, bf16=0.8, int8=int8)
-    assert choose_precision("auto", CPU, integers=True).name == name
+    assert choose_precision("auto", CPU, int8=True).name == name
 
 
 def test_integers_that_gain_nothing_are_not_used(processor):
     processor(avx512_bf16=False, fp32=1.0, int8=1.0)
-    assert choose_precision("auto", CPU, integers=True).name == "fp32"
+    assert choose_precision("auto", CPU, int8=True).name == "fp32"
 
 
 def test_integers_are_refused_where_they_cannot_be_had(cards):
     with pytest.raises(OptionError, match="--precision auto"):
-        choose_precision("int8", CPU, integers=False)
+        choose_precision("int8", CPU, int8=False)
     cards((8, 0))
     with pytest.raises(OptionError, match="int8 is for CPUs"):
-        choose_precision("int8", CUDA, integers=True)
+        choose_precision("int8", CUDA, int8=True)
 
 
 def test_where_there_is_nothing_to_choose_nothing_is_measured(processor, monkeypatch):
@@ -200,7 +200,7 @@ def test_measuring_the_processor_leaves_cards_alone(cards, monkeypatch):
 def test_choosing_a_precision_imports_no_algebra_at_every_start():
     code = (
         "import sys; from torch import device; from pagewash.inference.precision import *\n"
-        "choose_precision('auto', device('cpu'), integers=True); print('sympy' in sys.modules)"
+        "choose_precision('auto', device('cpu'), int8=True); print('sympy' in sys.modules)"
     )
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert child.stdout == "False\n"

@@ -59,7 +59,7 @@ def positive(options: AutoencoderOptions) -> Autoencoder:
 def reach(made: Autoencoder, position: int, side: int) -> int:
     """How far from an output pixel on the diagonal input pixels still change it."""
     page = torch.full((1, 1, side, side), 0.5, dtype=torch.float64, requires_grad=True)
-    gain, offset = made.coefficients(page)
+    gain, offset = made.predict_affine(page)
     (gain + offset)[0, 0, position, position].backward()
     rows, columns = page.grad[0, 0].abs().nonzero(as_tuple=True)
     return max(int(line.sub(position).abs().max()) for line in (rows, columns))
@@ -165,7 +165,7 @@ def test_gain_and_offset_are_the_whole_of_the_output():
     made = network(SHAPES[3])
     page = torch.rand(1, 1, 16, 24)
     with torch.inference_mode():
-        gain, offset = made.coefficients(page)
+        gain, offset = made.predict_affine(page)
         assert gain.shape == offset.shape == page.shape
         assert gain.min() >= 0
         assert gain.max() <= 1
@@ -238,7 +238,7 @@ def test_a_finish_sees_dirty_and_cleaned_ink_and_the_gain_where_paper_is_nothing
 def test_gain_and_offset_stay_in_float32_under_autocast():
     made = network(SHAPES[1])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        gain, offset = made.coefficients(torch.rand(1, 1, 8, 8))
+        gain, offset = made.predict_affine(torch.rand(1, 1, 8, 8))
     assert gain.dtype == offset.dtype == torch.float32
 
 

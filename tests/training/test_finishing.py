@@ -58,7 +58,10 @@ def test_the_command_keeps_only_what_is_still_true_on_the_card(tmp_path, monkeyp
     network = with_finish(Autoencoder(SMALL), channels=5, layers=1).eval()
     ranges = measure_ranges(network, torch.rand(2, 1, 64, 64))
     card = ModelCard(
-        "mine", scores={"of the start": 1.0}, attribution="somebody", ranges=ranges_for_card(ranges)
+        "mine",
+        scores={"of the start": 1.0},
+        attribution="somebody",
+        activation_ranges=ranges_for_card(ranges),
     )
     save_checkpoint(start, network, card)
     monkeypatch.setattr(sys, "argv", ["finishing", str(out), str(start), str(channels), "2"])
@@ -67,5 +70,5 @@ def test_the_command_keeps_only_what_is_still_true_on_the_card(tmp_path, monkeyp
     assert (made.card.attribution, made.card.scores) == ("somebody", {})
     assert made.network.options.finish_channels == channels
     # a new finish has yet to be measured; what is left after it is gone has been
-    assert bool(made.card.ranges) == (not channels)
-    assert not [name for name in made.card.ranges if name.startswith("finish.")]
+    assert bool(made.card.activation_ranges) == (not channels)
+    assert not [name for name in made.card.activation_ranges if name.startswith("finish.")]

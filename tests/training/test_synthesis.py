@@ -1,4 +1,4 @@
-"""Clean sheets, what makes them dirty, and the pairs that come of it."""
+"""Clean pages, what makes them dirty, and the pairs that come of it."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -11,20 +11,31 @@ from PIL import ImageDraw, ImageFont
 
 from pagewash.cleaning.scale import resample
 from pagewash.errors import InputError, MissingError
-from pagewash.evaluation.evaluation_pages import set_specimen, wrap, write_specimens
+from pagewash.evaluation.evaluation_pages import set_evaluation_page, wrap, write_evaluation_pages
 from pagewash.training.pairs import PairOptions, PairSource, RealPair, read_pairs
 from pagewash.training.synthesis.corruption import (
     CORRUPTIONS,
     NEVER,
-    Chances,
     CorruptionOptions,
+    DegradationChances,
     bare_paper,
     corrupt,
     lay_over,
 )
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
-from pagewash.training.synthesis.ink import InkOptions, darkness, fill_hairlines, fullness, press
-from pagewash.training.synthesis.typesetting import Sheet, TypesettingOptions, _scribble, set_sheet
+from pagewash.training.synthesis.ink import (
+    InkOptions,
+    darkness,
+    fill_hairlines,
+    fullness,
+    spread_ink,
+)
+from pagewash.training.synthesis.typesetting import (
+    CleanPage,
+    TypesettingOptions,
+    _scribble,
+    set_page,
+)
 
 
 @pytest.fixture(scope="session")
@@ -86,25 +97,25 @@ def test_show_through_is_the_other_side_mirrored(faces):
 
 
 def test_every_kind_of_damage_has_its_chance():
-    assert {chance.name for chance in fields(Chances)} == set(CORRUPTIONS)
+    assert {chance.name for chance in fields(DegradationChances)} == set(CORRUPTIONS)
 
 
 def test_a_page_that_stays_clean_is_its_own_target(faces):
     rng = np.random.default_rng(1)
-    sheets = [set_sheet(rng, 64, 64, faces) for _ in range(2)]
-    pair = corrupt(*sheets, rng, CorruptionOptions(clean=1))
+    clean_pages = [set_page(rng, 64, 64, faces) for _ in range(2)]
+    pair = corrupt(*clean_pages, rng, CorruptionOptions(clean=1))
     assert np.array_equal(pair.dirty, pair.clean)
 
 
 def test_pages_that_suffer_more_are_dirtier(faces):
-    def dirt(harsh):
+    def dirt(severe):
         rng = np.random.default_rng(2)
-        options = CorruptionOptions(clean=0, harsh=harsh)
-        sheets = [set_sheet(rng, 64, 64, faces) for _ in range(40)]
-        pairs = [corrupt(sheet, sheet, rng, options) for sheet in sheets]
+        options = CorruptionOptions(clean=0, severe=severe)
+        clean_pages = [set_page(rng, 64, 64, faces) for _ in range(40)]
+        pairs = [corrupt(clean_page, clean_page, rng, options) for clean_page in clean_pages]
         return np.mean([np.abs(pair.dirty - pair.clean).mean() for pair in pairs])
 
-    assert dirt(harsh=1) > 1.1 * dirt(harsh=0)
+    assert dirt(severe=1) > 1.1 * dirt(severe=0)
 
 
 def strokes(*widths: int) -> np.ndarray:
@@ -130,7 +141,7 @@ def test_hairlines_may_be_paler_than_wide_strokes_and_come_back_nearly_as_dark()
 
 def test_half_of_all_presses_keep_every_hairline():
     ink = strokes(1)
-    pressed = [press(ink, 36, np.random.default_rng(seed), InkOptions()) for seed in range(40)]
+    pressed = [spread_ink(ink, 36, np.random.default_rng(seed), InkOptions()) for seed in range(40)]
     kept = [bool(page[10:-10, 40].min() > 0.25) for page in pressed]
     assert 10 < sum(kept) < 40
 
@@ -172,7 +183,7 @@ def test_print_laid_over_dirty_paper_is_asked_back_as_it_was():
 
 def test_print_laid_over_spotless_paper_softens_and_keeps_nearly_all_of_its_ink():
     clean = np.pad(page_of_text(), 8, constant_values=1)
-    spotless = CorruptionOptions(Chances(**dict.fromkeys(CORRUPTIONS, NEVER)))
+    spotless = CorruptionOptions(DegradationChances(**dict.fromkeys(CORRUPTIONS, NEVER)))
     for seed in range(8):
         dirty = lay_over(clean, np.random.default_rng(seed), spotless).dirty
         assert 0.93 < (1 - dirty).sum() / (1 - clean).sum() <= 1
@@ -203,8 +214,8 @@ def test_the_edges_of_faint_strokes_come_back_fuller_and_black_ones_as_they_are(
 
 def test_a_dot_matrix_printer_sets_dots_of_one_pitch(faces):
     options = TypesettingOptions(20, 20, (20, 20), pictures=0, dots=1)
-    printed = [set_sheet(np.random.default_rng(seed), 96, 96, faces, options) for seed in range(12)]
-    matrix = [sheet.ink for sheet in printed if sheet.dots]
+    printed = [set_page(np.random.default_rng(seed), 96, 96, faces, options) for seed in range(12)]
+    matrix = [clean_page.ink for clean_page in printed if clean_page.dots]
     assert 3 < len(matrix) < len(printed)  # handwriting is not printed
     for ink in matrix:
         places = ink.reshape(24, 4, 24, 4).swapaxes(1, 2).reshape(-1, 16)
@@ -217,8 +228,8 @@ def test_paper_far_from_ink_is_white_on_the_clean_page(faces, seed):
     rng = np.random.default_rng(seed)
     ink = np.zeros((64, 96), np.float32)
     ink[20:44, 10:14] = 1
-    sheet = Sheet(ink, np.ones_like(ink), None, 20.0)
-    pair = corrupt(sheet, sheet, rng, CorruptionOptions(backing=0))
+    clean_page = CleanPage(ink, np.ones_like(ink), None, 20.0)
+    pair = corrupt(clean_page, clean_page, rng, CorruptionOptions(backing=0))
     assert (pair.clean[:, 60:] == 1).all()
     assert pair.clean[30, 12] < 0.6
 
@@ -257,10 +268,12 @@ def test_where_a_text_ends_the_leaf_is_blank_to_its_edge(faces):
 
 def test_a_sheet_is_as_asked_and_holds_ink(faces):
     rng = np.random.default_rng(0)
-    sheets = [set_sheet(rng, 80, 120, faces, TypesettingOptions(pictures=1)) for _ in range(10)]
-    assert all(sheet.ink.shape == sheet.picture.shape == (80, 120) for sheet in sheets)
-    assert all(sheet.picture_box for sheet in sheets)
-    assert sum(sheet.ink.any() for sheet in sheets) >= 8
+    clean_pages = [set_page(rng, 80, 120, faces, TypesettingOptions(pictures=1)) for _ in range(10)]
+    assert all(
+        clean_page.ink.shape == clean_page.picture.shape == (80, 120) for clean_page in clean_pages
+    )
+    assert all(clean_page.picture_box for clean_page in clean_pages)
+    assert sum(clean_page.ink.any() for clean_page in clean_pages) >= 8
 
 
 def test_real_pairs_are_cut_at_the_same_place(faces, tmp_path):
@@ -312,13 +325,13 @@ def test_a_folder_without_fonts_is_reported_with_the_way_out(tmp_path: Path):
 
 
 def test_a_specimen_knows_its_text(faces):
-    specimen = set_specimen(np.random.default_rng(0), 400, 600, faces, (9, 10))
-    assert len(specimen.text.splitlines()) > 3
-    assert specimen.sheet.ink.shape == (400, 600)
+    evaluation_page = set_evaluation_page(np.random.default_rng(0), 400, 600, faces, (9, 10))
+    assert len(evaluation_page.text.splitlines()) > 3
+    assert evaluation_page.clean_page.ink.shape == (400, 600)
 
 
-def test_specimens_are_written_dirty_and_clean_with_their_text(faces, tmp_path):
-    write_specimens(tmp_path, 1, 0, faces, size=(300, 500))
+def test_evaluation_pages_are_written_dirty_and_clean_with_their_text(faces, tmp_path):
+    write_evaluation_pages(tmp_path, 1, 0, faces, size=(300, 500))
     names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("page*")}
     assert names == {
         f"{folder}/page-00.{suffix}"

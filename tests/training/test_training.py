@@ -230,7 +230,7 @@ def test_restored_crops_are_within_0_and_1(tmp_path):
 
 def test_what_is_said_of_an_enlarged_crop_is_averaged_over_the_pages_own_pixels():
     class Checkered(torch.nn.Module):
-        def coefficients(self, x):
+        def predict_affine(self, x):
             return torch.zeros_like(x), (torch.arange(x[0].numel()) % 2).float().view(x.shape[1:])
 
     page = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)

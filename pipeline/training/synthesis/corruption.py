@@ -1,4 +1,4 @@
-"""A dirty page from a clean sheet: every kind of damage, how often, and how bad.
+"""A dirty page from a clean one: every kind of damage, how often, and how bad.
 
 The order is that of life: the ink ages, the other side shows through, the
 paper suffers, light falls on it, a scanner adds its noise, a file format its own.
@@ -14,9 +14,15 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pagewash.training.synthesis import noise, paper
-from pagewash.training.synthesis.ink import InkOptions, darkness, fill_hairlines, fullness, press
+from pagewash.training.synthesis.ink import (
+    InkOptions,
+    darkness,
+    fill_hairlines,
+    fullness,
+    spread_ink,
+)
 from pagewash.training.synthesis.noise import Image
-from pagewash.training.synthesis.typesetting import Box, Sheet
+from pagewash.training.synthesis.typesetting import Box, CleanPage
 
 Corruption = Callable[[Image, Generator, float], Image]
 
@@ -69,7 +75,7 @@ _SCANNER = _NAMES[_NAMES.index("blur") : _NAMES.index("jpeg")]
 
 
 @dataclass(frozen=True)
-class Chance:
+class DegradationChance:
     """How often a kind of damage happens, and how bad it then is."""
 
     share: float
@@ -86,62 +92,62 @@ class Chance:
         hit, size = rng.random(2)
         return float(self.worst * size**self.mildness) if hit < self.share else None
 
-    def harsher(self) -> "Chance":
+    def more_severe(self) -> "DegradationChance":
         """Twice as often, and worse."""
-        return Chance(min(2 * self.share, 0.8), self.worst, self.mildness / 2)
+        return DegradationChance(min(2 * self.share, 0.8), self.worst, self.mildness / 2)
 
 
-NEVER = Chance(0.0)
+NEVER = DegradationChance(0.0)
 
 
 @dataclass(frozen=True)
-class Chances:
+class DegradationChances:
     """For every kind of damage in `CORRUPTIONS`, how often and how bad."""
 
-    faded_ink: Chance = Chance(0.12, 0.7)
-    broken_ink: Chance = Chance(0.12, 0.6)
-    show_through: Chance = Chance(0.5, 0.9, 1.2)
-    yellowing: Chance = Chance(0.6, 1.0, 1.0)
-    uneven_paper: Chance = Chance(0.5)
-    texture: Chance = Chance(0.6, 1.0, 1.3)
-    stains: Chance = Chance(0.27, 1.0, 1.2)
-    folds: Chance = Chance(0.15)
-    wrinkles: Chance = Chance(0.15)
-    footprints: Chance = Chance(0.08)
-    dust: Chance = Chance(0.2, 0.7)
-    dark_borders: Chance = Chance(0.12)
-    uneven_light: Chance = Chance(0.3)
-    shadow: Chance = Chance(0.15)
-    streaks: Chance = Chance(0.06, 0.8)
-    blur: Chance = Chance(0.4, 0.55)
-    rescaling: Chance = Chance(0.2, 0.7)
-    grain: Chance = Chance(0.35, 0.8, 2.0)
-    tone: Chance = Chance(0.7)
-    gaussian: Chance = Chance(0.5, 0.5, 2.5)
-    speckle: Chance = Chance(0.12, 0.6)
-    salt_and_pepper: Chance = Chance(0.05, 0.7)
-    impulse: Chance = Chance(0.04, 0.6)
-    masking: Chance = Chance(0.03, 0.5)
-    thresholding: Chance = Chance(0.12, 1.0, 1.0)
-    dithering: Chance = Chance(0.02)
-    jpeg: Chance = Chance(0.5, 0.8)
+    faded_ink: DegradationChance = DegradationChance(0.12, 0.7)
+    broken_ink: DegradationChance = DegradationChance(0.12, 0.6)
+    show_through: DegradationChance = DegradationChance(0.5, 0.9, 1.2)
+    yellowing: DegradationChance = DegradationChance(0.6, 1.0, 1.0)
+    uneven_paper: DegradationChance = DegradationChance(0.5)
+    texture: DegradationChance = DegradationChance(0.6, 1.0, 1.3)
+    stains: DegradationChance = DegradationChance(0.27, 1.0, 1.2)
+    folds: DegradationChance = DegradationChance(0.15)
+    wrinkles: DegradationChance = DegradationChance(0.15)
+    footprints: DegradationChance = DegradationChance(0.08)
+    dust: DegradationChance = DegradationChance(0.2, 0.7)
+    dark_borders: DegradationChance = DegradationChance(0.12)
+    uneven_light: DegradationChance = DegradationChance(0.3)
+    shadow: DegradationChance = DegradationChance(0.15)
+    streaks: DegradationChance = DegradationChance(0.06, 0.8)
+    blur: DegradationChance = DegradationChance(0.4, 0.55)
+    rescaling: DegradationChance = DegradationChance(0.2, 0.7)
+    grain: DegradationChance = DegradationChance(0.35, 0.8, 2.0)
+    tone: DegradationChance = DegradationChance(0.7)
+    gaussian: DegradationChance = DegradationChance(0.5, 0.5, 2.5)
+    speckle: DegradationChance = DegradationChance(0.12, 0.6)
+    salt_and_pepper: DegradationChance = DegradationChance(0.05, 0.7)
+    impulse: DegradationChance = DegradationChance(0.04, 0.6)
+    masking: DegradationChance = DegradationChance(0.03, 0.5)
+    thresholding: DegradationChance = DegradationChance(0.12, 1.0, 1.0)
+    dithering: DegradationChance = DegradationChance(0.02)
+    jpeg: DegradationChance = DegradationChance(0.5, 0.8)
 
 
 @dataclass(frozen=True)
 class CorruptionOptions:
     """What pages to learn from suffer."""
 
-    chances: Chances = Chances()
+    chances: DegradationChances = DegradationChances()
     """Each kind of damage: how often and how bad."""
 
     clean: float = 0.12
     """Share of pages that stay clean, so that clean pages pass unharmed."""
 
-    harsh: float = 0.2
+    severe: float = 0.2
     """Share of pages that suffer much more than others."""
 
     backing: float = 0.15
-    """Share of pages that end within the window, on another sheet or on a dark ground."""
+    """Share of pages that end within the window, on another page or on a dark ground."""
 
     ink: InkOptions = InkOptions()
     """How ink comes onto the page."""
@@ -158,30 +164,32 @@ class Pair:
     """(H, W) float32 in 0..1."""
 
 
-def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptions) -> Pair:
-    """Print a sheet, let it age and scan it.
+def corrupt(
+    clean_page: CleanPage, verso: CleanPage, rng: Generator, options: CorruptionOptions
+) -> Pair:
+    """Print a page, let it age and scan it.
 
     Args:
-        sheet: what stands on the page.
+        clean_page: what stands on the page.
         verso: what stands on its other side, of the same size.
         rng: decides everything; the same generator state gives the same pair.
         options: how often, how bad.
     """
-    ink = press(sheet.ink, sheet.text_height, rng, options.ink)
+    ink = spread_ink(clean_page.ink, clean_page.text_height, rng, options.ink)
     if rng.random() < options.clean:
-        clean = (1 - ink) * sheet.picture
+        clean = (1 - ink) * clean_page.picture
         return Pair(clean, clean)
-    weak, restored = darkness(ink, sheet.text_height, rng, options.ink)
-    whole = fill_hairlines(ink) if sheet.handwritten else ink
-    clean = (1 - whole ** fullness(weak, options.ink) * restored) * sheet.picture
-    harsh = options.harsh > 0 and rng.random() < options.harsh
-    levels = _levels(CORRUPTIONS, rng, options, harsh=harsh)
-    if sheet.picture_box:
+    weak, restored = darkness(ink, clean_page.text_height, rng, options.ink)
+    whole = fill_hairlines(ink) if clean_page.handwritten else ink
+    clean = (1 - whole ** fullness(weak, options.ink) * restored) * clean_page.picture
+    severe = options.severe > 0 and rng.random() < options.severe
+    levels = _levels(CORRUPTIONS, rng, options, severe=severe)
+    if clean_page.picture_box:
         levels = _spare_tones(levels)
     # ink on the other side is the ink of the same book: it never outdoes the page above it
     back = 1 - (1 - (1 - verso.ink) * verso.picture) * np.float32(weak.mean())
 
-    dirty = _suffer(1 - ink * weak, _INK, levels, rng) * sheet.picture
+    dirty = _suffer(1 - ink * weak, _INK, levels, rng) * clean_page.picture
     if (level := levels.get("show_through")) is not None:
         dirty = paper.show_through(dirty, rng, level, back)
     dirty = _suffer(dirty, _PAPER, levels, rng)
@@ -189,7 +197,7 @@ def corrupt(sheet: Sheet, verso: Sheet, rng: Generator, options: CorruptionOptio
         dirty, clean = _lay_on_backing(dirty, clean, rng)
     dirty = np.clip(_suffer(dirty, _SCANNER, levels, rng), 0, 1)
     if levels.get("thresholding") or levels.get("dithering"):
-        clean = _keep_what_is_bilevel(dirty, clean, ink, sheet.picture_box)
+        clean = _keep_what_is_bilevel(dirty, clean, ink, clean_page.picture_box)
     return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
 
 
@@ -218,7 +226,7 @@ def lay_over(
 
 
 def _dirty_paper(like: Image, rng: Generator, options: CorruptionOptions) -> Image:
-    levels = _levels(_PAPER, rng, options, harsh=rng.random() < 0.5)
+    levels = _levels(_PAPER, rng, options, severe=rng.random() < 0.5)
     return np.clip(_suffer(np.ones_like(like), _PAPER, levels, rng), 0, 1)
 
 
@@ -256,12 +264,12 @@ def _resampling(rng: Generator) -> NDArray[np.float32]:
 
 
 def _levels(
-    kinds: Iterable[str], rng: Generator, options: CorruptionOptions, *, harsh: bool
+    kinds: Iterable[str], rng: Generator, options: CorruptionOptions, *, severe: bool
 ) -> dict[str, float | None]:
     """Decide how bad each kind of damage is on one page; None where it does not happen."""
     chances = {name: getattr(options.chances, name) for name in kinds}
     return {
-        name: (chance.harsher() if harsh and name not in _AS_USUAL else chance).level(rng)
+        name: (chance.more_severe() if severe and name not in _AS_USUAL else chance).level(rng)
         for name, chance in chances.items()
     }
 
@@ -298,9 +306,9 @@ def _keep_what_is_bilevel(dirty: Image, clean: Image, ink: Image, box: Box | Non
 
 
 def _lay_on_backing(dirty: Image, clean: Image, rng: Generator) -> tuple[Image, Image]:
-    """End the page at a torn edge; beyond it lies another sheet, or the dark of the scanner.
+    """End the page at a torn edge; beyond it lies another page, or the dark of the scanner.
 
-    Another sheet is paper and turns white. The dark stays dark on the clean
+    Another page is paper and turns white. The dark stays dark on the clean
     page: within the network's sight it cannot be told from a black picture.
     """
     height, width = dirty.shape

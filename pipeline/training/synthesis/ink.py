@@ -45,7 +45,7 @@ class InkOptions:
     exponent that coverage loses where ink has no darkness left."""
 
 
-def press(ink: Image, text_height: float, rng: Generator, options: InkOptions) -> Image:
+def spread_ink(ink: Image, text_height: float, rng: Generator, options: InkOptions) -> Image:
     """Print outlines as type does: ink spreads or starves, edges get rough.
 
     Args:

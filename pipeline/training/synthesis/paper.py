@@ -92,7 +92,7 @@ def _blot(
 
 
 def folds(page: Image, rng: Generator, level: float) -> Image:
-    """Fold the sheet: straight creases, light on one side and dark on the other."""
+    """Fold the page: straight creases, light on one side and dark on the other."""
     height, width = page.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     light = np.ones((height, width), np.float32)
@@ -110,7 +110,7 @@ def folds(page: Image, rng: Generator, level: float) -> Image:
 
 
 def wrinkles(page: Image, rng: Generator, level: float) -> Image:
-    """Crumple the sheet: facets lit from one side, with sharp ridges between them."""
+    """Crumple the page: facets lit from one side, with sharp ridges between them."""
     field = fractal_field(rng, page.shape, rng.uniform(30, 160), 4)
     ridges = -np.abs(field) + np.float32(0.6) * -np.abs(fractal_field(rng, page.shape, 50, 3))
     slope = cv2.Sobel(ridges, cv2.CV_32F, 1, 1 if rng.random() < 0.5 else 0, ksize=3)
@@ -121,7 +121,7 @@ def wrinkles(page: Image, rng: Generator, level: float) -> Image:
 
 
 def footprints(page: Image, rng: Generator, level: float) -> Image:
-    """Step on the sheet: the rubbed-off pattern of a sole, in patches."""
+    """Step on the page: the rubbed-off pattern of a sole, in patches."""
     height, width = page.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle, pitch = rng.uniform(0, np.pi), rng.uniform(8, 40)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.errors import InputError
-from pagewash.files import require_folder, sha256_of, write_whole
+from pagewash.files import require_folder, sha256_of, write_atomically
 from pagewash.training.synthesis.paper_extraction import Mask, RealPaper, extract, fill
 
 LONGEST = 2600
@@ -88,7 +88,7 @@ def write_bank(shared_data: Path, folder: Path, split: str = "training") -> list
             )
         )  # fmt: skip
     index = json.dumps([vars(entry) for entry in banked], indent=1)
-    write_whole(folder / "index.json", f"{index}\n".encode())
+    write_atomically(folder / "index.json", f"{index}\n".encode())
     return banked
 
 
@@ -209,7 +209,7 @@ def _read(source: Path) -> NDArray[np.uint8]:
 
 def _write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     _, packed = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    write_whole(path, packed.tobytes())
+    write_atomically(path, packed.tobytes())
 
 
 def main(arguments: list[str] | None = None) -> None:

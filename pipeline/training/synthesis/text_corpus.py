@@ -8,7 +8,7 @@ Source: Article 1 and the preamble of the Universal Declaration of Human Rights
 
 from numpy.random import Generator
 
-PASSAGES = {
+TEXTS = {
     "English": """
         All human beings are born free and equal in dignity and rights. They are endowed
         with reason and conscience and should act towards one another in a spirit of
@@ -88,7 +88,7 @@ PASSAGES = {
     """,
 }
 
-_WORDS = {language: text.split() for language, text in PASSAGES.items()}
+_WORDS = {language: text.split() for language, text in TEXTS.items()}
 _LANGUAGES = tuple(_WORDS)
 _MARKS = (
     "—",

@@ -1,6 +1,6 @@
 """Clean pages to learn from: text in many faces and sizes, tables, forms, handwriting, pictures.
 
-A sheet is a window onto a page that goes on beyond it, as a training crop does.
+A clean page is a window onto one that goes on beyond it, as a training crop does.
 Nothing here is dirty; `pagewash.training.synthesis.corruption` sees to that.
 """
 
@@ -38,14 +38,14 @@ class TypesettingOptions:
     """x-heights of four pages in five."""
 
     pictures: float = 0.25
-    """Share of sheets with a picture."""
+    """Share of pages with a picture."""
 
     dots: float = 0.08
-    """Share of sheets of prose or of a table that come from a dot-matrix printer."""
+    """Share of pages of prose or of a table that come from a dot-matrix printer."""
 
 
 @dataclass(frozen=True)
-class Sheet:
+class CleanPage:
     """A clean page, its ink apart from its pictures."""
 
     ink: Image
@@ -72,15 +72,15 @@ class Sheet:
         return _LAYOUTS[self.layout] is _handwriting
 
 
-def set_sheet(
+def set_page(
     rng: Generator,
     height: int,
     width: int,
     faces: Sequence[Typeface],
     options: TypesettingOptions | None = None,
-    like: Sheet | None = None,
-) -> Sheet:
-    """Set a random sheet of `height` x `width` pixels, of the kind and size of another if given."""
+    like: CleanPage | None = None,
+) -> CleanPage:
+    """Set a random page of `height` x `width` pixels, of the kind and size of another if given."""
     options = options or TypesettingOptions()
     canvas = PillowImage.new("L", (width, height))
     draw = ImageDraw.Draw(canvas)
@@ -101,7 +101,7 @@ def set_sheet(
         tones[top:bottom, left:right] = picture(rng, bottom - top, right - left)
         ink = ink.copy()
         ink[top:bottom, left:right] = 0
-    return Sheet(ink, tones, box, text_height, layout, dots)
+    return CleanPage(ink, tones, box, text_height, layout, dots)
 
 
 def _as_dots(ink: Image, pitch: int) -> Image:

@@ -35,7 +35,7 @@ THUMBNAIL, THUMBNAIL_BYTES = 112, 2_500
 
 
 @dataclass(frozen=True)
-class Pair:
+class BeforeAfter:
     """The same view before and after, as data URIs; None for what is not to be had."""
 
     width: int
@@ -48,10 +48,10 @@ class Pair:
 class PagePictures:
     """What can be shown of one page."""
 
-    whole: Pair | None = None
+    whole: BeforeAfter | None = None
     """None where neither the scan nor the cleaned page is to be had."""
 
-    closeup: Pair | None = None
+    closeup: BeforeAfter | None = None
     """Where most ink was lost or added, pixel by pixel."""
 
     thumbnail: str | None = None
@@ -97,7 +97,7 @@ def _read(path: Any, index: int, what: str, option: str, notes: list[str]) -> Pi
         return None
 
 
-def _closeup(before: Pixels | None, after: Pixels | None) -> Pair | None:
+def _closeup(before: Pixels | None, after: Pixels | None) -> BeforeAfter | None:
     if before is None or after is None:
         return None
     window = find_closeup(before, after)
@@ -106,11 +106,11 @@ def _closeup(before: Pixels | None, after: Pixels | None) -> Pair | None:
     return _pair(before[window], after[window], CLOSEUP_BYTES)
 
 
-def _pair(before: Pixels | None, after: Pixels | None, most: int) -> Pair:
+def _pair(before: Pixels | None, after: Pixels | None, most: int) -> BeforeAfter:
     one = before if before is not None else after
     assert one is not None
     uris = (None if pixels is None else _webp(pixels, most) for pixels in (before, after))
-    return Pair(one.shape[1], one.shape[0], *uris)
+    return BeforeAfter(one.shape[1], one.shape[0], *uris)
 
 
 def _within(pixels: Pixels | None, side: int) -> Pixels | None:

@@ -9,8 +9,8 @@ from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from pagewash.errors import MissingError, OptionError
+from pagewash.flows.prefect.api import wait_for_server
 from pagewash.flows.prefect.cleaning import clean_documents
-from pagewash.flows.prefect.server import wait_for_server
 from pagewash.inference.heap import one_heap_in_children
 from pagewash.options import RunOptions
 from pagewash.runs.planning import plan_run
