@@ -37,7 +37,7 @@ def _pixels(pixels: Any) -> Pixels:
             f"a page is (H, W) or (H, W, 3) uint8, or (H, W) bool, not {pixels.shape} "
             f"{pixels.dtype}; convert it first"
         )
-    return pixels
+    return np.asarray(pixels, np.uint8)
 
 
 def _kind(thing: Any) -> str:

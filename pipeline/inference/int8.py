@@ -169,6 +169,7 @@ def kernels_work() -> bool:
         return False
     conv = nn.Conv2d(1, 1, 1)
     with torch.no_grad():
+        assert conv.bias is not None
         conv.weight.fill_(0.5)
         conv.bias.fill_(0.25)
     ones = Quantisation.covering(torch.tensor([[0.0], [1.0], [0.5]]))
