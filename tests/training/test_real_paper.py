@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pagewash.errors import InputError
-from pagewash.training.synthesis import real_paper
+from pagewash.training.synthesis import printing_on_paper, real_paper
 from pagewash.training.synthesis.paper_extraction import RealPaper, extract, inside_of
 from pagewash.training.synthesis.printing_on_paper import lay_on, print_on
 from pagewash.training.synthesis.real_paper import read_index, read_paper, split_of, write_bank
@@ -119,14 +119,37 @@ def test_clean_and_dirty_pages_lie_alike(seed, page_shape):
         assert laid.clean[dark].mean() < 0.2
 
 
-def test_a_page_that_fits_lies_whole_within_the_outline():
-    page = np.ones((240, 180, 3), np.float32)
-    page[3:-3, 3:-3] = 0
-    square = [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]
-    paper = RealPaper(np.full((400, 400, 3), 230, np.uint8), ~inside_of(square, (400, 400)))
+@pytest.mark.parametrize("outline", [TILTED, [[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]]])
+def test_a_page_that_fits_lies_whole_within_the_outline(outline):
+    page = np.ones((300, 240, 3), np.float32)
+    page[12:-12, 12:-12] = 0
+    paper = RealPaper(np.full((500, 420, 3), 230, np.uint8), ~inside_of(outline, (500, 420)))
     for seed in range(6):
         laid = lay_on(paper, page, page, np.random.default_rng(seed))
-        assert (laid.clean == 0).sum() == (page == 0).sum()
+        dark = (laid.clean < 0.5).all(axis=2)
+        count, _ = cv2.connectedComponents(dark.astype(np.uint8))
+        assert count == 2
+        assert dark.sum() == pytest.approx(276 * 216, rel=0.08)
+
+
+def test_the_page_is_turned_as_the_paper_is():
+    page = np.ones((500, 500, 3), np.float32)
+    page[60:-60, 60:-60] = 0
+    turned = cv2.boxPoints(((250.0, 250.0), (340.0, 340.0), 8.0)) / 500
+    paper = RealPaper(np.full((500, 500, 3), 230, np.uint8), ~inside_of(turned, (500, 500)))
+    for seed in range(4):
+        laid = lay_on(paper, page, page, np.random.default_rng(seed))
+        dark = np.argwhere((laid.clean < 0.5).all(axis=2))[:, ::-1].astype(np.float32)
+        angle = cv2.minAreaRect(dark)[2] % 90
+        assert min(abs(angle - 8), abs(angle - 82)) < 1
+
+
+def test_the_corners_of_a_page_that_goes_on_lie_beyond_the_scan():
+    cut = [[-0.2, 0.1], [0.8, 0.2], [0.7, 1.2], [-0.3, 1.1]]
+    corners = printing_on_paper._corners(inside_of(cut, (500, 420)))
+    assert np.abs(corners[1] - (0.8 * 420, 0.2 * 500)).max() <= 3
+    assert corners[0, 0] <= 0
+    assert corners[2, 1] >= 500
 
 
 def test_a_texture_goes_on_for_the_whole_page():

@@ -21,8 +21,11 @@ Polygon = Sequence[Sequence[float]]
 Outline = Literal["whole"] | Polygon
 """Where the page lies in its scan."""
 
-_FAINTEST = 0.035
+_FAINTEST = 0.03
 """The least contrast of ink with the paper around it."""
+
+_HALO = 7
+"""How far, in pixels, the blur around a stroke is followed where it is fainter than ink."""
 
 _PALEST = 0.4
 """What ink paler than that is, tells nothing of how a scanner shows black."""
@@ -76,7 +79,7 @@ def extract(
     for mark in marks:
         strokes |= inside_of(mark, light.shape[:2])
     strokes &= inside
-    bare = inside & ~_grown(strokes, _reach(light.shape))
+    bare = inside & ~_grown(strokes, 2 + max(scan.shape) // 900)
     filled = fill(light, bare)
     holes = inside & ~bare
     paper = np.where(holes[..., None], _with_grain(filled, light, bare, holes), light)
@@ -106,10 +109,11 @@ def find_strokes(light: Image, inside: Mask) -> Mask:
     padded = cv2.copyMakeBorder(soft, side, side, side, side, cv2.BORDER_REFLECT_101)
     closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     paper = cv2.GaussianBlur(closed, (0, 0), 1.5)[side:-side, side:-side]
-    contrast = ((paper - soft) / (paper + 0.1)).max(axis=2)
-    noise = float(np.quantile(contrast[inside], 0.3))
-    strokes = contrast > max(_FAINTEST, 3 * noise)
-    return _without_specks(strokes & inside)
+    # the constant keeps the noise of deep shadows and dark channels below that of ink
+    contrast = ((paper - soft) / (paper + 0.25)).max(axis=2)
+    least = max(_FAINTEST, 3 * float(np.quantile(contrast[inside], 0.3)))
+    strokes = _without_specks((contrast > least) & inside)
+    return strokes | (_grown(strokes, _HALO) & (contrast > 0.4 * least))
 
 
 def fill(light: Image, known: Mask) -> Image:
@@ -191,8 +195,3 @@ def _without_specks(strokes: Mask) -> Mask:
 def _widest(shape: tuple[int, ...]) -> int:
     """Side in pixels, odd, that no stroke fills."""
     return max(21, round(0.035 * max(shape[:2]))) | 1
-
-
-def _reach(shape: tuple[int, ...]) -> int:
-    """How far the blur around a stroke reaches, in pixels."""
-    return 3 + max(shape[:2]) // 900

@@ -30,6 +30,9 @@ class LaidPage:
     outside: Mask
     """(h, w), true where the scan shows no page."""
 
+    paper: Image
+    """(h, w, 3) in 0..1: the bare paper."""
+
 
 def lay_on(paper: RealPaper, transmittance: Image, clean: Image, rng: Generator) -> LaidPage:
     """Print a page on paper that is turned, mirrored and scaled at random.
@@ -44,13 +47,14 @@ def lay_on(paper: RealPaper, transmittance: Image, clean: Image, rng: Generator)
         clean: (H, W, C), cut and placed as the page is; masks may ride along as channels.
         rng: decides everything.
     """
-    turned = _turned(paper, rng)
+    turned = _turned(paper, transmittance.shape, rng)
     if turned.outside.any():
         fitted, transmittance, clean = _fit_outline(turned, transmittance, clean, rng)
     else:
         fitted, transmittance, clean = _cover(turned, transmittance, clean, rng)
     dirty = print_on(fitted, transmittance, rng)
-    return LaidPage(dirty, np.where(fitted.outside[..., None], 1, clean), fitted.outside)
+    bare = fitted.paper.astype(np.float32) / 255
+    return LaidPage(dirty, np.where(fitted.outside[..., None], 1, clean), fitted.outside, bare)
 
 
 def print_on(paper: RealPaper, transmittance: Image, rng: Generator) -> Image:
@@ -74,9 +78,13 @@ def print_on(paper: RealPaper, transmittance: Image, rng: Generator) -> Image:
     return np.where(paper.outside[..., None], light, np.clip(printed, 0, 1)).astype(np.float32)
 
 
-def _turned(paper: RealPaper, rng: Generator) -> RealPaper:
-    """Turn by quarters and mirror."""
+def _turned(paper: RealPaper, page_shape: tuple[int, ...], rng: Generator) -> RealPaper:
+    """Turn by quarters, so that an outlined page is upright if the other is, and mirror."""
     quarters, mirrored = int(rng.integers(4)), rng.random() < 0.5
+    if paper.outside.any():
+        height, width = _sides(_corners(~paper.outside))
+        upright = (height > width) == (page_shape[0] > page_shape[1])
+        quarters = quarters // 2 * 2 + (not upright)
 
     def turn(image: NDArray[np.generic]) -> NDArray[np.generic]:
         image = np.rot90(image, quarters)
@@ -133,47 +141,77 @@ def _window(shape: tuple[int, ...], size: tuple[int, int], rng: Generator) -> tu
 def _fit_outline(
     paper: RealPaper, page: Image, clean: Image, rng: Generator
 ) -> tuple[RealPaper, Image, Image]:
-    """Scale paper until the page fits into its outline, as far as that goes, and place it."""
-    spans = [_span(paper.outside, axis) for axis in (1, 0)]
-    needed = max(
-        length / (stop - start) for length, (start, stop) in zip(page.shape, spans, strict=False)
-    )
-    scale = float(np.clip(needed * rng.uniform(1, 1.1), 0.4, _ENLARGED))
-    paper = _scaled(paper, scale)
-    shape = paper.outside.shape
-    places = [
-        _place(page.shape[axis], _span(paper.outside, 1 - axis), shape[axis], rng)
-        for axis in (0, 1)
-    ]
-    return paper, _placed(page, shape, places), _placed(clean, shape, places)
+    """Scale paper until the page fits into its outline, as far as that goes, and place it.
 
-
-def _span(outside: Mask, over: int) -> tuple[int, int]:
-    """First and last row (over 1) or column (over 0) of the page, the last one excluded."""
-    there = np.flatnonzero(~outside.all(axis=over))
-    return int(there[0]), int(there[-1]) + 1
-
-
-def _place(length: int, span: tuple[int, int], whole: int, rng: Generator) -> int:
-    """Where the page begins along one axis of the paper.
-
-    A page longer than its span is cut; the side stays whole on which the paper shows its edge.
+    The page follows the outline: it is turned, and seen from one side, as the paper is.
     """
-    start, stop = span
-    slack = stop - start - length
+    corners = _corners(~paper.outside)
+    needed = max(np.divide(page.shape[:2], _sides(corners)))
+    paper = _scaled(paper, float(np.clip(needed * rng.uniform(1, 1.1), 0.4, _ENLARGED)))
+    corners = _corners(~paper.outside)
+    height, width = np.rint(_sides(corners)).astype(int)
+    top = _place(page.shape[0], height, _shown(corners[:, 1], paper.outside.shape[0]), rng)
+    left = _place(page.shape[1], width, _shown(corners[:, 0], paper.outside.shape[1]), rng)
+    # corners lie on edges of pixels, positions of pixels at their centres
+    on_page = np.array([(0, 0), (width, 0), (width, height), (0, height)]) - (left, top) - 0.5
+    warp = cv2.getPerspectiveTransform(np.float32(on_page), np.float32(corners - 0.5))
+    shape = paper.outside.shape
+    return paper, _warped(page, warp, shape), _warped(clean, warp, shape)
+
+
+def _corners(inside: Mask) -> NDArray[np.float64]:
+    """Return the four corners of a page, [x, y], from the top left one clockwise.
+
+    They may lie beyond the scan, as those of a page do that goes on there. A page that is no
+    quadrilateral has the corners of the box around it.
+    """
+    contours, _ = cv2.findContours(
+        inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    outline = np.concatenate(contours)
+    left, top, width, height = cv2.boundingRect(outline)
+    box = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * (width, height) + (left, top)
+    hull = cv2.convexHull(outline)
+    if len(hull) < 4:
+        return box.astype(np.float64)
+    around = cv2.approxPolyN(hull, 4).reshape(4, 2).astype(np.float64)
+    across, down = around.sum(1), around[:, 0] - around[:, 1]
+    order = [int(across.argmin()), int(down.argmax()), int(across.argmax()), int(down.argmin())]
+    quadrilateral = around[order]
+    # pixels of the outline are counted by their centres, and reach half a pixel further
+    quadrilateral += np.sign(quadrilateral - quadrilateral.mean(0)) * 0.5 + 0.5
+    far = np.abs(quadrilateral - box).max(0) > 0.35 * np.array([width, height])
+    return box.astype(np.float64) if len(set(order)) < 4 or far.any() else quadrilateral
+
+
+def _sides(corners: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean height and width of a quadrilateral."""
+    top, right, bottom, left = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
+    return (left + right) / 2, (top + bottom) / 2
+
+
+def _shown(positions: NDArray[np.float64], length: int) -> tuple[bool, bool]:
+    """Whether a scan shows where the page begins, and where it ends, along one axis."""
+    first, last = np.sort(positions)[[1, 2]]
+    return bool(first > 2), bool(last < length - 2)
+
+
+def _place(length: int, room: int, shown: tuple[bool, bool], rng: Generator) -> int:
+    """Where a page begins in the room there is for it, in pixels along one axis.
+
+    A page longer than that is cut; a side stays whole where the scan shows the paper's edge.
+    """
+    slack = room - length
     if slack >= 0:
-        return start + round(slack * rng.beta(3, 3))
-    ends = [share for share, edge in ((0.0, start > 0), (1.0, stop < whole)) if edge]
-    return start + round(slack * float(rng.choice(ends) if ends else rng.random()))
+        return round(slack * rng.beta(3, 3))
+    ends = [share for share, edge in zip((0.0, 1.0), shown, strict=True) if edge]
+    return round(slack * float(rng.choice(ends) if ends else rng.random()))
 
 
-def _placed(image: Image, shape: tuple[int, ...], places: list[int]) -> Image:
-    """Return a white image of the shape with the given one at its place, cut where it ends."""
-    top, left = places
-    rows = slice(max(0, top), min(shape[0], top + image.shape[0]))
-    columns = slice(max(0, left), min(shape[1], left + image.shape[1]))
-    placed = np.ones((*shape[:2], image.shape[2]), np.float32)
-    placed[rows, columns] = image[
-        rows.start - top : rows.stop - top, columns.start - left : columns.stop - left
+def _warped(image: Image, warp: NDArray[np.float64], shape: tuple[int, ...]) -> Image:
+    """Return a white image of the shape with the given one on it."""
+    seen = [
+        cv2.warpPerspective(1 - image[..., channel], warp, shape[1::-1], flags=cv2.INTER_CUBIC)
+        for channel in range(image.shape[2])
     ]
-    return placed
+    return np.clip(1 - np.stack(seen, axis=2), 0, 1)
