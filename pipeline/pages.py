@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.errors import OptionError
+from pagewash.geometry.transform import UNCHANGED, PageTransform
 
 Pixels = NDArray[np.uint8]
 """(H, W) grey or (H, W, 3) RGB, 0 is black."""
@@ -94,6 +95,16 @@ class Page:
 
     stored: Stored = Stored()
     """How the file kept it."""
+
+    shown: int = 0
+    """Quarter turns clockwise by which its document turns these pixels to show them."""
+
+    whole: bool = True
+    """Whether it is all of its page, and upright on it but for `shown`; else the page's geometry
+    is not this image's to change."""
+
+    transform: PageTransform = UNCHANGED
+    """What is done to the page's geometry when it is written."""
 
     @property
     def channels(self) -> int:

@@ -8,6 +8,7 @@ import io
 import logging
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -100,6 +101,7 @@ class PdfDocument:
             return
         reason, damaged = _reason_without_images(layout), layout.fault is not None
         given = False
+        turns, alone = layout.rotation // 90, len(layout.images) == 1
         for part, placement in enumerate(layout.images):
             before = done.get(placement.image.objgen)
             if before is not None:
@@ -113,7 +115,7 @@ class PdfDocument:
             if isinstance(page, Page):
                 done[placement.image.objgen] = index
                 given = True
-                yield page
+                yield replace(page, shown=turns, whole=alone and placement.is_whole)
             else:
                 reason = page
         if not given:

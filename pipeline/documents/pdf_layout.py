@@ -58,6 +58,11 @@ class Placement:
         return min(self.size) >= _SMALLEST_SIDE and self.share >= _SMALLEST_SHARE
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is the page, upright."""
+        return self.share >= _WHOLE_SHARE and self.is_upright
+
+    @property
     def is_upright(self) -> bool:
         """Whether it is neither turned nor mirrored nor skewed."""
         matrix = self.matrix
@@ -107,7 +112,7 @@ class Layout:
         if len(self.placements) != 1 or others or self.rotation:
             return None
         (only,) = self.placements
-        return only if only.share >= _WHOLE_SHARE and only.is_upright else None
+        return only if only.is_whole else None
 
 
 def read_layout(page: pikepdf.Page) -> Layout:

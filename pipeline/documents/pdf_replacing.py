@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,11 +21,14 @@ from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.pdf import PdfDocument
 from pagewash.documents.pdf_layout import Layout, Placement, image_slots, read_layout
 from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
+from pagewash.documents.pdf_transform import transform_page
 from pagewash.documents.pdf_writing import encode_for_pdf
 from pagewash.documents.pdfium import render_page
 from pagewash.documents.sinks import PageSink
+from pagewash.geometry.transform import UNCHANGED, PageTransform
 from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage
 
+_LARGER = 1.02  # times the area of what is shown, within which an image is all of it
 _VECTOR_DPI = 300.0  # for pages without an image to set it
 
 
@@ -50,13 +54,17 @@ class ReplacingSink:
         self._cleaned: dict[tuple[int, int], pikepdf.Stream] = {}  # by the original's number
         self._placeholders: list[tuple[pikepdf.Stream, Path]] = []  # each with its data
         self._kept: set[int] = set()
+        self._transforms: dict[int, tuple[Placement, PageTransform]] = {}  # by page
+        self.shown: dict[int, int] = {}
+        """Pages of the copy for each page that has come; more than one where it is split."""
 
     def add(self, page: Page | UntouchedPage) -> None:
         """Take a cleaned image, or note that a page stays."""
         self._kept.add(page.index)
         if isinstance(page, Page):
             layout = read_layout(self._pdf.pages[page.index])
-            original = layout.images[page.part].image
+            placement = layout.images[page.part]
+            original = placement.image
             encoded = encode_for_pdf(page, self._lossless)
             data = Path(self._folder.name, str(len(self._placeholders)))
             data.write_bytes(encoded.data)
@@ -64,6 +72,12 @@ class ReplacingSink:
             pdf_images.take_over(placeholder, original)
             self._cleaned[original.objgen] = placeholder
             self._placeholders.append((placeholder, data))
+            if page.transform.changes:
+                self._transforms[page.index] = placement, page.transform
+
+    def is_image(self, page: Page) -> bool:
+        """Whether there is nothing to see on a page but its image."""
+        return _layout(self._pdf.pages[page.index]).whole_image is not None
 
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
@@ -71,9 +85,16 @@ class ReplacingSink:
         for page in self._pdf.pages:
             for named, name in image_slots(page):
                 named[name] = self._cleaned.get(named[name].objgen, named[name])
+        self._transform_pages()
         whole = fill_placeholders(self._pdf, self._placeholders, Path(self._folder.name))
         with whole.open("rb") as file:
             shutil.copyfileobj(file, self._file)
+
+    def _transform_pages(self) -> None:
+        for place, index in reversed(list(enumerate(sorted(self._kept)))):
+            self.shown[index] = 1
+            if index in self._transforms:
+                self.shown[index] = transform_page(self._pdf, place, *self._transforms[index])
 
     def _drop_pages(self) -> None:
         for index in reversed(range(len(self._pdf.pages))):
@@ -111,11 +132,15 @@ class FlatteningSink:
         self._file = self._path.open("wb")
         self._replacing = ReplacingSink(document, self._file, lossless=True)
         self._stored: dict[int, Stored] = {}  # by page, in the order of pages
+        self._transforms: dict[int, PageTransform] = {}  # of pages that are one image
 
     def add(self, page: Page | UntouchedPage) -> None:
         """Take a cleaned image, or note that a page stays."""
-        self._replacing.add(page)
         self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
+        if isinstance(page, Page) and page.transform.changes and self._replacing.is_image(page):
+            self._transforms[page.index] = page.transform
+            page = replace(page, transform=UNCHANGED)
+        self._replacing.add(page)
 
     def finish(self) -> None:
         """Make the PDF, then its pages."""
@@ -129,9 +154,12 @@ class FlatteningSink:
     def pages(self) -> Iterator[Page]:
         """The pages of the finished PDF as images."""
         with pikepdf.open(self._path) as pdf:
-            for index, stored in enumerate(self._stored.values()):
-                page = flat_page(self._path, pdf.pages[index], index, self._limits)
-                yield replace(page, stored=stored)
+            places = iter(range(len(pdf.pages)))
+            for index, stored in self._stored.items():
+                transform = self._transforms.get(index, UNCHANGED)
+                for place in islice(places, self._replacing.shown[index]):
+                    page = flat_page(self._path, pdf.pages[place], place, self._limits)
+                    yield replace(page, stored=stored, transform=transform)
 
     def close(self) -> None:
         """Close what it holds."""
@@ -151,7 +179,7 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     """
     layout = _layout(page)
     whole = layout.whole_image
-    if whole is not None and _is_plain(whole.image):
+    if whole is not None and _is_plain(whole.image) and not _goes_beyond(whole, page):
         with suppress(Exception):  # a viewer may make more of it than we
             return _own_image(whole, index)
     known = [max(placement.dpi) for placement in layout.images if placement.dpi]
@@ -174,6 +202,13 @@ def _layout(page: pikepdf.Page) -> Layout:
         return read_layout(page)
     except Exception:  # as for every page that passes through
         return Layout([], 0.0, patterns=False, marks=1, annotated=False, rotation=0)
+
+
+def _goes_beyond(image: Placement, page: pikepdf.Page) -> bool:
+    """Whether an upright image is larger than what is shown of its page."""
+    left, bottom, right, top = (float(edge) for edge in page.cropbox.as_list())
+    shown = abs((right - left) * (top - bottom))
+    return image.matrix.a * image.matrix.d > _LARGER * shown
 
 
 def _is_plain(image: Any) -> bool:

@@ -16,6 +16,7 @@ from pagewash.documents.encoders import (
     lossy_wins,
     was_lossy,
 )
+from pagewash.documents.sinks import laid_out
 from pagewash.pages import Page, UntouchedPage, fitting_profile
 
 _DEFAULT_DPI = 300.0  # where the page does not say; most archives scan at it
@@ -84,8 +85,11 @@ class PdfSink:
         file.write(_HEADER)
 
     def add(self, page: Page | UntouchedPage) -> None:
-        """Write the page's image and the page around it."""
-        assert isinstance(page, Page), "only a PDF has pages without an image"
+        """Write the page's image and the page around it; two pages where it is split."""
+        for image in laid_out(page):
+            self._add(image)
+
+    def _add(self, page: Page) -> None:
         image = self._image(page)
         across, down = page.dpi or (_DEFAULT_DPI, _DEFAULT_DPI)
         height, width = page.pixels.shape[:2]

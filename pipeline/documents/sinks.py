@@ -3,12 +3,14 @@
 Knows which encoder belongs to which container; nothing of names and folders.
 """
 
+from dataclasses import replace
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from pagewash.documents import encoders
 from pagewash.documents.containers import Container
 from pagewash.documents.tiff import TiffAppender
 from pagewash.errors import OptionError
+from pagewash.geometry.transform import UNCHANGED, transformed
 from pagewash.pages import Page, UntouchedPage
 
 _ENCODERS = {
@@ -64,11 +66,12 @@ class SinglePageSink:
         Raises:
             OptionError: a page is in the file already, or it cannot hold one like this.
         """
-        if self._file.tell():
+        (image, *more) = laid_out(page)
+        if self._file.tell() or more:
             raise OptionError(
                 f"a {self._container.upper()} holds one page; choose --format tiff or pdf"
             )
-        self._file.write(self._encode(_image_page(page)))
+        self._file.write(self._encode(image))
 
     def finish(self) -> None:
         """Nothing comes after the page."""
@@ -83,7 +86,8 @@ class TiffSink:
 
     def add(self, page: Page | UntouchedPage) -> None:
         """Encode and append the page."""
-        self._tiff.append(encoders.encode_tiff(_image_page(page)))
+        for image in laid_out(page):
+            self._tiff.append(encoders.encode_tiff(image))
 
     def finish(self) -> None:
         """A TIFF is complete after each page."""
@@ -94,6 +98,12 @@ def image_sink(container: Container, file: BinaryIO) -> PageSink:
     return TiffSink(file) if container == "tiff" else SinglePageSink(container, file)
 
 
-def _image_page(page: Page | UntouchedPage) -> Page:
+def laid_out(page: Page | UntouchedPage) -> list[Page]:
+    """The page as images that lie as `Page.transform` asks; two where it is split."""
     assert isinstance(page, Page), "only a PDF has pages without an image"
-    return page
+    if not page.transform.changes:
+        return [page]
+    sideways = page.transform.quarters % 2 and page.dpi
+    page = replace(page, dpi=page.dpi[::-1]) if sideways and page.dpi else page
+    pixels = transformed(page.pixels, page.transform)
+    return [replace(page, pixels=image, transform=UNCHANGED) for image in pixels]

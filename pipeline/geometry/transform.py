@@ -16,7 +16,7 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Placement:
+class PageTransform:
     """How a scan becomes one page, or two."""
 
     angle: float = 0.0
@@ -32,23 +32,23 @@ class Placement:
     @property
     def changes(self) -> bool:
         """Whether a page will lie otherwise than its scan."""
-        return self != AS_IT_LAY
+        return self != UNCHANGED
 
 
-AS_IT_LAY = Placement()
+UNCHANGED = PageTransform()
 
 
-def place(pixels: NDArray[np.uint8], placement: Placement) -> list[NDArray[np.uint8]]:
+def transformed(pixels: NDArray[np.uint8], transform: PageTransform) -> list[NDArray[np.uint8]]:
     """The pages that a scan becomes; what was not on the scan is white.
 
     Args:
         pixels: (H, W) grey or (H, W, 3) RGB.
-        placement: what to do.
+        transform: what to do.
     """
     height, width = pixels.shape[:2]
-    boxes = placement.boxes or ((0, 0, width, height),)
+    boxes = transform.boxes or ((0, 0, width, height),)
     return [
-        np.ascontiguousarray(np.rot90(_shown(pixels, placement.angle, box), -placement.quarters))
+        np.ascontiguousarray(np.rot90(_shown(pixels, transform.angle, box), -transform.quarters))
         for box in boxes
     ]
 
@@ -58,7 +58,7 @@ def frame(shape: tuple[int, ...], angle: float, ink: NDArray[np.floating]) -> Bo
 
     Args:
         shape: height and width of the scan.
-        angle: of `Placement`.
+        angle: of `PageTransform`.
         ink: (N, 2) x and y of pixels that must not be cut off.
     """
     height, width = shape[:2]
@@ -78,12 +78,12 @@ def straightened(
     points: NDArray[np.floating], shape: tuple[int, ...], angle: float
 ) -> NDArray[np.float64]:
     """Where points of a scan, (N, 2) x and y, are once it has been turned clockwise."""
-    matrix = _matrix(shape, angle)
+    matrix = straightening(shape, angle)
     return points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def _matrix(shape: tuple[int, ...], angle: float) -> NDArray[np.float64]:
-    """(2, 3): turns corners of pixels about the middle of the scan, clockwise."""
+def straightening(shape: tuple[int, ...], angle: float) -> NDArray[np.float64]:
+    """(2, 3): turns x and y, in pixels from the scan's corner, about its middle, clockwise."""
     x, y = shape[1] / 2, shape[0] / 2
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     return np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y]])
@@ -94,7 +94,7 @@ def _shown(pixels: NDArray[np.uint8], angle: float, box: Box) -> NDArray[np.uint
     left, top, right, bottom = box
     if not angle:
         return _cut(pixels, box)
-    matrix = _matrix(pixels.shape, angle)
+    matrix = straightening(pixels.shape, angle)
     # OpenCV counts from the middles of pixels, which lie half a pixel from their corners
     matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - (0.5 + left, 0.5 + top)
     turned = cv2.warpAffine(
