@@ -15,7 +15,12 @@ import numpy as np
 
 _HEAD = struct.Struct("<QI")  # bytes of the pickle, and how many arrays follow it
 _SIZE = struct.Struct("<Q")
-_OURS = {"pagewash.pages", "pagewash.errors", "pagewash.isolation.session"}
+_OURS = {
+    "pagewash.pages",
+    "pagewash.errors",
+    "pagewash.geometry.transform",
+    "pagewash.isolation.session",
+}
 _OTHERS = {
     ("pathlib", "PosixPath"),
     ("pathlib", "WindowsPath"),
