@@ -77,7 +77,7 @@ def clean(
         verbose: Tell of every choice that is made.
     """
     from pagewash.flows.pipes import STREAM, piped
-    from pagewash.runs.planning import plan_run
+    from pagewash.runs.holding import planned_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
     by_flow = bool(cluster or os.environ.get("PREFECT_API_URL")) if flow is None else flow
@@ -89,8 +89,10 @@ def clean(
     if STREAM in (source, destination):
         # a stream holds nothing from an earlier run, and another process cannot come back to it
         options, by_flow = replace(options, force=True), False
-    with piped(source, destination) as (read, written):
-        plan = plan_run(read, written, options, metrics)
+    with (
+        piped(source, destination) as (read, written),
+        planned_run(read, written, options, metrics) as plan,
+    ):
         if not plan.jobs:
             console.say(console.nothing_to_do(plan), quiet=quiet)
             return DONE

@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from pagewash.errors import AccessError, OptionError
 from pagewash.files import access_errors
 from pagewash.flows.streams import give_up_stdout
+from pagewash.leftovers import working_folder
 
 STREAM = Path("-")
 
@@ -47,7 +47,7 @@ def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
         )
     if source == STREAM and destination.is_dir():
         raise OptionError(f"standard input has no name to give to a file in {destination}; name it")
-    with tempfile.TemporaryDirectory(prefix="pagewash-") as folder:
+    with working_folder() as folder:
         from_file, to_file = source, destination
         if source == STREAM:
             from_file = Path(folder, "standard-input")

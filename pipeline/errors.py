@@ -9,9 +9,11 @@
     │   ├── TooLargeError
     │   └── TooSlowError
     ├── MissingError        3  a program, package or model that is not there
-    └── AccessError         5  a file or folder that cannot be read or written
+    ├── AccessError         5  a file or folder that cannot be read or written
+    └── HeldError          75  a destination that another run is writing to
 
-Exit codes follow OCRmyPDF's. A message says what was found and what to do next.
+Exit codes follow OCRmyPDF's; 75 is the system's "try again later" (sysexits.h). A message says
+what was found and what to do next.
 """
 
 
@@ -63,3 +65,9 @@ class AccessError(PagewashError):
     """A file or folder that cannot be read or written: permissions, a full disk."""
 
     exit_code = 5
+
+
+class HeldError(PagewashError):
+    """A destination that another run is writing to."""
+
+    exit_code = 75

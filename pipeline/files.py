@@ -6,22 +6,16 @@ Knows nothing of what is written.
 import errno
 import hashlib
 import os
-import re
-import secrets
 import shutil
+import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from pagewash.errors import AccessError
-
-ABANDONED = 24 * 3600.0
-"""Seconds after which nobody is at a temporary file any more that nothing was written to."""
-
-_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.part")  # as `temporary_path` names them
+from pagewash.leftovers import open_temporary
 
 _WAYS_OUT = {
     errno.ENOSPC: "Free some space, then run the same command again.",
@@ -92,12 +86,16 @@ def access_errors(name: str, done: str) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, like: Path | None = None) -> Iterator[BinaryIO]:
     """A file to write and read back, which takes its name when the block ends well.
 
     It is written under a temporary, hidden name in the same folder, flushed to disk, then
     renamed. After an exception, a KeyboardInterrupt too, nothing is left of it, and a file
     that stood there before still stands.
+
+    Args:
+        path: where it goes; its folder is made if need be.
+        like: a file that may be private: the new one is no more readable to others.
 
     Raises:
         AccessError: it cannot be made, flushed or renamed; what the block itself writes is the
@@ -105,39 +103,32 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     """
     with access_errors(str(path), "written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_path(path)
-        file = temporary.open("x+b")
+        temporary, file = open_temporary(path)
     try:
+        if like is not None:
+            _keep_private(file, like)
         yield file
         with access_errors(str(path), "written"):
             file.flush()
             os.fsync(file.fileno())
-            file.close()
-            temporary.replace(path)
+            temporary.replace(path)  # before it is closed: until then it is known to be in use
     finally:
         with suppress(OSError):  # closing flushes again, and must not hide what went wrong
             file.close()
         temporary.unlink(missing_ok=True)
 
 
-def temporary_path(path: Path) -> Path:
-    """A hidden name beside a path, for a file that `clear_abandoned` may remove some day."""
-    return path.with_name(f".pagewash-{secrets.token_hex(8)}.part")
+def _keep_private(file: BinaryIO, like: Path) -> None:
+    """Take away from a new file what others may not do with another one.
 
-
-def clear_abandoned(folder: Path) -> None:
-    """Remove the temporary files of writers that were killed, or lost their power.
-
-    It is told from the file of another writer, who is at work, by its age. What cannot be removed
-    stays: it is hidden, and does no harm.
+    Where the two belong to different groups, a group counts as everybody.
     """
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if not _TEMPORARY.fullmatch(path.name):
-                continue
-            with suppress(OSError):
-                if time.time() - path.lstat().st_mtime > ABANDONED:
-                    path.unlink()
+    with suppress(OSError):  # a disk without permissions, or a file that has gone
+        new, old = os.fstat(file.fileno()), like.stat()
+        allowed = stat.S_IMODE(old.st_mode) | stat.S_IRWXU
+        if new.st_gid != old.st_gid:
+            allowed &= ~stat.S_IRWXG | (old.st_mode & stat.S_IRWXO) << 3
+        os.fchmod(file.fileno(), stat.S_IMODE(new.st_mode) & allowed)
 
 
 @contextmanager

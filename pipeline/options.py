@@ -70,6 +70,9 @@ class RunOptions:
     force: bool = False
     """Clean again what an earlier run has cleaned already."""
 
+    wait: bool = False
+    """Wait while another run is writing to the same destination, in place of giving up."""
+
     def __post_init__(self) -> None:
         parse_pages(self.pages)
         FailureBudget.parse(self.max_failures)

@@ -9,8 +9,9 @@ from cyclopts import Parameter
 from pagewash.failures import DONE
 from pagewash.flows import console
 from pagewash.options import RunOptions
+from pagewash.runs.holding import hold, planned_run
 from pagewash.runs.outcome import RunReport
-from pagewash.runs.planning import plan_run
+from pagewash.runs.planning import check_places
 from pagewash.runs.watching import Route, WatchOptions, open_inbox, watch_inbox
 
 OPTIONS, WATCHING = RunOptions(), WatchOptions()
@@ -55,7 +56,8 @@ def watch(
 
         console.say(headline(report), quiet=quiet)
 
-    with console.stopping() as stop:
+    check_places(inbox, destination, options)
+    with console.stopping() as stop, hold(inbox, destination, options, metrics, stop):
 
         def clean(each: RunOptions, names: list[str]) -> RunReport:
             if by_flow:
@@ -64,7 +66,8 @@ def watch(
                 return run_flow(inbox, destination, each, metrics, stop, only=names)
             from pagewash.runs.shards import clean_run
 
-            return clean_run(plan_run(inbox, destination, each, metrics, names), stop=stop)
+            with planned_run(inbox, destination, each, metrics, names) as plan:
+                return clean_run(plan, stop=stop)
 
         arrivals = open_inbox(route, watching.settle)
         console.say(f"watching {inbox}; Ctrl-C ends it", quiet=quiet)

@@ -28,10 +28,11 @@ from prefect.task_runners import TaskRunner
 from prefect_dask.task_runners import DaskTaskRunner
 
 from pagewash.errors import MissingError, OptionError
-from pagewash.files import temporary_path, write_atomically
+from pagewash.files import access_errors
 from pagewash.flows.dask.worker import WorkerRequirements, missing_requirement, stop_name
 from pagewash.flows.prefect.executor import POLL, Future
 from pagewash.inference.heap import one_heap_in_children
+from pagewash.leftovers import open_temporary
 from pagewash.options import available_processors
 from pagewash.runs.balance import balanced_shards, megapixels_of
 from pagewash.runs.outcome import Run, ShardReport
@@ -258,9 +259,11 @@ def _one_api() -> Iterator[None]:
 @contextmanager
 def _mark(plan: RunPlan) -> Iterator[Path]:
     """A file beside the first output, by which workers can tell that it is the same folder."""
-    mark = temporary_path(plan.jobs[0].output)
-    write_atomically(mark, b"")
+    with access_errors(str(plan.jobs[0].output), "written"):
+        plan.jobs[0].output.parent.mkdir(parents=True, exist_ok=True)
+        mark, file = open_temporary(plan.jobs[0].output)
     try:
         yield mark
     finally:
         mark.unlink(missing_ok=True)
+        file.close()

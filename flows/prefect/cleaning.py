@@ -36,8 +36,9 @@ from pagewash.flows.prefect.executor import Future, InProcessExecutor, ShardExec
 from pagewash.flows.tables import as_markdown, as_rows, headline
 from pagewash.inference.model_files import absolute_model
 from pagewash.options import RunOptions
+from pagewash.runs.holding import planned_run
 from pagewash.runs.outcome import Run, RunReport, ShardReport
-from pagewash.runs.planning import Job, RunPlan, plan_run
+from pagewash.runs.planning import Job, RunPlan
 from pagewash.runs.shards import clean_shard
 
 if TYPE_CHECKING:
@@ -145,9 +146,9 @@ def clean_documents(
     Returns:
         Completed, or Failed once more documents failed than the options allow.
     """
-    plan, began = plan_run(source, destination, options, metrics, only), time.monotonic()
-    run = Run.begin(plan)
-    with stop_event() as stop:
+    began = time.monotonic()
+    with planned_run(source, destination, options, metrics, only) as plan, stop_event() as stop:
+        run = Run.begin(plan)
         shards = _clean(plan, run, executor(stop)) if plan.jobs else []
     report = RunReport.of(plan, run, shards, time.monotonic() - began, stop.is_set())
     if plan.jobs:

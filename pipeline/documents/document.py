@@ -209,7 +209,8 @@ def create_document(
     name = str(path or "standard output")
     container = _container_to_write(document, path, options)
     _refuse_many(document, container, wanted)
-    whole = whole_stream(target, name) if not isinstance(target, Path) else whole_file(target)
+    stream = not isinstance(target, Path)
+    whole = whole_stream(target, name) if stream else whole_file(target, document.source)
     with whole as file, ExitStack() as stack:
         writer = DocumentWriter(name, _sink(document, container, file, stack))
         yield writer

@@ -7,7 +7,7 @@ import math
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -25,7 +25,9 @@ from pagewash.documents.pdf_transform import transform_page
 from pagewash.documents.pdf_writing import encode_for_pdf
 from pagewash.documents.pdfium import render_page
 from pagewash.documents.sinks import PageSink
+from pagewash.files import access_errors
 from pagewash.geometry.transform import UNCHANGED, PageTransform
+from pagewash.leftovers import working_folder
 from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage
 
 _LARGER = 1.02  # times the area of what is shown, within which an image is all of it
@@ -50,7 +52,9 @@ class ReplacingSink:
         self._file = file
         self._lossless = lossless
         self._pdf = document.reopen()
-        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
+        self._closing = ExitStack()
+        with _space_to_work():
+            self._folder = self._closing.enter_context(working_folder())
         self._cleaned: dict[tuple[int, int], pikepdf.Stream] = {}  # by the original's number
         self._placeholders: list[tuple[pikepdf.Stream, Path]] = []  # each with its data
         self._kept: set[int] = set()
@@ -66,8 +70,9 @@ class ReplacingSink:
             placement = layout.images[page.part]
             original = placement.image
             encoded = encode_for_pdf(page, self._lossless)
-            data = Path(self._folder.name, str(len(self._placeholders)))
-            data.write_bytes(encoded.data)
+            data = Path(self._folder, str(len(self._placeholders)))
+            with _space_to_work():
+                data.write_bytes(encoded.data)
             placeholder = make_placeholder(self._pdf, encoded, page)
             pdf_images.take_over(placeholder, original)
             self._cleaned[original.objgen] = placeholder
@@ -86,7 +91,7 @@ class ReplacingSink:
             for named, name in image_slots(page):
                 named[name] = self._cleaned.get(named[name].objgen, named[name])
         self._transform_pages()
-        whole = fill_placeholders(self._pdf, self._placeholders, Path(self._folder.name))
+        whole = fill_placeholders(self._pdf, self._placeholders, self._folder)
         with whole.open("rb") as file:
             shutil.copyfileobj(file, self._file)
 
@@ -108,7 +113,12 @@ class ReplacingSink:
     def close(self) -> None:
         """Close the original and drop what waits."""
         self._pdf.close()
-        self._folder.cleanup()
+        self._closing.close()
+
+
+def _space_to_work() -> AbstractContextManager[None]:
+    """Name the place in what goes wrong there."""
+    return access_errors(f"a working folder in {tempfile.gettempdir()} (TMPDIR)", "written")
 
 
 class FlatteningSink:
@@ -127,8 +137,10 @@ class FlatteningSink:
         """
         self._limits = document.limits
         self._sink = sink
-        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
-        self._path = Path(self._folder.name, "cleaned.pdf")
+        self._closing = ExitStack()
+        with _space_to_work():
+            self._folder = self._closing.enter_context(working_folder())
+        self._path = Path(self._folder, "cleaned.pdf")
         self._file = self._path.open("wb")
         self._replacing = ReplacingSink(document, self._file, lossless=True)
         self._stored: dict[int, Stored] = {}  # by page, in the order of pages
@@ -165,7 +177,7 @@ class FlatteningSink:
         """Close what it holds."""
         self._replacing.close()
         self._file.close()
-        self._folder.cleanup()
+        self._closing.close()
 
 
 def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) -> Page:

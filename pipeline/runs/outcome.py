@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pagewash.failures import INTERRUPTED, Failure, worst
-from pagewash.files import clear_abandoned
 from pagewash.measuring.records import part_path
 from pagewash.options import FailureBudget, RunOptions
 from pagewash.runs.ledger import OutputKey
@@ -31,9 +30,7 @@ class Run:
 
     @classmethod
     def begin(cls, plan: RunPlan) -> "Run":
-        """Give a planned run its name and time; what killed runs left among its outputs goes."""
-        for folder in {job.output.parent for job in plan.jobs}:
-            clear_abandoned(folder)
+        """Give a planned run its name and time."""
         started = datetime.datetime.now(datetime.UTC)
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         return cls(run_id, started, plan.options, plan.output_key, plan.metrics)

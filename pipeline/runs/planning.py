@@ -88,6 +88,27 @@ def plan_run(
         AccessError: the destination cannot be written.
         MissingError: there is no such model.
     """
+    check_places(source, destination, options)
+    output_key = OutputKey(sha256_of(find_model(options.model)), options.fingerprint)
+    if source.is_file() and names_a_file(destination):
+        outputs, folder = {source: destination}, destination.parent
+    else:
+        documents = find_documents(source) if only is None else _named(source, only)
+        outputs, folder = plan_outputs(documents, source, destination, options), destination
+        metrics = metrics or destination / "metrics"
+    for reason in conflicts(outputs, source, folder, metrics).values():
+        raise OptionError(reason)
+    for written in (folder, metrics):
+        if written is not None:
+            check_writable(written)
+    ledger = {} if options.force else read_ledger(metrics)
+    jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
+    todo = tuple(job for job in jobs if not _is_done(job, ledger, output_key))
+    return RunPlan(todo, len(jobs) - len(todo), options, output_key, metrics)
+
+
+def check_places(source: Path, destination: Path, options: RunOptions) -> None:
+    """Check what can be said of a run by the two places alone; as for `plan_run`."""
     with access_errors(str(source), "read"):
         there, usual = source.exists(), source.is_file() or source.is_dir()
     if not there:
@@ -97,24 +118,10 @@ def plan_run(
             f"{source} is neither a file nor a folder; a pipe is read from standard input, "
             f"as in: pagewash clean - {destination} < {source}"
         )
-    output_key = OutputKey(sha256_of(find_model(options.model)), options.fingerprint)
-    if source.is_file() and _names_a_file(destination):
+    if source.is_file() and names_a_file(destination):
         _check_format(destination, options)
-        outputs, folder = {source: destination}, destination.parent
     else:
         _check_folders(source, destination)
-        documents = find_documents(source) if only is None else _named(source, only)
-        outputs, folder = plan_outputs(documents, source, destination, options), destination
-        metrics = metrics or destination / "metrics"
-    for reason in conflicts(outputs, source, folder, metrics).values():
-        raise OptionError(reason)
-    for written in (folder, metrics):
-        if written is not None:
-            _check_writable(written)
-    ledger = {} if options.force else read_ledger(metrics)
-    jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
-    todo = tuple(job for job in jobs if not _is_done(job, ledger, output_key))
-    return RunPlan(todo, len(jobs) - len(todo), options, output_key, metrics)
 
 
 def plan_outputs(
@@ -153,7 +160,8 @@ def _named(source: Path, names: Iterable[str]) -> list[Path]:
     return paths
 
 
-def _names_a_file(destination: Path) -> bool:
+def names_a_file(destination: Path) -> bool:
+    """Whether a destination is a file to make, and no folder."""
     if destination.exists():
         return destination.is_file()
     return container_of_name(destination) is not None
@@ -189,7 +197,7 @@ def _check_format(destination: Path, options: RunOptions) -> None:
 
 def _check_folders(source: Path, destination: Path) -> None:
     """Refuse folders that lie in each other: outputs would be taken for inputs."""
-    if destination.is_file() or (source.is_dir() and _names_a_file(destination)):
+    if destination.is_file() or (source.is_dir() and names_a_file(destination)):
         raise OptionError(
             f"{destination} names a file, but {source} is a folder; name a folder for the outputs"
         )
@@ -220,8 +228,12 @@ def _upwards(path: Path) -> tuple[Path, ...]:
     return (real, *real.parents)
 
 
-def _check_writable(folder: Path) -> None:
-    """Try to write where the folder is, or will be made; nothing stays."""
+def check_writable(folder: Path) -> None:
+    """Try to write where the folder is, or will be made; nothing stays.
+
+    Raises:
+        AccessError: it cannot be written to.
+    """
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
     try:
         with tempfile.TemporaryFile(dir=place):

@@ -18,7 +18,7 @@ from distributed import Client
 from scans import write_scan
 
 import pagewash.flows.dask.cluster
-from pagewash.files import clear_abandoned, sha256_of
+from pagewash.files import sha256_of
 from pagewash.flows.cli import main
 from pagewash.flows.dask.worker import (
     STOP_ASKED,
@@ -27,6 +27,7 @@ from pagewash.flows.dask.worker import (
     missing_requirement,
     share_of_machine,
 )
+from pagewash.leftovers import clear_leftovers
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
 from pagewash.runs.planning import plan_run
@@ -219,10 +220,11 @@ def test_a_worker_that_would_fail_says_what_it_lacks(tiny_model, tmp_path):
         assert message in (missing_requirement(wants) or "")
 
 
-def test_a_mark_that_a_killed_run_left_goes_with_its_half_written_files(tiny_model, tmp_path):
+def test_a_mark_is_seen_to_be_in_use_for_as_long_as_it_is_needed(tiny_model, tmp_path):
     scan = write_scan(tmp_path / "a.png")
-    plan = plan_run(scan, tmp_path / "clean.png", RunOptions(model=str(tiny_model)))
+    plan = plan_run(scan, tmp_path / "out" / "clean.png", RunOptions(model=str(tiny_model)))
     with pagewash.flows.dask.cluster._mark(plan) as mark:
-        os.utime(mark, (0, 0))
-        clear_abandoned(tmp_path)
-        assert not mark.exists()
+        clear_leftovers(tmp_path)
+        assert mark.parent == tmp_path / "out"
+        assert mark.exists()
+    assert not mark.exists()

@@ -1,16 +1,11 @@
 import errno
 import io
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from pagewash.errors import AccessError
-from pagewash.files import access_errors, clear_abandoned, whole_file, whole_stream
+from pagewash.files import access_errors, whole_file, whole_stream
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,44 +39,6 @@ def test_while_it_is_written_it_is_hidden(tmp_path):
     with whole_file(tmp_path / "a.png"):
         (name,) = (path.name for path in tmp_path.iterdir())
     assert name.startswith(".")
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from pagewash.files import whole_file
-with whole_file(Path(sys.argv[1])) as file:
-    file.write(b"half of")
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def left_by_a_killed_writer(path, hours):
-    """A temporary file that nothing has been written to for so long."""
-    before = set(path.parent.iterdir())
-    child = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT, check=False)
-    assert child.returncode == -signal.SIGKILL
-    (left,) = set(path.parent.iterdir()) - before
-    last_written = time.time() - hours * 3600
-    os.utime(left, (last_written, last_written))
-    return left
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_what_a_killed_writer_left_is_removed_after_a_day_and_nothing_else(tmp_path):
-    old = left_by_a_killed_writer(tmp_path / "a.png", hours=25)
-    recent = left_by_a_killed_writer(tmp_path / "b.png", hours=23)
-    others = [tmp_path / name for name in ("c.part", ".pagewash.part", ".pagewash-mine.part")]
-    for other in others:
-        other.touch()
-        os.utime(other, (0, 0))
-    clear_abandoned(tmp_path)
-    assert not old.exists()
-    assert set(tmp_path.iterdir()) == {recent, *others}
-
-
-def test_a_folder_that_is_not_there_has_nothing_to_remove(tmp_path):
-    clear_abandoned(tmp_path / "none")
 
 
 def test_a_name_as_long_as_names_may_be_can_be_written(tmp_path):

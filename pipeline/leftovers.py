@@ -1,0 +1,131 @@
+"""What runs leave that were killed: told from what others are at work on, and removed.
+
+Whoever writes a temporary file or has a working folder holds a lock on it, which goes with the
+process. Where a disk knows no locks, age has to tell.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pagewash import locks
+
+ABANDONED = 24 * 3600.0
+"""Seconds after which nobody is at a temporary file any more, where locks cannot tell."""
+
+_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.(part|lock)")  # as `temporary_path` names them
+_WORKING = re.compile(r"pagewash-work-[0-9a-z_]+")
+_LOCK = "lock"
+
+
+def temporary_path(path: Path) -> Path:
+    """A hidden name beside a path, for a file that `clear_leftovers` may remove some day."""
+    return path.with_name(f".pagewash-{secrets.token_hex(8)}.part")
+
+
+def open_temporary(path: Path) -> tuple[Path, BinaryIO]:
+    """Begin a temporary file beside a path; it is known to be in use until it is closed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    while True:
+        temporary = temporary_path(path)
+        file = temporary.open("x+b")
+        if _claim(file, temporary):
+            return temporary, file
+        file.close()  # it was taken for a leftover, in the moment before it was locked
+
+
+@contextmanager
+def working_folder() -> Iterator[Path]:
+    """A folder for what would take too much memory; it goes with the block, or the next run.
+
+    Raises:
+        OSError: it cannot be made: a full disk.
+    """
+    folder, lock = _make_working_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
+
+
+def _make_working_folder() -> tuple[Path, BinaryIO]:
+    """A folder, and the file in it by which it is known to be in use until it is closed."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix="pagewash-work-"))
+        with suppress(FileNotFoundError):  # it was taken for a leftover, as in `open_temporary`
+            lock = (folder / _LOCK).open("x+b")
+            if _claim(lock, folder / _LOCK):
+                return folder, lock
+            lock.close()
+
+
+def clear_leftovers(folder: Path, *, below: bool = True) -> None:
+    """Remove the temporary files of writers that were killed, or lost their power.
+
+    What cannot be removed stays: it is hidden, and does no harm.
+
+    Args:
+        folder: where to look.
+        below: look into its folders too, but for hidden ones, and links.
+    """
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if below and not name.startswith(".")]
+        for name in names:
+            if _TEMPORARY.fullmatch(name):
+                _remove_if_left(Path(place, name))
+
+
+def clear_working_folders() -> None:
+    """Remove the working folders of this user's killed runs: they hold page images."""
+    with suppress(OSError):
+        for path in Path(tempfile.gettempdir()).iterdir():
+            if _WORKING.fullmatch(path.name):
+                _remove_folder_if_left(path)
+
+
+def _claim(file: BinaryIO, path: Path) -> bool:
+    """Show that a file is in use; False if somebody is removing it."""
+    try:
+        return locks.take(file) and locks.is_at(file, path)
+    except OSError:
+        return True  # no locks here
+
+
+def _remove_if_left(path: Path) -> None:
+    with suppress(OSError), path.open("r+b") as file:
+        if _is_left(file):
+            path.unlink()
+            with suppress(OSError):  # the folder of a run that had nothing else to say
+                if path.parent.name.startswith("run="):
+                    path.parent.rmdir()
+
+
+def _remove_folder_if_left(folder: Path) -> None:
+    with suppress(OSError):
+        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+            return
+        if not (folder / _LOCK).exists():  # it is being made, or removed
+            if time.time() - folder.stat().st_mtime > ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
+            return
+        with (folder / _LOCK).open("r+b") as file:
+            if _is_left(file):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_left(file: BinaryIO) -> bool:
+    try:
+        return locks.take(file)
+    except OSError:
+        return time.time() - os.fstat(file.fileno()).st_mtime > ABANDONED
