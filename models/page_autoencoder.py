@@ -1,0 +1,312 @@
+"""The network that sees the whole page: a context network over its summary, and a tile network.
+
+The context network looks once at a summary of the page and says, block by block, what colour the
+paper has and what the tile network should know of the rest of the page. The tile network is
+convolutional and local, so that a page cleaned in tiles equals the page cleaned whole: it looks at
+no more than `receptive_radius` pixels around a pixel.
+
+Colours are RGB in 0 (black) to 1 (white). A *block* is a square of `BLOCK` pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+BLOCK = 16
+"""Side of a block of the summary, in pixels of the network's view."""
+
+SUMMARY_CHANNELS = 9
+"""Mean R, G, B; brightest R, G, B; darkest luminance; spread of luminance; 1 where the page is."""
+
+MAPS = 4
+"""What the tile network says of each pixel: gain, offset, sharpening, saturation."""
+
+DARKEST_PAPER = 0.1
+"""What is darker than this is not taken for paper: no colour is raised more than tenfold."""
+
+BRIGHTEST = 1.25
+"""Where colours relative to the paper are cut off: some headroom above the paper's own."""
+
+
+@dataclass(frozen=True)
+class PageAutoencoderOptions:
+    """The shape of the network: everything that rebuilds it, weights aside."""
+
+    patch: int = 4
+    """Input scale: patches of this side become channels (space-to-depth)."""
+
+    channels: tuple[int, ...] = (48, 64, 96, 128)
+    """Channels per level, outermost first; each level halves the resolution."""
+
+    layers: tuple[int, ...] = (1, 2, 2, 1)
+    """3x3 convolutions per level; all but the last level have as many on the way up."""
+
+    embedding: int = 0
+    """Channels of the bottleneck; 0 keeps those of the innermost level."""
+
+    context_channels: tuple[int, ...] = (32, 48, 64, 96, 128)
+    """Channels per level of the context network, from single blocks on; each level halves."""
+
+    features: int = 32
+    """Channels in which the context network tells the tile network what it knows of a block."""
+
+    def __post_init__(self) -> None:
+        if self.patch < 1 or not self.channels or min(self.channels) < 1 or self.embedding < 0:
+            raise ValueError(f"patch, channels and embedding must be positive, not {self}")
+        if len(self.layers) != len(self.channels) or min(self.layers) < 1:
+            raise ValueError(
+                f"each level needs at least one layer: channels {self.channels} "
+                f"and layers {self.layers} do not match"
+            )
+        scales = [self.patch << level for level in range(len(self.channels))]
+        if BLOCK not in scales[1:]:
+            raise ValueError(f"no level has the context's stride of {BLOCK} px: {scales}")
+        if not self.context_channels or min(*self.context_channels, self.features) < 1:
+            raise ValueError(f"a context network has channels, and features: {self}")
+
+
+class Context(NamedTuple):
+    """What the context network says of a page, block by block."""
+
+    features: Tensor
+    """(N, F, h, w): for the tile network."""
+
+    paper: Tensor
+    """(N, 3, h, w) in `DARKEST_PAPER`..1: colour of the paper under whatever stands on it."""
+
+
+class ConvUnit(nn.Module):
+    """Convolution and ReLU; nothing is normalised, so nothing hangs on what else is in a batch."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1):
+        super().__init__()
+        padding = (kernel - 1) // 2
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding)
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
+        """Of (N, C, H, W); `more`, of the output's shape, is added before the ReLU."""
+        x = self.conv(x)
+        return F.relu(x if more is None else x + more)
+
+
+class ContextNetwork(nn.Module):
+    """A small U over the blocks of a page; its innermost level also knows the page's mean."""
+
+    def __init__(self, options: PageAutoencoderOptions):
+        super().__init__()
+        channels = options.context_channels
+        self.stem = ConvUnit(SUMMARY_CHANNELS, channels[0])
+        self.encoder = nn.ModuleList(ConvUnit(c, c) for c in channels)
+        self.down = nn.ModuleList(ConvUnit(a, b, 3, 2) for a, b in pairwise(channels))
+        self.everywhere = ConvUnit(channels[-1], channels[-1], 1)
+        self.up = nn.ModuleList(ConvUnit(b, a, 1) for a, b in pairwise(channels))
+        self.decoder = nn.ModuleList(ConvUnit(a, a) for a in channels[:-1])
+        self.features = nn.Conv2d(channels[0], options.features, 1)
+        self.paper = nn.Conv2d(channels[0], 3, 1)
+        for head in (self.features, self.paper):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+
+    def forward(self, summary: Tensor) -> Context:
+        """Look at a page.
+
+        Args:
+            summary: (N, 9, h, w) in 0..1, see `SUMMARY_CHANNELS`; any h and w.
+        """
+        here = summary[:, -1:]
+        x = self.stem(summary)
+        levels = []
+        for level, unit in enumerate(self.encoder):
+            x = unit(x)
+            if level < len(self.down):
+                levels.append(x)
+                x = self.down[level](x)  # (N, C, h / 2, w / 2), rounded up
+        weight = F.interpolate(here, x.shape[-2:], mode="area")
+        mean = (x * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).clamp_(
+            1e-3
+        )
+        x = x + self.everywhere(mean)
+        for level in reversed(range(len(self.decoder))):
+            skipped = levels[level]
+            wide = F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
+            x = self.decoder[level](skipped + wide[..., : skipped.shape[2], : skipped.shape[3]])
+        # from the brightest of each block, which is the paper's colour nearly everywhere
+        brightest = summary[:, 3:6].float().clamp(DARKEST_PAPER, 0.996).logit()
+        paper = (brightest + self.paper(x).float()).sigmoid().clamp(DARKEST_PAPER)
+        return Context(self.features(x), paper)
+
+
+class TileNetwork(nn.Module):
+    """Encoder, bottleneck, mirrored decoder, and four maps that turn the dirty page clean."""
+
+    def __init__(self, options: PageAutoencoderOptions):
+        super().__init__()
+        self.options = options
+        channels, layers, patch = options.channels, options.layers, options.patch
+        self.stem = ConvUnit(3 * patch**2, channels[0])
+        self.encoder = nn.ModuleList(_stack(c, n) for c, n in zip(channels, layers, strict=True))
+        self.down = nn.ModuleList(ConvUnit(a, b, 2, 2) for a, b in pairwise(channels))
+        self.context = nn.Conv2d(options.features, channels[self.context_level], 1, bias=False)
+        inner = options.embedding
+        self.squeeze = ConvUnit(channels[-1], inner, 1) if inner else None
+        self.expand = ConvUnit(inner, channels[-1], 1) if inner else None
+        self.up = nn.ModuleList(nn.Conv2d(b, 4 * a, 1) for a, b in pairwise(channels))
+        self.decoder = nn.ModuleList(
+            _stack(c, n) for c, n in zip(channels[:-1], layers[:-1], strict=True)
+        )
+        self.head = nn.Conv2d(channels[0], MAPS * patch**2, 3, padding=1)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+
+    @property
+    def context_level(self) -> int:
+        """The level whose positions are blocks: there the context's features are added."""
+        return (BLOCK // self.options.patch).bit_length() - 1
+
+    @property
+    def stride(self) -> int:
+        """Total stride in pixels: heights and widths must be multiples of it."""
+        return self.options.patch << (len(self.options.channels) - 1)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Farthest pixel, in rows or columns, that can change an output pixel.
+
+        Counted along the deepest path: a 3x3 convolution at a scale of s pixels reaches s farther
+        to each side; blocks of a stride add at most the total stride.
+        """
+        scales = [self.options.patch << level for level in range(len(self.options.channels))]
+        *outer, deepest = zip(scales, self.options.layers, strict=True)
+        reach = 2 * scales[0]  # stem and head
+        reach += sum(2 * scale * count for scale, count in outer)
+        reach += deepest[0] * deepest[1]
+        return reach + self.stride - 1
+
+    def encode(self, x: Tensor, features: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the bottleneck, and the encoder's levels that skip it, outermost first.
+
+        Args:
+            x: (N, 3, H, W) relative to the paper, H and W multiples of `stride`.
+            features: (N, F, H / 16, W / 16) of the blocks under it.
+        """
+        if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
+            raise ValueError(f"height and width must be multiples of {self.stride}: {x.shape}")
+        # ink is 1 inside the network, so that padding with zeros means paper
+        x = self.stem(F.pixel_unshuffle(1 - x, self.options.patch))
+        levels = []
+        for level, stack in enumerate(self.encoder):
+            x = stack(x)
+            if level < len(self.down):
+                levels.append(x)
+                here = self.context(features) if level + 1 == self.context_level else None
+                x = self.down[level](x, here)
+        return (self.squeeze(x) if self.squeeze is not None else x), levels
+
+    def decode(self, x: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """Return the maps, (N, MAPS, H, W) float32, of what `encode` returned."""
+        if self.expand is not None:
+            x = self.expand(x)
+        for level in reversed(range(len(self.decoder))):
+            x = F.pixel_shuffle(self.up[level](x), 2)
+            x = self.decoder[level](x + levels[level])
+        return F.pixel_shuffle(self.head(x).float(), self.options.patch)
+
+    def forward(self, x: Tensor, features: Tensor) -> Tensor:
+        """Return the maps of tiles; arguments as for `encode`."""
+        return self.decode(*self.encode(x, features))
+
+
+class PageAutoencoder(nn.Module):
+    """Cleans pages: `cleaned = gain * page + offset`, a gain and an offset for every value.
+
+    Colours are seen relative to the paper, which the context network estimates: so paper of any
+    colour is white, and black ink is as neutral on brown paper as on blue. The tile network says
+    how much of a pixel stays (gain), what is added (offset), how much of its fine detail comes back
+    (sharpening, as by unsharp masking) and how much of its colour (saturation).
+    """
+
+    def __init__(self, options: PageAutoencoderOptions | None = None):
+        super().__init__()
+        self.options = options = options or PageAutoencoderOptions()
+        self.context = ContextNetwork(options)
+        self.tiles = TileNetwork(options)
+
+    @property
+    def stride(self) -> int:
+        """Heights and widths of tiles must be multiples of it, and of `BLOCK`."""
+        return max(self.tiles.stride, BLOCK)
+
+    @property
+    def receptive_radius(self) -> int:
+        """Farthest pixel of a tile that can change an output pixel, its context aside."""
+        return self.tiles.receptive_radius
+
+    def forward(self, pages: Tensor, summaries: Tensor) -> Tensor:
+        """Clean whole pages.
+
+        Args:
+            pages: (N, 3, H, W) in 0..1, H and W multiples of `stride`.
+            summaries: (N, 9, H / 16, W / 16), see `SUMMARY_CHANNELS`.
+
+        Returns:
+            (N, 3, H, W), about 0..1, not clamped: the loss needs what is beyond.
+        """
+        features, paper = self.context(summaries)
+        paper = F.interpolate(
+            F.pad(paper, (1, 1, 1, 1), mode="replicate"), scale_factor=BLOCK, mode="bilinear"
+        )
+        return self.clean(pages, features, paper[..., BLOCK:-BLOCK, BLOCK:-BLOCK])
+
+    def clean(self, x: Tensor, features: Tensor, paper: Tensor) -> Tensor:
+        """Clean tiles; returns (N, 3, H, W), not clamped.
+
+        Args:
+            x: (N, 3, H, W) in 0..1.
+            features: (N, F, H / 16, W / 16).
+            paper: (N, 3, H, W), its colour at every pixel.
+        """
+        x = (x / paper).clamp(max=BRIGHTEST)
+        gain, offset = combine(self.tiles(x, features), x)
+        return gain * x + offset
+
+
+def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return gain, (N, 1, H, W), and offset, shaped as `x`, from the tile network's maps.
+
+    Args:
+        maps: (N, MAPS, H, W).
+        x: (N, 3 or 1, H, W) relative to the paper.
+    """
+    gain, offset, sharpening, saturation = maps.split(1, dim=1)
+    gain = gain.sigmoid()
+    offset = torch.addcmul(offset, sharpening, detail(x))
+    if x.shape[1] == 1:
+        return gain, offset
+    saturation = (saturation + 2).sigmoid()  # at first, colours stay
+    grey = (gain * (1 - saturation)) * luminance(x)
+    return gain * saturation, offset + grey
+
+
+def luminance(x: Tensor) -> Tensor:
+    """Return the luma of (N, 3, H, W), (N, 1, H, W), by the weights of ITU-R BT.601."""
+    red, green, blue = x.split(1, dim=1)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def detail(x: Tensor) -> Tensor:
+    """Return by how much each pixel of (N, C, H, W) exceeds the mean of its four neighbours."""
+    padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    around = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1]
+    around = around + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    return torch.addcmul(x, around, x.new_tensor(-0.25))
+
+
+def _stack(channels: int, layers: int) -> nn.Sequential:
+    return nn.Sequential(*(ConvUnit(channels, channels) for _ in range(layers)))

@@ -1,0 +1,71 @@
+"""A page as the context network sees it: a few numbers for every block of 16 pixels.
+
+Arrays only. A faint stroke that a block's mean would drown survives in its darkest and its spread.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pagewash.models.page_autoencoder import BLOCK, SUMMARY_CHANNELS
+from pagewash.pages import Pixels
+
+FINE = 2
+"""Side of the cells, in pixels, whose means tell a block's darkest and its spread."""
+
+COARSE = 4
+"""Side of the cells whose means tell a block's brightest: larger, so that noise is not paper."""
+
+
+def summarise_page(page: Pixels) -> NDArray[np.float32]:
+    """Summarise a page at the network's view.
+
+    Args:
+        page: (H, W) or (H, W, 3) RGB uint8, 0 is black.
+
+    Returns:
+        (9, h, w) in 0..1, h and w the number of blocks, rounded up: mean R, G, B; brightest R, G,
+        B; darkest luminance; spread of luminance, four times its standard deviation; 1. The last
+        rows and columns are repeated to fill a block.
+    """
+    height, width = (-(-length // BLOCK) * BLOCK for length in page.shape[:2])
+    if (height, width) != page.shape[:2]:
+        below, right = height - page.shape[0], width - page.shape[1]
+        page = np.asarray(
+            cv2.copyMakeBorder(page, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8
+        )
+    fine = _shrunk(page, FINE)
+    coarse = _shrunk(fine, COARSE // FINE)
+    grey = fine if fine.ndim == 2 else np.asarray(cv2.cvtColor(fine, cv2.COLOR_RGB2GRAY), np.uint8)
+    level = grey.astype(np.float32)
+    mean, square = (_shrunk(values, BLOCK // FINE) for values in (level, level * level))
+    spread = np.sqrt(np.maximum(square - mean * mean, 0))
+    summary = np.full((SUMMARY_CHANNELS, *mean.shape), 255, np.float32)
+    summary[0:3] = _planes(_shrunk(coarse.astype(np.float32), BLOCK // COARSE))
+    summary[3:6] = _planes(_extreme(cv2.dilate, coarse, BLOCK // COARSE))
+    summary[6] = _extreme(cv2.erode, grey, BLOCK // FINE)
+    summary[7] = np.minimum(4 * spread, 255)
+    summary *= np.float32(1 / 255)
+    return summary
+
+
+def _shrunk(page: NDArray[Any], side: int) -> NDArray[Any]:
+    """Means of cells of (H, W) or (H, W, 3), which hold a whole number of them."""
+    size = page.shape[1] // side, page.shape[0] // side
+    return np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
+
+
+def _extreme(
+    morphology: Callable[..., NDArray[Any]], page: NDArray[Any], side: int
+) -> NDArray[Any]:
+    """The darkest (by erosion) or brightest (by dilation) of each cell."""
+    found = morphology(page, np.ones((side, side), np.uint8), anchor=(0, 0))
+    return found[::side, ::side]
+
+
+def _planes(values: NDArray[Any]) -> NDArray[Any]:
+    """(h, w) or (h, w, 3) as something that fits (3, h, w)."""
+    return values if values.ndim == 2 else np.moveaxis(values, 2, 0)

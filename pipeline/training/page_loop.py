@@ -1,0 +1,282 @@
+"""Teach the page autoencoder: the loop, its loss, and what it leaves in its folder as it goes.
+
+Steps drive everything: which pages a step sees, the learning rate, the end. A run that is stopped
+goes on from its last state as if nothing had happened. Where pages come from is
+`pagewash.training.page_corpus`.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from pagewash.errors import InputError
+from pagewash.files import write_atomically
+from pagewash.models.page_autoencoder import (
+    BLOCK,
+    BRIGHTEST,
+    PageAutoencoder,
+    PageAutoencoderOptions,
+    combine,
+)
+from pagewash.training.page_corpus import PageSample, StoredPage, draw_sample, find_pages
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """Hyperparameters of a run."""
+
+    steps: int = 60_000
+    """Steps of the whole run."""
+
+    pages: int = 4
+    """Pages a step."""
+
+    crops: int = 3
+    """Crops of each page."""
+
+    crop: int = 320
+    """Side of a crop in pixels; a multiple of the network's stride."""
+
+    learning_rate: float = 1.5e-3
+    """Of AdamW, at its highest."""
+
+    warmup: int = 500
+    """Steps in which the learning rate rises from 0; then it falls as a cosine."""
+
+    weight_decay: float = 1e-4
+    """How fast weights shrink by themselves."""
+
+    ema_decay: float = 0.999
+    """Of the moving average of the weights, which is what ships."""
+
+    ink_weight: float = 2.0
+    """How much more an error counts where something stands on the clean page."""
+
+    overshoot: float = 0.1
+    """How much an error counts that is whiter than white or blacker than black."""
+
+    balance: float = 0.03
+    """Error of a crop from which on it counts less and less."""
+
+    paper_weight: float = 0.05
+    """Weight of the error of the paper's colour, where it is known."""
+
+    seed: int = 0
+    """Decides the first weights and every sample."""
+
+
+class Run:
+    """A training run in a folder: network, optimizer, and how far they are."""
+
+    def __init__(self, folder: Path, network: PageAutoencoderOptions, options: LoopOptions):
+        torch.manual_seed(options.seed)
+        self.folder, self.options = folder, options
+        self.network = PageAutoencoder(network).to(memory_format=torch.channels_last)
+        self.average = PageAutoencoder(network).to(memory_format=torch.channels_last)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.step = 0
+        if self._state.exists():
+            self._resume()
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        rising = min((self.step + 1) / max(self.options.warmup, 1), 1.0)
+        falling = (1 + math.cos(math.pi * min(self.step / self.options.steps, 1))) / 2
+        return self.options.learning_rate * rising * max(falling, 1e-3)
+
+    def update(self, samples: Sequence[PageSample]) -> float:
+        """Learn from some pages; returns the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = page_loss(self.network, samples, self.options)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        keep = min(self.options.ema_decay, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            torch._foreach_lerp_(
+                list(self.average.parameters()), list(self.network.parameters()), 1 - keep
+            )
+        self.step += 1
+        return float(loss.detach())
+
+    def save(self) -> None:
+        """Write the state from which the run goes on."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for index, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        packed = safetensors.torch.save(
+            {name: value.contiguous() for name, value in tensors.items()},
+            metadata={"step": str(self.step)},
+        )
+        write_atomically(self._state, packed)
+
+    def _resume(self) -> None:
+        with safetensors.safe_open(self._state, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            self.step = int(file.metadata()["step"])
+        try:
+            self.network.load_state_dict(_part(tensors, "network."))
+            self.average.load_state_dict(_part(tensors, "average."))
+        except RuntimeError as error:
+            raise InputError(
+                f"{self._state} is of another network; choose another folder, or remove it"
+            ) from error
+        state = self.optimizer.state_dict()
+        for name, value in _part(tensors, "optimizer.").items():
+            index, key = name.split(".", 1)
+            state["state"].setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict(state)
+
+
+def page_loss(
+    network: PageAutoencoder, samples: Sequence[PageSample], options: LoopOptions
+) -> Tensor:
+    """The loss of some pages, of which each crop counts."""
+    losses, papers = [], []
+    for sample in samples:
+        cleaned, paper = clean_sample(network, sample)
+        clean, weight = _floats(sample.clean), torch.from_numpy(sample.weight).float() / 255
+        losses.append(crop_losses(cleaned, clean, weight, options))
+        papers.append(_paper_loss(paper, torch.from_numpy(sample.paper)))
+    return torch.cat(losses).mean() + options.paper_weight * torch.stack(papers).mean()
+
+
+def clean_sample(network: PageAutoencoder, sample: PageSample) -> tuple[Tensor, Tensor]:
+    """Clean the crops of a page; returns (N, 3, side, side), and its paper (3, h, w)."""
+    context = network.context(torch.from_numpy(sample.summary)[None])
+    blocks = sample.dirty.shape[1] * sample.scale // BLOCK
+    features, papers = [], []
+    # a block more on each side to interpolate with
+    around = F.pad(context.paper.float(), (1, 1, 1, 1), mode="replicate")
+    short = [max(blocks - length, 0) for length in context.paper.shape[-2:]]
+    around = F.pad(around, (0, short[1], 0, short[0]), mode="replicate")
+    known = F.pad(context.features, (0, short[1], 0, short[0]))
+    for row, column in sample.places:
+        features.append(known[..., row : row + blocks, column : column + blocks])
+        papers.append(around[..., row : row + blocks + 2, column : column + blocks + 2])
+    wide = F.interpolate(torch.cat(papers), scale_factor=float(BLOCK), mode="bilinear")
+    paper = wide[..., BLOCK:-BLOCK, BLOCK:-BLOCK]
+    own = _floats(sample.dirty)
+    seen = own
+    if sample.scale > 1:
+        seen = F.interpolate(own, scale_factor=float(sample.scale), mode="bicubic").clamp(0, 1)
+    x = (seen / paper).clamp(max=BRIGHTEST)
+    gain, offset = combine(network.tiles(x, torch.cat(features)), x)
+    if sample.scale > 1:
+        paper, gain, offset = (
+            F.avg_pool2d(values, sample.scale) for values in (paper, gain, offset)
+        )
+        x = (own / paper).clamp(max=BRIGHTEST)
+    return gain * x + offset, context.paper[0]
+
+
+def crop_losses(cleaned: Tensor, clean: Tensor, weight: Tensor, options: LoopOptions) -> Tensor:
+    """(N,): what each crop counts for; (N, 3, H, W) each, and (N, H, W)."""
+    error = cleaned - clean
+    # what is whiter than white, or blacker than black, will be cut off
+    beyond = ((clean == 1) & (error > 0)) | ((clean == 0) & (error < 0))
+    error = torch.where(beyond, options.overshoot * error, error)
+    # a faint mark, of any colour, counts nearly as a black one
+    content = (3 * (1 - clean.amin(1))).clamp(max=1)
+    weight = weight * (1 + options.ink_weight * content)
+    size = (error.abs() + error.square()).mean(1)
+    losses = (weight * size).mean((1, 2))
+    return options.balance * torch.log1p(losses / options.balance)
+
+
+def _paper_loss(paper: Tensor, truth: Tensor) -> Tensor:
+    known = ~truth.isnan()
+    error = (paper.log() - torch.where(known, truth, 1.0).clamp(0.1, 1).log()).abs()
+    return (error * known).sum() / known.sum().clamp(min=1)
+
+
+def sample_step(
+    pages: Mapping[str, Sequence[StoredPage]],
+    shares: Mapping[str, float],
+    step: int,
+    options: LoopOptions,
+) -> list[PageSample]:
+    """The samples of a step: kinds of pages by their shares."""
+    rng = np.random.default_rng((options.seed, step))
+    kinds = [kind for kind in shares if pages.get(kind)]
+    chances = np.array([shares[kind] for kind in kinds])
+    chosen = rng.choice(len(kinds), options.pages, p=chances / chances.sum())
+    drawn = []
+    for kind in chosen:
+        of_kind = pages[kinds[kind]]
+        page = of_kind[int(rng.integers(len(of_kind)))]
+        drawn.append(draw_sample(page, rng, options.crops, options.crop))
+    return drawn
+
+
+def train_pages(
+    run: Run,
+    folders: Sequence[Path],
+    shares: Mapping[str, float],
+    *,
+    until: Callable[[], bool] = lambda: False,
+    save_every: int = 500,
+) -> None:
+    """Train until the run's steps are done, or `until` says so; the state is saved either way."""
+    losses: list[float] = []
+    started, pages = time.monotonic(), find_pages(folders)
+    with ThreadPoolExecutor(2) as pool:
+        ahead = {
+            step: pool.submit(sample_step, pages, shares, step, run.options)
+            for step in range(run.step, run.step + 4)
+        }
+        while run.step < run.options.steps and not until():
+            samples = ahead.pop(run.step).result()
+            new = run.step + 4
+            ahead[new] = pool.submit(sample_step, pages, shares, new, run.options)
+            losses.append(run.update(samples))
+            if run.step % 100 == 0:
+                seconds = time.monotonic() - started
+                speed = len(losses) * run.options.pages * run.options.crops * run.options.crop**2
+                log.info(
+                    "step %d: loss %.5f, %.2f Mpx/s, learning rate %.2g",
+                    run.step, sum(losses) / len(losses), speed / seconds / 1e6, run.learning_rate,
+                )  # fmt: skip
+                losses, started = [], time.monotonic()
+            if run.step % save_every == 0:
+                run.save()
+                pages = find_pages(folders)
+    run.save()
+
+
+def _floats(pixels: np.ndarray) -> Tensor:
+    """(N, H, W, 3) uint8 as (N, 3, H, W) float32 in 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -1,0 +1,101 @@
+"""The loop learns, stops and goes on: a resumed run equals an undisturbed one."""
+
+import numpy as np
+import pytest
+import torch
+from corpora import a_page
+
+from pagewash.errors import InputError
+from pagewash.models.page_autoencoder import PageAutoencoderOptions
+from pagewash.training.page_corpus import find_pages, write_page
+from pagewash.training.page_loop import (
+    LoopOptions,
+    Run,
+    crop_losses,
+    page_loss,
+    sample_step,
+    train_pages,
+)
+
+NETWORK = PageAutoencoderOptions(
+    channels=(8, 8, 8), layers=(1, 1, 1), context_channels=(8, 8), features=4
+)
+OPTIONS = LoopOptions(steps=6, pages=2, crops=2, crop=64, warmup=2)
+SHARES = {"rendered": 1.0, "masked": 0.5}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    write_page(tmp_path / "corpus", "rendered-1", a_page())
+    write_page(tmp_path / "corpus", "masked-1", a_page(96, 96, scale=2, seed=1))
+    return tmp_path / "corpus"
+
+
+def weights(run):
+    return torch.cat([value.flatten() for value in run.average.state_dict().values()])
+
+
+def test_a_run_that_is_stopped_and_resumed_equals_an_undisturbed_one(tmp_path, corpus):
+    whole = Run(tmp_path / "whole", NETWORK, OPTIONS)
+    train_pages(whole, [corpus], SHARES)
+    first = Run(tmp_path / "parts", NETWORK, OPTIONS)
+    train_pages(first, [corpus], SHARES, until=lambda: first.step == 3)
+    assert first.step == 3
+    second = Run(tmp_path / "parts", NETWORK, OPTIONS)
+    assert second.step == 3
+    train_pages(second, [corpus], SHARES)
+    assert torch.equal(weights(whole), weights(second))
+
+
+def test_learning_makes_the_loss_smaller(tmp_path, corpus):
+    options = LoopOptions(steps=40, pages=2, crops=2, crop=64, warmup=2, learning_rate=3e-3)
+    run = Run(tmp_path / "run", NETWORK, options)
+    pages = find_pages([corpus])
+    samples = sample_step(pages, SHARES, 0, options)
+    before = run.update(samples)
+    for step in range(1, 40):
+        after = run.update(sample_step(pages, SHARES, step, options))
+    assert after < 0.8 * before
+
+
+def test_the_context_network_learns_from_the_crops(tmp_path, corpus):
+    run = Run(tmp_path / "run", NETWORK, OPTIONS)
+    for head in (run.network.context.features, run.network.tiles.head):
+        torch.nn.init.normal_(head.weight, std=0.1)
+    samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
+    page_loss(run.network, samples, LoopOptions(paper_weight=0)).backward()
+    assert run.network.context.stem.conv.weight.grad.abs().max() > 0
+
+
+def test_a_state_of_another_network_is_refused(tmp_path, corpus):
+    Run(tmp_path / "run", NETWORK, OPTIONS).save()
+    with pytest.raises(InputError, match="another network"):
+        Run(
+            tmp_path / "run", PageAutoencoderOptions(channels=(16, 8, 8), layers=(1, 1, 1)), OPTIONS
+        )
+
+
+def test_a_lost_faint_mark_of_any_colour_costs_more_than_a_speck():
+    paper = torch.ones(1, 3, 16, 16)
+    mark = paper.clone()
+    mark[:, 2, 4:8, 4:8] = 0.6  # pale yellow
+    weight = torch.ones(1, 16, 16)
+    lost = crop_losses(paper - 1e-3, mark, weight, OPTIONS)
+    speck = paper.clone()
+    speck[:, 2, 4:8, 4:8] = 0.6
+    stayed = crop_losses(speck, paper, weight, OPTIONS)
+    assert lost > 1.5 * stayed
+
+
+def test_what_does_not_count_does_not_count():
+    clean, dirty = torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    assert crop_losses(dirty, clean, torch.zeros(1, 8, 8), OPTIONS).item() == 0
+
+
+def test_the_learning_rate_rises_and_falls_by_steps(tmp_path):
+    run = Run(tmp_path / "run", NETWORK, LoopOptions(steps=100, warmup=10))
+    rates = []
+    for run.step in range(0, 101, 10):
+        rates.append(run.learning_rate)
+    assert int(np.argmax(rates)) == 1
+    assert rates[-1] < 0.01 * rates[1]
