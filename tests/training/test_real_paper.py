@@ -193,7 +193,6 @@ def test_a_bank_gives_back_what_was_extracted(tmp_path, monkeypatch):
     listed = {f"scans/{name}.png": plain for name in ("0", "1")}
     notes.write_text(json.dumps(listed | {"scans/2.png": plain | {"usable_as_paper": False}}))
     monkeypatch.setattr(real_paper, "_OUTLINES", notes)
-    monkeypatch.setattr(real_paper, "_noisy_papers", lambda folder: iter(()))
     banked = write_bank(data, bank)
     assert [entry.source for entry in banked] == ["scans/1.png"]
     assert read_index(bank) == banked
@@ -202,3 +201,40 @@ def test_a_bank_gives_back_what_was_extracted(tmp_path, monkeypatch):
     assert np.array_equal(back.outside, paper.outside)
     with pytest.raises(InputError, match="make one"):
         read_index(data)
+
+
+def test_the_truth_of_a_pair_tells_what_is_ink_and_what_shines_through(tmp_path, monkeypatch):
+    data, notes = tmp_path / "data", tmp_path / "outlines.json"
+    folder = data / "pairs" / "dibco2013"
+    bare = _bare()
+    bare[300:320, 40:300] = (bare[300:320, 40:300] * 0.8).astype(np.uint8)  # of the other side
+    scan, truth = bare.copy(), np.full((500, 420), 255, np.uint8)
+    scan[100:110, 40:300], truth[100:110, 40:300] = 30, 0
+    for name, pixels in (("img", scan[..., ::-1]), ("gt", truth)):
+        (folder / name).mkdir(parents=True)
+        for page in ("A.png", "B.png"):
+            cv2.imwrite(str(folder / name / page), pixels)
+    plain = {"outline": "whole", "usable_as_paper": True, "kind": "print"}
+    notes.write_text(json.dumps({f"pairs/dibco2013/img/{page}.png": plain for page in "AB"}))
+    monkeypatch.setattr(real_paper, "_OUTLINES", notes)
+    [(source, _, _, paper)] = real_paper._papers(data, "training")
+    assert source.name == "B.png"
+    apart = paper.paper.astype(np.float32) - bare
+    assert np.abs(cv2.GaussianBlur(apart, (0, 0), 2)).max() < 5
+    assert not apart[300:320].any()
+
+
+def test_paper_under_several_prints_comes_back_whole(tmp_path):
+    rng = np.random.default_rng(3)
+    stain = rng.integers(120, 250, (90, 120), dtype=np.uint8)
+    for name in ("noisy", "clean"):
+        (tmp_path / name).mkdir()
+    for font, height in (("Fontfre", 60), ("Fontnre", 90), ("FontLre", 90)):
+        clean = np.full((height, 120), 255, np.uint8)
+        left = 10 + 30 * len(list((tmp_path / "clean").iterdir()))
+        clean[20:40, left : left + 20] = 0
+        noisy = np.minimum(stain[:height], clean)
+        for name, pixels in (("noisy", noisy), ("clean", clean)):
+            cv2.imwrite(str(tmp_path / name / f"{font}_Noisec_TR.png"), pixels)
+    [(_, paper)] = real_paper._noisy_papers(tmp_path)
+    assert np.array_equal(paper.paper, np.repeat(stain[..., None], 3, axis=2))
