@@ -15,6 +15,7 @@ from pagewash.geometry.transform import UNCHANGED, PageTransform
 Pixels = NDArray[np.uint8]
 """(H, W) grey or (H, W, 3) RGB, 0 is black."""
 
+_MOST_DPI = 50_000  # microscopes; formats that count in 16 bits end at 65,535
 _PROFILE_SPACES = {1: b"GRAY", 3: b"RGB "}  # by channels; ICC.1:2022, 7.2.8
 
 
@@ -75,7 +76,8 @@ class Page:
     """(H, W) grey or (H, W, 3) RGB, uint8, 0 is black."""
 
     dpi: tuple[float, float] | None = None
-    """Pixels per inch, horizontal and vertical; None where the file does not say."""
+    """Pixels per inch, horizontal and vertical; None where the file does not say, or says what no
+    scanner has: less than 1, more than 50,000, no number."""
 
     icc: bytes | None = None
     """Colour profile of these pixels; None means sRGB, or its grey axis."""
@@ -105,6 +107,10 @@ class Page:
 
     transform: PageTransform = UNCHANGED
     """What is done to the page's geometry when it is written."""
+
+    def __post_init__(self) -> None:
+        if self.dpi is not None and not all(1 <= value <= _MOST_DPI for value in self.dpi):
+            object.__setattr__(self, "dpi", None)
 
     @property
     def channels(self) -> int:

@@ -40,9 +40,10 @@ def _zeros(count: int) -> bytes:
     return _repeated(bytes(1 << 20), count >> 20)
 
 
-def _repeated(piece: bytes, times: int) -> bytes:
+def _repeated(piece: bytes, times: int, last: bytes = b"") -> bytes:
     squeeze = zlib.compressobj(9)
-    return b"".join([squeeze.compress(piece) for _ in range(times)]) + squeeze.flush()
+    pieces = [squeeze.compress(piece) for _ in range(times)]
+    return b"".join([*pieces, squeeze.compress(last), squeeze.flush()])
 
 
 def _twice(packed: bytes) -> bytes:
@@ -90,7 +91,7 @@ def forms_in_forms(size: float = 1.0) -> bytes:
 def content_stream(size: float = 1.0) -> bytes:
     """Page content of 3 GB under two filters."""
     pdf = pikepdf.new()
-    content = pdf.make_stream(_twice(_repeated(b"q Q " * (1 << 18), round(3000 * size))))
+    content = pdf.make_stream(_twice(_repeated(b"q Q " * (1 << 18), round(3000 * size), FULL_PAGE)))
     content.Filter = _TWO_FLATES["Filter"]
     _page(pdf, content, Im=_grey(pdf))
     return _saved(pdf)

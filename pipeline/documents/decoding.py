@@ -27,6 +27,7 @@ _UPRIGHT = {  # EXIF orientation -> what brings the pixels upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_ROWS = 64  # of a page, that are worked on at once where it would take much memory
 _TURNED = {5, 6, 7, 8}
 _LEAST_DPI = 10  # less is an aspect ratio, or Pillow's 1 for a TIFF that says nothing
 
@@ -154,14 +155,19 @@ def is_black_on_white(image: Image.Image) -> bool:
 
 
 def _from_16_bits(image: Image.Image) -> Pixels:
-    samples = np.asarray(image).astype(np.uint32)
+    samples = np.asarray(image)
     bits, inverted = 16, False
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         bits = int(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0])
         inverted = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
     white = (1 << bits) - 1
-    pixels = ((samples * 255 + white // 2) // white).astype(np.uint8)
-    return 255 - pixels if inverted else pixels  # Pillow inverts MinIsWhite up to 8 bits only
+    levels = np.arange(1 << 16, dtype=np.uint32)
+    table = ((np.minimum(levels, white) * 255 + white // 2) // white).astype(np.uint8)
+    table = 255 - table if inverted else table  # Pillow inverts MinIsWhite up to 8 bits only
+    pixels = np.empty(samples.shape, np.uint8)
+    for top in range(0, len(samples), _ROWS):  # looking up takes eight bytes for each sample
+        pixels[top : top + _ROWS] = table[samples[top : top + _ROWS]]
+    return pixels
 
 
 def _on_white(image: Image.Image) -> Pixels:

@@ -13,10 +13,12 @@ from PIL import JpegImagePlugin
 
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.images import jpeg_quality
+from pagewash.documents.pdf_expansion import check_expansion
 from pagewash.documents.pdf_objects import number, stream
 from pagewash.documents.pdfium import decode_only_image
 from pagewash.pages import Pixels, Stored
 
+_MOST_PROFILE = 32 * 10**6  # bytes; those of printing presses have a few
 _CODECS = {
     "/DCTDecode": "jpeg",
     "/JPXDecode": "jp2",
@@ -95,6 +97,7 @@ def profile(image: Any) -> bytes | None:
     """The ICC profile of an image's colour space, or None."""
     space = image.get(Name.ColorSpace)
     if isinstance(space, pikepdf.Array) and str(space[0]) == "/ICCBased":
+        check_expansion(space[1], _MOST_PROFILE, "its colour profile")
         return bytes(space[1].read_bytes())
     return None
 
@@ -139,6 +142,9 @@ def _alone(image: Any) -> bytes:
     elif components(image) in _DEVICES and Name.ColorSpace in copy:
         copy.ColorSpace = _DEVICES[components(image) or 1]
     if int(image.get(Name.BitsPerComponent, 8)) == 16 and stored(image).codec != "jp2":
+        channels = components(image) or 4
+        expected = 2 * channels * int(image.Width) * int(image.Height)
+        check_expansion(image, 2 * expected, "its image")
         copy.write(image.read_bytes()[::2])  # pdfium takes the wrong byte of each sample
         copy.BitsPerComponent = 8
     page: Any = pdf.add_blank_page(page_size=(100, 100))

@@ -12,9 +12,13 @@ import pikepdf
 from pikepdf import Matrix, Name
 
 from pagewash.documents.decoding import quiet
+from pagewash.documents.pdf_expansion import check_expansion, content_streams
 from pagewash.documents.pdf_objects import dictionary, inherited, last_name, number, stream
 from pagewash.documents.pdf_objects import matrix as to_matrix
+from pagewash.errors import UnreadableError
 
+_MOST_FORMS = 20_000  # drawn by a page
+_MOST_CONTENT = 100 * 10**6  # bytes of a stream
 _SMALLEST_SIDE = 100  # px; less is a logo, an icon, or a strip too thin to clean alone
 _SMALLEST_SHARE = 0.05  # of the page's area
 _WHOLE_SHARE = 0.9  # from here on an image is the page
@@ -166,6 +170,8 @@ class _Walker:
     patterns: bool = False
     marks: int = 0
     fault: str | None = None
+    forms: int = 0
+    """Drawn so far: forms that draw each other ten times would come to billions."""
 
     def walk(
         self, content: Any, resources: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
@@ -180,6 +186,8 @@ class _Walker:
         """
         saved: list[tuple[Matrix, int]] = []
         text_mode = 0
+        for part in content_streams(content):
+            check_expansion(part, _MOST_CONTENT, "its content")
         with quiet():
             instructions = pikepdf.parse_content_stream(content, _OPERATORS)
         for instruction in instructions:
@@ -213,6 +221,9 @@ class _Walker:
         if drawn.get(Name.Subtype) == Name.Image:
             self._place(drawn, matrix)
         elif drawn.get(Name.Subtype) == Name.Form:
+            self.forms += 1
+            if self.forms > _MOST_FORMS:
+                raise UnreadableError(f"it draws more than {_MOST_FORMS:,} forms")
             inner = to_matrix(drawn.get(Name.Matrix)) @ matrix
             form_resources = drawn.get(Name.Resources, resources)
             self.walk(drawn, form_resources, inner, inside | {drawn.objgen})

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
+from pagewash.documents.document import WriteOptions, create_document, open_document
 from pagewash.errors import OptionError
 from pagewash.pages import Page, ReadLimits, fitting_profile
 
@@ -48,3 +51,26 @@ def test_pixels_that_are_neither_grey_nor_rgb_bytes_are_refused(pixels):
 def test_a_limit_that_lets_nothing_through_is_an_option_error(limit):
     with pytest.raises(OptionError, match="--max-image-mpixels"):
         ReadLimits(max_mpixels=limit)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -300.0, 0.0, 1e-9, 1e9])
+def test_a_resolution_that_no_scanner_has_is_taken_for_none(odd):
+    pixels = np.zeros((20, 10), np.uint8)
+    assert Page(pixels, dpi=(300.0, odd)).dpi is None
+    assert Page(pixels, dpi=(odd, 300.0)).dpi is None
+    assert Page(pixels, dpi=(75.0, 4800.0)).dpi == (75.0, 4800.0)
+
+
+@pytest.mark.parametrize("dpi", [(1.0, 1.0), (50_000.0, 50_000.0), (1.0, 50_000.0)])
+@pytest.mark.parametrize("kind", ["png", "jpeg", "tiff", "pdf"])
+def test_every_resolution_that_a_page_may_have_can_be_written(dpi, kind, tmp_path):
+    source = tmp_path / "page.png"
+    Image.fromarray(np.full((20, 10), 99, np.uint8)).save(source)
+    output = tmp_path / "cleaned"
+    with (
+        open_document(source) as document,
+        create_document(document, output, WriteOptions(format=kind)) as writer,
+    ):
+        for page in document.pages():
+            writer.add(replace(page, dpi=dpi))
+    assert output.stat().st_size
