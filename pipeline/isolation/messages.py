@@ -9,21 +9,20 @@ import io
 import pickle
 import struct
 import sys
+from dataclasses import is_dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from pagewash.errors import PagewashError
+
 _HEAD = struct.Struct("<QI")  # bytes of the pickle, and how many arrays follow it
 _SIZE = struct.Struct("<Q")
-_OURS = {
-    "pagewash.pages",
-    "pagewash.errors",
-    "pagewash.geometry.transform",
-    "pagewash.isolation.session",
-}
 _OTHERS = {
     ("pathlib", "PosixPath"),
     ("pathlib", "WindowsPath"),
+    ("pathlib._local", "PosixPath"),  # of Python 3.13
+    ("pathlib._local", "WindowsPath"),
     ("numpy", "dtype"),
     ("numpy", "ndarray"),
     ("numpy._core.numeric", "_frombuffer"),
@@ -83,8 +82,13 @@ class _OfPages(pickle.Unpickler):
     """Knows pages and errors, and what they are made of."""
 
     def find_class(self, module: str, name: str) -> Any:
-        found = getattr(sys.modules.get(module), name, None)
-        ours = module in _OURS and isinstance(found, type) and found.__module__ == module
-        if ours or (module, name) in _OTHERS:
+        if (module, name) in _OTHERS or _is_ours(getattr(sys.modules.get(module), name, None)):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is part of no page")
+
+
+def _is_ours(found: Any) -> bool:
+    """Whether it is an error or a record of pagewash: making one of these runs nothing."""
+    if not isinstance(found, type) or not found.__module__.startswith("pagewash."):
+        return False
+    return is_dataclass(found) or issubclass(found, PagewashError)
