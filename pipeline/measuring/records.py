@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pagewash.errors import AccessError, OptionError, UnreadableError
-from pagewash.files import access_errors, whole_file
+from pagewash.files import access_errors, printable, whole_file
 from pagewash.measuring.metrics import PageMetrics
 
 Status = Literal["cleaned", "skipped", "review", "failed"]
@@ -217,8 +217,30 @@ def part_path(metrics: Path, date: datetime.date, run_id: str, number: int) -> P
 
 
 def records_table(records: Iterable[PageRecord]) -> pa.Table:
-    """Records as a table of ``SCHEMA``, in their order."""
-    return pa.Table.from_pylist([record.row() for record in records], schema=SCHEMA)
+    """Records as a table of ``SCHEMA``, in their order.
+
+    Each has its row, whatever its document is like: a value that its column cannot hold is null,
+    and text that is no Unicode is written as `printable` does.
+    """
+    rows = [record.row() for record in records]
+    try:
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        fitting = [
+            {field.name: _fitting(row[field.name], field) for field in SCHEMA} for row in rows
+        ]
+        return pa.Table.from_pylist(fitting, schema=SCHEMA)
+
+
+def _fitting(value: Any, field: pa.Field) -> Any:
+    """A value as its column can hold it, or None."""
+    if isinstance(value, str):
+        value = printable(value)
+    try:
+        pa.array([value], field.type)
+    except (pa.ArrowException, OverflowError, ValueError, TypeError):
+        return None
+    return value
 
 
 def write_part(path: Path, records: Iterable[PageRecord]) -> None:

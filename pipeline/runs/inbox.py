@@ -114,7 +114,6 @@ def is_partial(name: Path) -> bool:
 def _stat(path: Path) -> Source | None:
     """How a document lies there; None where it went away, or a link leads nowhere."""
     try:
-        stat = path.stat()
+        return Source.of(path.stat())
     except OSError:
         return None
-    return Source(stat.st_size, stat.st_mtime_ns)

@@ -3,6 +3,7 @@
 Reads the Parquet parts of the metrics folder and nothing else; no torch.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -24,6 +25,9 @@ COLUMNS = (
 )
 
 
+_LAST = 2**63 - 1  # nanoseconds in the column of a row
+
+
 @dataclass(frozen=True)
 class OutputKey:
     """What decides how an output looks, its source aside."""
@@ -40,10 +44,15 @@ class Source:
     """Bytes."""
 
     modified: int
-    """Nanoseconds since 1970."""
+    """Nanoseconds since 1970; before 1677 and after 2262 that of the last that a row can hold."""
 
     sha256: str | None = None
     """Of its bytes, hexadecimal; None while nobody has read them."""
+
+    @classmethod
+    def of(cls, found: os.stat_result) -> "Source":
+        """What the system says of a file."""
+        return cls(found.st_size, max(-_LAST, min(found.st_mtime_ns, _LAST)))
 
 
 @dataclass(frozen=True)

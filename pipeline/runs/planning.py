@@ -170,8 +170,7 @@ def names_a_file(destination: Path) -> bool:
 def _job(path: Path, root: Path, output: Path, folder: Path) -> Job:
     name = path.name if path == root else path.relative_to(root).as_posix()
     try:
-        stat = path.stat()
-        found = Source(stat.st_size, stat.st_mtime_ns)
+        found = Source.of(path.stat())
     except OSError:
         found = Source(0, 0)  # it went away since it was listed; reading it says so, in a row
     output_name = output.relative_to(folder).as_posix()

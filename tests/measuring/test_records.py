@@ -191,3 +191,15 @@ def test_a_scan_in_place_of_a_folder_is_not_taken_for_a_part(tmp_path):
 def test_an_empty_folder_is_named_with_the_option_that_fills_it(tmp_path):
     with pytest.raises(AccessError, match=r"holds no metrics.*--metrics"):
         read_records(tmp_path)
+
+
+def test_a_value_that_no_column_holds_costs_neither_its_row_nor_another(tmp_path):
+    odd = dataclasses.replace(
+        CLEANED, source="\udcff.png", size=2**70, modified=-(2**70), width=2**40, dpi_x=float("nan")
+    )
+    table = records_table([CLEANED, odd, CLEANED])
+    assert table.slice(0, 1) == records_table([CLEANED])
+    row = table.to_pylist()[1]
+    assert row["source"] == "\\xff.png"
+    assert (row["size"], row["modified"], row["width"]) == (None, None, None)
+    assert row["noise_before"] == METRICS.noise_before

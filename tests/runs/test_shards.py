@@ -259,3 +259,21 @@ def test_a_run_of_broken_files_alone_never_loads_the_network(tmp_path, tiny_mode
 
     plan = plan_run(tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)))
     assert clean_run(plan, load=load).exit_code == 2
+
+
+def test_no_property_of_a_document_touches_another_or_its_row(clean, folders):
+    source, _ = folders
+    names = [b"\xff\xfe.png", b"\x1b[31m.png", "é".encode() + b".png", b"new\nline.png", b" .png"]
+    for number, name in enumerate(names):
+        write_scan(source / "odd.png", seed=number)
+        (source / "odd.png").rename(source / os.fsdecode(name))
+    for number, seconds in enumerate((10**10, 9_223_372_037, -(2**33), 0)):
+        path = write_scan(source / f"time{number}.png", seed=number)
+        os.utime(path, (seconds, seconds))
+    for dpi in (0, 1, 10**9):
+        Image.fromarray(scan(dpi % 7)).save(source / f"dpi{dpi}.tif", dpi=(dpi, dpi))
+    report = clean()
+    assert (report.documents, report.exit_code) == (15, DONE)
+    assert all(row["status"] == "cleaned" for row in rows(report))
+    assert all(row["modified"] is not None for row in rows(report))
+    assert clean().planned == 0
