@@ -3,12 +3,15 @@
 The standard library alone, so that `pagewash --help` stays quick.
 """
 
+import ast
 import hashlib
+import inspect
 import json
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pagewash.errors import OptionError
 
@@ -18,36 +21,77 @@ if TYPE_CHECKING:
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 """What the network computes in; auto is the fastest that the machine does well."""
 
+ColorName = Literal["keep", "gray"]
+"""What becomes of a colour page."""
+
+Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
+"""Container of a cleaned document; keep takes the one that came in."""
+
 _DOCUMENT_UNITS = ("mpixels", "seconds", "gigabytes")
 
 
+def _described(options: type[Any]) -> None:
+    """Note in each field what the sentence below it says, for Prefect's form of a subclass.
+
+    pydantic takes such sentences from the class that it is given alone, not from its bases.
+    """
+    (node,) = ast.parse(inspect.getsource(options)).body
+    for attribute, below in pairwise(getattr(node, "body", [])):
+        match attribute, below:
+            case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))):
+                description = " ".join(text.split())
+                options.__dataclass_fields__[name].metadata = {"description": description}
+
+
 @dataclass(frozen=True)
-class RunOptions:
-    """How documents are cleaned and written."""
+class CleanOptions:
+    """How a page is cleaned, whatever document it is of."""
+
+    device: str = "auto"
+    """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
+
+    precision: PrecisionName = "auto"
+    """Arithmetic of the network; auto takes what is quick and safe here."""
+
+    color: ColorName = "keep"
+    """Keep the hues of ink, stamps and pictures, or write grey pages."""
+
+    tile: int | None = None
+    """Longest side of a tile in pixels, halo included; the default is what pagewash bench found
+    to be fastest here, else 2560 on a CPU, 2048 on a GPU. The output does not depend on it."""
+
+    batch: int | None = None
+    """Full tiles that run at once, or as many small ones as have their pixels; the default is 8 on
+    a GPU, and on a CPU 1, or small ones of 2.4 Mpx: more gain nothing there, and cost memory."""
+
+    embeddings: bool = False
+    """Put a vector for each page into the metrics, by which near-duplicates are found."""
+
+    def __post_init__(self) -> None:
+        if self.color not in get_args(ColorName):
+            raise OptionError(f"there is no color {self.color!r}; choose keep or gray")
+        if self.batch is not None and self.batch < 1:
+            raise OptionError(f"a batch of {self.batch} tiles cleans nothing; choose 1 or more")
+
+
+_described(CleanOptions)
+
+
+@dataclass(frozen=True)
+class RunOptions(CleanOptions):
+    """How documents are cleaned and written: with what holds for each page, the rest of a run."""
 
     # Prefect's form for a run shows the sentences below
     __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
 
-    format: Literal["keep", "png", "tiff", "jpeg", "pdf"] = "keep"
+    format: Format = "keep"
     """Container of the cleaned documents; keep takes the one that came in."""
-
-    color: Literal["keep", "gray"] = "keep"
-    """Keep the hues of ink, stamps and pictures, or write grey pages."""
 
     pages: str = ""
     """Pages of each document, from 1, such as 1,3-5; empty means all."""
 
     model: str = "fast"
     """A shipped model's name, or the path of a .safetensors checkpoint."""
-
-    precision: PrecisionName = "auto"
-    """Arithmetic of the network; auto takes what is quick and safe here."""
-
-    device: str = "auto"
-    """Where the network runs: auto, cpu, cuda, cuda:N or mps."""
-
-    embeddings: bool = False
-    """Put a vector for each page into the metrics, by which near-duplicates are found."""
 
     jobs: int = 0
     """Threads that read, and as many that measure and write; 0 is one per processor, at most 4."""
@@ -74,6 +118,7 @@ class RunOptions:
     """Wait while another run is writing to the same destination, in place of giving up."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         parse_pages(self.pages)
         FailureBudget.parse(self.max_failures)
         if self.jobs < 0:
@@ -83,6 +128,11 @@ class RunOptions:
             if not limit > 0:
                 option = f"--max-{name.replace('_', '-')}"
                 raise OptionError(f"{option} {limit} leaves nothing to read; give more than 0")
+
+    @property
+    def clean(self) -> CleanOptions:
+        """What holds for each page, alone."""
+        return CleanOptions(**{key.name: getattr(self, key.name) for key in fields(CleanOptions)})
 
     @property
     def threads(self) -> int:

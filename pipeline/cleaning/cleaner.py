@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,42 +39,13 @@ from pagewash.inference.session import Network, clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pagewash.models.autoencoder import Autoencoder
-from pagewash.options import PrecisionName
+from pagewash.options import CleanOptions
 from pagewash.pages import Page
+
+__all__ = ["CleanOptions", "CleanedPage", "Cleaner"]
 
 CPU_BATCH_PIXELS = 1536**2
 """Of small tiles that run together on a CPU; a larger tile runs alone."""
-
-
-@dataclass(frozen=True)
-class CleanOptions:
-    """How pages are cleaned."""
-
-    device: str = "auto"
-    """auto, cpu, cuda, cuda:N or mps."""
-
-    precision: PrecisionName = "auto"
-    """What convolutions compute in; auto is the fastest that the device does well."""
-
-    color: Literal["keep", "gray"] = "keep"
-    """What becomes of a colour page: ink, stamps and signatures keep their hue, or all is grey."""
-
-    tile: int | None = None
-    """Longest side of a tile in pixels, halo included; None: what `pagewash bench` found to be
-    fastest on this machine, else 2560 on a CPU, 2048 on a GPU. The output does not depend on it."""
-
-    batch: int | None = None
-    """Full tiles that run at once, or as many small ones as have their pixels; None: 8 on a GPU,
-    and on a CPU 1, or small ones of 2.4 Mpx: more gain nothing there, and cost memory."""
-
-    embeddings: bool = False
-    """Describe each page by a vector too, by which near-duplicates are found."""
-
-    def __post_init__(self) -> None:
-        if self.color not in ("keep", "gray"):
-            raise OptionError(f"there is no color {self.color!r}; choose keep or gray")
-        if self.batch is not None and self.batch < 1:
-            raise OptionError(f"a batch of {self.batch} tiles cleans nothing; choose 1 or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Literal
 
 from pagewash.files import access_errors, real_path
+from pagewash.options import Format
 
 Container = Literal["png", "jpeg", "tiff", "bmp", "webp", "jp2", "pdf"]
-Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
 
 EXTENSIONS: dict[Container, tuple[str, ...]] = {
     "png": (".png",),

@@ -5,7 +5,7 @@ import threading
 
 import cv2
 
-from pagewash.options import RunOptions
+from pagewash.options import CleanOptions
 from pagewash.runs.outcome import Run
 from pagewash.runs.stream import Cleans
 
@@ -20,32 +20,16 @@ def load_cleaner(run: Run) -> Cleans:
         InputError: the checkpoint is damaged.
         OptionError: an option that cannot work.
     """
-    # what does not concern the network must not load it again
-    options = RunOptions(
-        model=run.options.model,
-        device=run.options.device,
-        precision=run.options.precision,
-        color=run.options.color,
-        embeddings=run.options.embeddings,
-    )
     with _lock:  # two shards that begin together must not load it twice
-        return _load(options, run.output_key.model_sha256)
+        return _load(run.options.model, run.options.clean, run.output_key.model_sha256)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(options: RunOptions, _sha256: str) -> Cleans:
+def _load(model: str, options: CleanOptions, _sha256: str) -> Cleans:
     """Load a cleaner; with the hash in the key, a changed file is loaded again."""
-    from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+    from pagewash.cleaning.cleaner import Cleaner
 
     # pages are read and written on threads of our own: OpenCV's would only fight with torch's,
     # which keep their number, one for each processor
     cv2.setNumThreads(1)
-    return Cleaner.from_pretrained(
-        options.model,
-        CleanOptions(
-            device=options.device,
-            precision=options.precision,
-            color=options.color,
-            embeddings=options.embeddings,
-        ),
-    )
+    return Cleaner.from_pretrained(model, options)

@@ -16,7 +16,7 @@ from scans import scan, write_scan
 
 from pagewash.flows.cli import main
 from pagewash.measuring.records import read_records
-from pagewash.options import RunOptions
+from pagewash.options import CleanOptions, RunOptions
 
 
 @pytest.fixture
@@ -240,14 +240,14 @@ def test_the_command_line_has_the_options_and_defaults_of_the_pipeline(capsys):
     said = capsys.readouterr().out
     for name, value in vars(RunOptions()).items():
         assert f"--{name.replace('_', '-')}" in said
-        assert value in ("", False, 0) or f"[default: {value}]" in " ".join(said.split()), name
+        assert value in ("", False, 0, None) or f"[default: {value}]" in " ".join(said.split()), (
+            name
+        )
 
 
-def test_the_network_gets_the_defaults_of_the_command_line():
-    from pagewash.cleaning.cleaner import CleanOptions
-
-    clean, run = CleanOptions(), RunOptions()
-    assert (clean.device, clean.precision, clean.color) == (run.device, run.precision, run.color)
+def test_the_network_gets_the_options_of_the_command_line():
+    run = RunOptions(device="cpu", precision="fp32", color="gray", tile=1024, pages="1")
+    assert run.clean == CleanOptions("cpu", "fp32", "gray", tile=1024)
 
 
 def test_version_and_help_are_no_errors(capsys):
