@@ -94,7 +94,7 @@ def clean(
         planned_run(read, written, options, metrics) as plan,
     ):
         if not plan.jobs:
-            console.say(console.nothing_to_do(plan), quiet=quiet)
+            console.say(console.nothing_to_do(plan, source), quiet=quiet)
             return DONE
         if by_flow:
             report = _as_flow(read, written, options, metrics, cluster)

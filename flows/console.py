@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from pagewash.errors import PagewashError
-from pagewash.files import access_errors
+from pagewash.errors import InputError, PagewashError
+from pagewash.files import access_errors, harmless
 from pagewash.flows.streams import give_up_stdout
+from pagewash.leftovers import without_working_folders
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +28,7 @@ class _AboveTheBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        tqdm.write(f"pagewash: {self.format(record)}", file=sys.stderr)
+        tqdm.write(f"pagewash: {_shown(self.format(record))}", file=sys.stderr)
 
 
 def set_up_logging(*, quiet: bool, verbose: bool) -> None:
@@ -40,7 +42,12 @@ def set_up_logging(*, quiet: bool, verbose: bool) -> None:
 def say(line: str, *, quiet: bool = False) -> None:
     """Tell the user something that is not a result, on standard error."""
     if not quiet:
-        print(f"pagewash: {line}", file=sys.stderr)
+        print(f"pagewash: {_shown(line)}", file=sys.stderr)
+
+
+def _shown(text: str) -> str:
+    """A message of one or more lines as it may go to a terminal."""
+    return "\n".join(harmless(line) for line in text.split("\n"))
 
 
 def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
@@ -71,7 +78,7 @@ def tell(line: str) -> None:
     """Print a result of one line; as for `show`."""
     if sys.stdout is not None:
         with _results(sys.stdout):
-            print(line)
+            print(harmless(line))
 
 
 @contextmanager
@@ -86,11 +93,20 @@ def _results(file: TextIO) -> Iterator[None]:
                 raise
 
 
-def nothing_to_do(plan: "RunPlan") -> str:
-    """Say why a run has nothing to do."""
+def nothing_to_do(plan: "RunPlan", source: Path) -> str:
+    """Say that a run has nothing to do.
+
+    Raises:
+        InputError: there are no documents: whoever deletes scans that were cleaned must not go on.
+    """
     if plan.done:
         return f"nothing to do: {plan.done} documents are clean already (--force cleans them again)"
-    return "nothing to do: no documents found; scans are known by their extension (.tif, .pdf …)"
+    from pagewash.documents.containers import EXTENSIONS
+
+    raise InputError(
+        f"{source} holds no documents; scans are known by their extension "
+        f"({', '.join(EXTENSIONS)}), and hidden ones are left out"
+    )
 
 
 @contextmanager
@@ -149,7 +165,7 @@ def explain(error: Exception) -> str:
     """What a command says of the error that ended it."""
     logging.getLogger("pagewash").debug("the error", exc_info=error)
     if isinstance(error, PagewashError):
-        return str(error)
+        return without_working_folders(str(error))
     if isinstance(error, ImportError):
         return f"{error.name or error} is not installed; run: pip install --upgrade pagewash"
     if isinstance(error, OSError):

@@ -50,11 +50,11 @@ def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
     with working_folder() as folder:
         from_file, to_file = source, destination
         if source == STREAM:
-            from_file = Path(folder, "standard-input")
+            from_file = Path(folder, "standard input")
             with access_errors("standard input", "read"), from_file.open("wb") as file:
                 shutil.copyfileobj(sys.stdin.buffer, file)
         if destination == STREAM:
-            to_file = Path(folder, "standard-output")
+            to_file = Path(folder, "standard output")
             to_file.touch()  # a file, whatever its name has no extension to say
         yield from_file, to_file
         if destination == STREAM:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pagewash.evaluation.scores import Evaluation, Figures
-from pagewash.files import printable
+from pagewash.files import harmless
 from pagewash.measuring.records import read_records
 from pagewash.measuring.summary import Change, Summary, WorstPage, summarise
 from pagewash.runs.outcome import RunReport
@@ -60,7 +60,7 @@ def closing(report: RunReport, destination: Path | None = None) -> RenderableTyp
     summary = summary_of(report, SCREEN_ROWS)
     if summary is not None:
         lines += _tables(summary)
-    lines += [Text(line) for line in _what_next(report)]
+    lines += [Text(harmless(line)) for line in _what_next(report)]
     if destination is not None and report.documents > len(report.failures):
         lines.append(Text(_where(report, destination)))
     return Group(*lines)
@@ -148,7 +148,7 @@ def worst_table(pages: Iterable[WorstPage]) -> Table:
         style = "red" if page.status == "failed" else None
         shares = _percent(page.ink_lost), _percent(page.ink_added)
         cells = (page.source, number, page.status, *shares, page.message or "")
-        table.add_row(*(Text(cell) for cell in cells), style=style)
+        table.add_row(*(Text(harmless(cell)) for cell in cells), style=style)
     return table
 
 
@@ -168,12 +168,12 @@ def _speed(report: RunReport) -> str:
 
 def _where(report: RunReport, destination: Path) -> str:
     """Where the cleaned files are, and the next command; a path stands as a shell takes it."""
-    line = f"Cleaned: {printable(str(destination))}"
+    line = f"Cleaned: {harmless(str(destination))}"
     if report.run.metrics is None:
         return line
     usual = report.run.metrics == destination / "metrics"
     place = destination if usual else report.run.metrics
-    return f"{line} (to look at: pagewash report {shlex.quote(printable(str(place)))})"
+    return f"{line} (to look at: pagewash report {shlex.quote(harmless(str(place)))})"
 
 
 def _what_next(report: RunReport) -> list[str]:

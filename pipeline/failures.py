@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pagewash.errors import AccessError, InputError, PagewashError
-from pagewash.files import printable
+from pagewash.files import harmless
+from pagewash.leftovers import without_working_folders
 
 DONE, OTHER, INTERRUPTED = 0, 15, 130
 
@@ -39,7 +40,9 @@ def describe(source: str, error: Exception) -> Failure:
     message = " ".join(str(error).split())
     if not isinstance(error, PagewashError):
         message = f"{source}: {type(error).__name__}: {message}".rstrip(": ")
-    return Failure(source, type(error).__name__, printable(message), exit_code(error))
+    return Failure(
+        source, type(error).__name__, harmless(without_working_folders(message)), exit_code(error)
+    )
 
 
 def exit_code(error: BaseException) -> int:

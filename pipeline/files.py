@@ -6,6 +6,7 @@ Knows nothing of what is written.
 import errno
 import hashlib
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -16,6 +17,8 @@ from typing import BinaryIO
 
 from pagewash.errors import AccessError
 from pagewash.leftovers import open_temporary
+
+_COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 _WAYS_OUT = {
     errno.ENOSPC: "Free some space, then run the same command again.",
@@ -54,6 +57,15 @@ def printable(name: str) -> str:
     that nothing can encode.
     """
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def harmless(text: str) -> str:
+    r"""Text that cannot command a terminal: what is no character to see becomes like \x1b.
+
+    A name or a library's message may hold escape sequences, line ends, or marks that turn the
+    direction of writing.
+    """
+    return _COMMANDS.sub(lambda found: repr(found[0])[1:-1], printable(text))
 
 
 def sha256_of(path: Path) -> str:

@@ -22,6 +22,7 @@ ABANDONED = 24 * 3600.0
 
 _TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.(part|lock)")  # as `temporary_path` names them
 _WORKING = re.compile(r"pagewash-work-[0-9a-z_]+")
+_IN_WORKING = re.compile(rf"\S*/{_WORKING.pattern}/(?=\w)")
 _LOCK = "lock"
 
 
@@ -68,6 +69,11 @@ def _make_working_folder() -> tuple[Path, BinaryIO]:
             if _claim(lock, folder / _LOCK):
                 return folder, lock
             lock.close()
+
+
+def without_working_folders(text: str) -> str:
+    """A message in which files of a working folder have their bare names, as "standard input"."""
+    return _IN_WORKING.sub("", text)
 
 
 def clear_leftovers(folder: Path, *, below: bool = True) -> None:

@@ -17,7 +17,8 @@ import pikepdf
 from pikepdf import Name
 
 from pagewash.documents.pdf_writing import EncodedImage
-from pagewash.errors import AccessError
+from pagewash.errors import AccessError, UnreadableError
+from pagewash.files import access_errors
 from pagewash.pages import Page
 
 _LIST = (
@@ -63,21 +64,24 @@ def fill_placeholders(
         The whole PDF, in that folder.
 
     Raises:
-        AccessError: qpdf cannot write it.
+        AccessError: it cannot be written: a full disk.
+        UnreadableError: qpdf cannot put it together; errors of its own pass, and say so too.
     """
     bare, update, whole = (folder / name for name in ("bare.pdf", "update.json", "whole.pdf"))
     pdf.trailer[_LIST] = pikepdf.Array([placeholder for placeholder, _ in placeholders])
-    pdf.save(bare, stream_decode_level=pikepdf.StreamDecodeLevel.none)
-    update.write_text(json.dumps(_update(bare, [data for _, data in placeholders])))
-    job = pikepdf.Job(
-        ["pagewash", str(bare), str(whole), f"--update-from-json={update}", "--decode-level=none"]
-    )
-    try:
+    with access_errors(str(folder), "written"):
+        pdf.save(bare, stream_decode_level=pikepdf.StreamDecodeLevel.none, deterministic_id=True)
+        update.write_text(json.dumps(_update(bare, [data for _, data in placeholders])))
+        options = [f"--update-from-json={update}", "--decode-level=none", "--deterministic-id"]
+        job = pikepdf.Job(["pagewash", str(bare), str(whole), *options])
         job.run()
-    except (RuntimeError, pikepdf.PdfError) as error:
-        raise _access_error(folder, str(error)) from error
-    if job.exit_code not in (0, _WITH_WARNINGS) or not _ends(whole):
-        raise _access_error(folder, f"qpdf ended with code {job.exit_code}")
+    if job.exit_code not in (0, _WITH_WARNINGS):
+        raise UnreadableError(f"qpdf, which puts it together, ended with code {job.exit_code}")
+    if not _ends(whole):
+        raise AccessError(
+            f"a PDF cannot be put together in {folder}: the disk is full. Free some space there, "
+            "or name another folder in TMPDIR, then run the same command again."
+        )
     return whole
 
 
@@ -86,13 +90,6 @@ def _ends(pdf: Path) -> bool:
     with pdf.open("rb") as file:
         file.seek(-min(32, pdf.stat().st_size), os.SEEK_END)
         return file.read().endswith(b"%%EOF\n")
-
-
-def _access_error(folder: Path, reason: str) -> AccessError:
-    return AccessError(
-        f"a PDF cannot be put together in {folder}: {reason}. Free some space there, or name "
-        "another folder in TMPDIR, then run the same command again."
-    )
 
 
 def _update(bare: Path, data: Sequence[Path]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pagewash.documents.pdf_placeholders import fill_placeholders, make_placehol
 from pagewash.documents.pdf_transform import transform_page
 from pagewash.documents.pdf_writing import encode_for_pdf
 from pagewash.documents.pdfium import render_page
+from pagewash.documents.reading import reading_errors
 from pagewash.documents.sinks import PageSink
 from pagewash.files import access_errors
 from pagewash.geometry.transform import UNCHANGED, PageTransform
@@ -51,6 +52,7 @@ class ReplacingSink:
         """
         self._file = file
         self._lossless = lossless
+        self._name = str(document.source or "standard input")
         self._pdf = document.reopen()
         self._closing = ExitStack()
         with _space_to_work():
@@ -86,12 +88,13 @@ class ReplacingSink:
 
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
-        self._drop_pages()
-        for page in self._pdf.pages:
-            for named, name in image_slots(page):
-                named[name] = self._cleaned.get(named[name].objgen, named[name])
-        self._transform_pages()
-        whole = fill_placeholders(self._pdf, self._placeholders, self._folder)
+        with reading_errors(self._name, "pdf", "make it again"):
+            self._drop_pages()
+            for page in self._pdf.pages:
+                for named, name in image_slots(page):
+                    named[name] = self._cleaned.get(named[name].objgen, named[name])
+            self._transform_pages()
+            whole = fill_placeholders(self._pdf, self._placeholders, self._folder)
         with whole.open("rb") as file:
             shutil.copyfileobj(file, self._file)
 

@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+MOST_LAYERS, MOST_CHANNELS = 64, 8192
+"""What a card may ask for, so that a damaged one does not take all the memory there is."""
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """What a checkpoint is: its network, and where it comes from."""
@@ -143,10 +147,12 @@ def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoin
             f"{path} is not the file that its card {_card_path(path).name} describes: it was "
             "changed or damaged. Copy both files again."
         )
-    network = Autoencoder(card.options)
     try:
-        network.load_state_dict(safetensors.torch.load(weights))
-    except (SafetensorError, RuntimeError) as error:
+        tensors = safetensors.torch.load(weights)
+        _check_shapes(card.options, tensors)
+        network = Autoencoder(card.options)
+        network.load_state_dict(tensors)
+    except (SafetensorError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{path} does not hold the weights of the network on its card: {error}. "
             "Copy both files again."
@@ -171,7 +177,7 @@ def read_card(path: Path) -> ModelCard:
             low, high = values["text_heights"]
             values["text_heights"] = (float(low), float(high))
         return ModelCard(**values)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{card_path} is not a model card that this pagewash understands: {error!r}. "
             "Copy it again, or update pagewash."
@@ -217,7 +223,20 @@ def _options(values: Mapping[str, Any]) -> AutoencoderOptions:
     options: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
     }
+    for key, value in options.items():
+        sizes = value if isinstance(value, tuple) else (value,)
+        most = MOST_LAYERS if "layers" in key else MOST_CHANNELS
+        if len(sizes) > MOST_LAYERS or any(isinstance(s, int) and s > most for s in sizes):
+            raise ValueError(f"{key} of {value!r:.60} is more than any network has")
     return AutoencoderOptions(**options)
+
+
+def _check_shapes(options: AutoencoderOptions, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Compare a network with its weights before it takes any memory."""
+    with torch.device("meta"):
+        expected = {name: value.shape for name, value in Autoencoder(options).state_dict().items()}
+    if expected != {name: value.shape for name, value in tensors.items()}:
+        raise ValueError("names or shapes differ")
 
 
 def _card_path(path: Path) -> Path:

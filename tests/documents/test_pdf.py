@@ -314,6 +314,14 @@ def check_that_no_stream_names(secret: Path, listed: bool, streams: str):
     assert np.array_equal(page.pixels, strokes())
 
 
+@pytest.mark.parametrize("kind", ["keep", "tiff"])
+def test_the_same_document_gives_the_same_bytes(kind):
+    pdf = pikepdf.new()
+    add_page(pdf, FULL_PAGE, **{"/Im": put_grey(pdf, soiled())})
+    source = save(pdf)
+    assert copy(source, kind=kind).getvalue() == copy(source, kind=kind).getvalue()
+
+
 def test_one_bit_is_put_back_as_g4():
     bits = strokes() >= 128
     entries = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 1}

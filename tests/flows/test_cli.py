@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -220,7 +221,37 @@ def test_a_stream_is_cleaned_again_although_its_metrics_are_kept(quick, tmp_path
 def test_a_broken_standard_input_leaves_standard_output_empty(quick):
     done = pagewash("clean", "-", "-", *quick, stdin=b"no page")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"standard-input" in done.stderr
+    assert b"pagewash: standard input begins like no document" in done.stderr
+
+
+def test_an_empty_standard_input_is_named(quick, monkeypatch, capsys, tmp_path):
+    (tmp_path / "nothing").touch()
+    with (tmp_path / "nothing").open() as nothing:
+        monkeypatch.setattr(sys, "stdin", nothing)
+        assert main(["clean", "-", str(tmp_path / "a.png"), *quick]) == 2
+    said = capsys.readouterr().err
+    assert "pagewash: standard input is empty (0 bytes)" in said
+    assert "/tmp" not in said.replace(str(tmp_path), "")
+
+
+def test_a_folder_without_documents_is_an_error_that_is_told(folders, quick, capsys, tmp_path):
+    (tmp_path / "none").mkdir()
+    assert main(["clean", str(tmp_path / "none"), str(folders[1]), *quick, "-q"]) == 2
+    assert "none holds no documents; scans are known by" in capsys.readouterr().err
+    assert not folders[1].exists()
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(folders, quick, capsys):
+    name = "\x1b]0;owned\x07\x9b31m\u202egnp\n.tif"
+    (folders[0] / name).touch()
+    main(["clean", *map(str, folders), *quick])
+    main(["metrics", str(folders[1])])
+    out, err = capsys.readouterr()
+    assert err.count("is empty") == 1
+    assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1a\x7f-\x9f\u202e]", out + err)
+    assert not re.search("\x1b[^[]", out + err)  # the progress bar's own are others
+    assert "\\x1b]0;owned" in out
+    assert read_records(folders[1])["source"].to_pylist().count(name) == 1
 
 
 def test_a_file_goes_to_standard_output_and_standard_input_to_a_file(folders, quick, tmp_path):
@@ -237,7 +268,7 @@ def test_a_file_goes_to_standard_output_and_standard_input_to_a_file(folders, qu
 
 def test_the_command_line_has_the_options_and_defaults_of_the_pipeline(capsys):
     assert main(["clean", "--help"]) == 0
-    said = capsys.readouterr().out
+    said = capsys.readouterr().out.replace("│", " ")
     for name, value in vars(RunOptions()).items():
         assert f"--{name.replace('_', '-')}" in said
         assert value in ("", False, 0, None) or f"[default: {value}]" in " ".join(said.split()), (

@@ -163,3 +163,26 @@ def test_a_folder_that_cannot_be_written_is_reported(saved, network):
 def _edit_card(path: Path, **values: object) -> None:
     card = path.with_suffix(".json")
     card.write_text(json.dumps(json.loads(card.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"channels": [10**9, 4]},
+        {"channels": [4] * 10**6, "layers": [1] * 10**6},
+        {"layers": [10**6, 1]},
+        {"channels": [8192, 8192], "layers": [64, 64]},
+        {"patch": 8192},
+    ],
+)
+def test_a_card_that_asks_for_more_than_its_weights_is_refused_at_once(saved, options):
+    known = json.loads(saved.with_suffix(".json").read_text())["options"]
+    _edit_card(saved, options=known | options)
+    with pytest.raises(InputError, match=r"mine\.(json|safetensors)"):
+        load_checkpoint(saved)
+
+
+def test_a_card_of_a_hundred_thousand_brackets_is_none(saved):
+    saved.with_suffix(".json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"mine\.json is not a model card"):
+        load_checkpoint(saved)
