@@ -1,6 +1,9 @@
-"""A page to learn from, made of random numbers."""
+"""What tests of training need: a page made of random numbers, and a font."""
+
+from pathlib import Path
 
 import numpy as np
+from PIL import ImageFont
 
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import TrainingPage
@@ -13,3 +16,9 @@ def a_page(height=160, width=128, scale=1, seed=0):
     dirty = (clean // 2 + 60).astype(np.uint8)
     paper = np.full((3, height * scale // BLOCK, width * scale // BLOCK), 187 / 255, np.float32)
     return TrainingPage(dirty, clean, np.full((height, width), 255, np.uint8), paper, scale)
+
+
+def write_font(folder: Path, name: str = "plain.ttf") -> Path:
+    """Write the one face that Pillow carries into a folder, so that no test needs others."""
+    (folder / name).write_bytes(ImageFont.load_default(20).font_bytes)
+    return folder

@@ -63,6 +63,11 @@ def write_page(folder: Path, name: str, page: TrainingPage) -> None:
     (folder / f"{name}.part.npy").replace(folder / f"{name}.npy")  # now it counts
 
 
+def is_written(folder: Path, name: str) -> bool:
+    """Say whether a page is in a corpus, all of it."""
+    return (folder / f"{name}.npy").exists()
+
+
 @dataclass(frozen=True)
 class StoredPage:
     """A page of a corpus on disk."""

@@ -33,7 +33,7 @@ from pagewash.training.synthesis.ink import (
 from pagewash.training.synthesis.typesetting import (
     CleanPage,
     TypesettingOptions,
-    _scribble,
+    scribble,
     set_page,
 )
 
@@ -165,7 +165,7 @@ def test_a_pen_draws_thin_and_wide_within_one_signature():
     wide_shares = []
     for seed in range(30):
         canvas = PillowImage.new("L", (400, 400))
-        _scribble(np.random.default_rng(seed), ImageDraw.Draw(canvas), 400, 400, 60)
+        scribble(np.random.default_rng(seed), ImageDraw.Draw(canvas), 400, 400, 60)
         ink = np.asarray(canvas)
         wide = cv2.morphologyEx(ink, cv2.MORPH_OPEN, nib)
         wide_shares.append(wide.sum() / max(ink.sum(dtype=int), 1))

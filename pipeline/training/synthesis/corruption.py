@@ -70,7 +70,9 @@ _AS_USUAL = (
 """What pages that suffer more than others have no more of: much of it leaves nothing to restore."""
 
 _INK = ("faded_ink", "broken_ink")
-_PAPER = _NAMES[_NAMES.index("yellowing") : _NAMES.index("blur")]
+PAPER_DAMAGE = _NAMES[_NAMES.index("yellowing") : _NAMES.index("blur")]
+"""What happens to paper and to the light on it."""
+
 _SCANNER = _NAMES[_NAMES.index("blur") : _NAMES.index("jpeg")]
 
 
@@ -183,22 +185,22 @@ def corrupt(
     whole = fill_hairlines(ink) if clean_page.handwritten else ink
     clean = (1 - whole ** fullness(weak, options.ink) * restored) * clean_page.picture
     severe = options.severe > 0 and rng.random() < options.severe
-    levels = _levels(CORRUPTIONS, rng, options, severe=severe)
+    levels = draw_levels(CORRUPTIONS, rng, options, severe=severe)
     if clean_page.picture_box:
         levels = _spare_tones(levels)
     # ink on the other side is the ink of the same book: it never outdoes the page above it
     back = 1 - (1 - (1 - verso.ink) * verso.picture) * np.float32(weak.mean())
 
-    dirty = _suffer(1 - ink * weak, _INK, levels, rng) * clean_page.picture
+    dirty = suffer(1 - ink * weak, _INK, levels, rng) * clean_page.picture
     if (level := levels.get("show_through")) is not None:
         dirty = paper.show_through(dirty, rng, level, back)
-    dirty = _suffer(dirty, _PAPER, levels, rng)
+    dirty = suffer(dirty, PAPER_DAMAGE, levels, rng)
     if rng.random() < options.backing:
         dirty, clean = _lay_on_backing(dirty, clean, rng)
-    dirty = np.clip(_suffer(dirty, _SCANNER, levels, rng), 0, 1)
+    dirty = np.clip(suffer(dirty, _SCANNER, levels, rng), 0, 1)
     if levels.get("thresholding") or levels.get("dithering"):
         clean = _keep_what_is_bilevel(dirty, clean, ink, clean_page.picture_box)
-    return Pair(np.clip(_suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
+    return Pair(np.clip(suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
 
 
 def lay_over(
@@ -226,8 +228,8 @@ def lay_over(
 
 
 def _dirty_paper(like: Image, rng: Generator, options: CorruptionOptions) -> Image:
-    levels = _levels(_PAPER, rng, options, severe=rng.random() < 0.5)
-    return np.clip(_suffer(np.ones_like(like), _PAPER, levels, rng), 0, 1)
+    levels = draw_levels(PAPER_DAMAGE, rng, options, severe=rng.random() < 0.5)
+    return np.clip(suffer(np.ones_like(like), PAPER_DAMAGE, levels, rng), 0, 1)
 
 
 def bare_paper(dirty: Image, clean: Image, rng: Generator) -> Image:
@@ -263,7 +265,7 @@ def _resampling(rng: Generator) -> NDArray[np.float32]:
     return kernel.astype(np.float32)
 
 
-def _levels(
+def draw_levels(
     kinds: Iterable[str], rng: Generator, options: CorruptionOptions, *, severe: bool
 ) -> dict[str, float | None]:
     """Decide how bad each kind of damage is on one page; None where it does not happen."""
@@ -282,9 +284,10 @@ def _spare_tones(levels: Mapping[str, float | None]) -> dict[str, float | None]:
     }
 
 
-def _suffer(
+def suffer(
     page: Image, kinds: Iterable[str], levels: Mapping[str, float | None], rng: Generator
 ) -> Image:
+    """Let a page suffer some kinds of damage, one after the other, at their levels."""
     for name in kinds:
         if (level := levels.get(name)) is not None:
             page = CORRUPTIONS[name](page, rng, level)

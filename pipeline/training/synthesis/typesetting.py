@@ -61,7 +61,7 @@ class CleanPage:
     """x-height of the body text in pixels."""
 
     layout: int = 0
-    """What kind of page it is: a number within `_LAYOUTS`."""
+    """What kind of page it is: a number within `LAYOUTS`."""
 
     dots: bool = False
     """Whether a dot-matrix printer printed it."""
@@ -69,7 +69,7 @@ class CleanPage:
     @property
     def handwritten(self) -> bool:
         """Whether a pen wrote all of it."""
-        return _LAYOUTS[self.layout] is _handwriting
+        return LAYOUTS[self.layout] is handwriting
 
 
 def set_page(
@@ -85,19 +85,19 @@ def set_page(
     canvas = PillowImage.new("L", (width, height))
     draw = ImageDraw.Draw(canvas)
     text_height = like.text_height if like else _text_height(rng, options)
-    layout = like.layout if like else int(rng.choice(len(_LAYOUTS), p=_SHARES))
-    _LAYOUTS[layout](rng, draw, _page_box(rng, width, height, text_height), text_height, faces)
+    layout = like.layout if like else int(rng.choice(len(LAYOUTS), p=LAYOUT_SHARES))
+    LAYOUTS[layout](rng, draw, _page_box(rng, width, height, text_height), text_height, faces)
     if rng.random() < 0.15:
-        _scribble(rng, draw, width, height, text_height)
+        scribble(rng, draw, width, height, text_height)
     if rng.random() < 0.12:
-        _frame(rng, draw, width, height)
+        draw_frame(rng, draw, width, height)
     ink = np.asarray(canvas, np.float32) * np.float32(1 / 255)
     dots = like.dots if like else rng.random() < options.dots and layout in _PRINTED
     if dots:
         ink = _as_dots(ink, max(round(text_height / 5), 2))
     tones, box = np.ones((height, width), np.float32), None
     if rng.random() < options.pictures:
-        left, top, right, bottom = box = _picture_box(rng, width, height)
+        left, top, right, bottom = box = choose_picture_box(rng, width, height)
         tones[top:bottom, left:right] = picture(rng, bottom - top, right - left)
         ink = ink.copy()
         ink[top:bottom, left:right] = 0
@@ -138,7 +138,8 @@ def _page_box(rng: Generator, width: int, height: int, text: float) -> Box:
     return left, top, max(right, left + width // 2), max(bottom, top + height // 2)
 
 
-def _pick(rng: Generator, faces: Sequence[Typeface], *kinds: Kind) -> Typeface:
+def pick_face(rng: Generator, faces: Sequence[Typeface], *kinds: Kind) -> Typeface:
+    """Pick a face of some kinds, of any kind if there is none of these."""
     chosen = [face for face in faces if face.kind in kinds] or list(faces)
     return chosen[int(rng.integers(0, len(chosen)))]
 
@@ -146,10 +147,10 @@ def _pick(rng: Generator, faces: Sequence[Typeface], *kinds: Kind) -> Typeface:
 def _body_face(rng: Generator, faces: Sequence[Typeface]) -> Typeface:
     chance = rng.random()
     if chance < 0.57:
-        return _pick(rng, faces, "text")
+        return pick_face(rng, faces, "text")
     if chance < 0.79:
-        return _pick(rng, faces, "mono")
-    return _pick(rng, faces, "blackletter" if chance < 0.94 else "script")
+        return pick_face(rng, faces, "mono")
+    return pick_face(rng, faces, "blackletter" if chance < 0.94 else "script")
 
 
 def _lines(rng: Generator, font: ImageFont.FreeTypeFont, width: int) -> str:
@@ -158,7 +159,7 @@ def _lines(rng: Generator, font: ImageFont.FreeTypeFont, width: int) -> str:
     return " ".join(words(rng, wanted + 1))
 
 
-def _paragraphs(
+def paragraphs(
     rng: Generator, draw: ImageDraw.ImageDraw, box: Box, text: float, faces: Sequence[Typeface]
 ) -> None:
     """Columns of body text, with paragraphs, a heading and an initial here and there."""
@@ -210,7 +211,7 @@ def _heading(
 ) -> float:
     """Set a centred line in larger type; returns the height it took."""
     size = min(text * rng.uniform(1.2, 4), 180)
-    font = x_height_font(_pick(rng, faces, "text", "blackletter"), size)
+    font = x_height_font(pick_face(rng, faces, "text", "blackletter"), size)
     line = " ".join(words(rng, int(rng.integers(1, 5))))
     if rng.random() < 0.5:
         line = line.upper()
@@ -226,7 +227,7 @@ def _title_page(
     y, middle = float(box[1]), (box[0] + box[2]) / 2
     while y < box[3]:
         size = float(np.clip(text * np.exp(rng.normal(0.2, 0.6)), 6, 170))
-        font = x_height_font(_pick(rng, faces, "text", "text", "blackletter", "mono"), size)
+        font = x_height_font(pick_face(rng, faces, "text", "text", "blackletter", "mono"), size)
         line = " ".join(words(rng, int(rng.integers(1, 7))))
         draw.text((middle, y), line.upper() if rng.random() < 0.6 else line, 255, font, anchor="ma")
         y += size * rng.uniform(2.2, 4)
@@ -240,8 +241,8 @@ def _table(
     rng: Generator, draw: ImageDraw.ImageDraw, box: Box, text: float, faces: Sequence[Typeface]
 ) -> None:
     """Rows of labels and right-aligned numbers: receipts, accounts, forms."""
-    font = x_height_font(_pick(rng, faces, "mono", "text"), text)
-    bold = x_height_font(_pick(rng, faces, "text"), text * rng.uniform(1, 1.8))
+    font = x_height_font(pick_face(rng, faces, "mono", "text"), text)
+    bold = x_height_font(pick_face(rng, faces, "text"), text * rng.uniform(1, 1.8))
     columns = int(rng.integers(0, max(int((box[2] - box[0]) / (text * 12)), 1) + 1))
     step = (box[2] - box[0]) / (columns + 1)
     rules, wide = rng.random() < 0.5, int(rng.integers(1, 4))
@@ -265,11 +266,11 @@ def _table(
             draw.line((x, box[1], x, box[3]), 255, wide)
 
 
-def _handwriting(
+def handwriting(
     rng: Generator, draw: ImageDraw.ImageDraw, box: Box, text: float, faces: Sequence[Typeface]
 ) -> None:
     """Lines in a script face, on ruled paper now and then, with loops of a free hand."""
-    font = x_height_font(_pick(rng, faces, "script"), text * 1.2)
+    font = x_height_font(pick_face(rng, faces, "script"), text * 1.2)
     leading = text * rng.uniform(2.4, 5)
     y = float(box[1])
     while y < box[3]:
@@ -278,16 +279,16 @@ def _handwriting(
         )
         y += leading
     for _ in range(int(rng.integers(0, 4))):
-        _scribble(rng, draw, box[2], box[3], text)
+        scribble(rng, draw, box[2], box[3], text)
 
 
 def _large_letters(
     rng: Generator, draw: ImageDraw.ImageDraw, box: Box, text: float, faces: Sequence[Typeface]
 ) -> None:
     """Body text around an initial or a headline with strokes as wide as a finger."""
-    _paragraphs(rng, draw, box, text, faces)
+    paragraphs(rng, draw, box, text, faces)
     size = rng.uniform(60, 240)
-    font = x_height_font(_pick(rng, faces, "text", "blackletter"), size)
+    font = x_height_font(pick_face(rng, faces, "text", "blackletter"), size)
     left, top = (int(rng.uniform(-0.1, 0.6) * side) for side in (box[2], box[3]))
     line = "".join(words(rng, 1))[: int(rng.integers(1, 7))]
     reversed_out = rng.random() < 0.15
@@ -295,7 +296,7 @@ def _large_letters(
     draw.text((left, top), line, 0 if reversed_out else 255, font)
 
 
-def _scribble(
+def scribble(
     rng: Generator, draw: ImageDraw.ImageDraw, width: int, height: int, text: float
 ) -> None:
     """A signature: one looping stroke of a pen, wider on the way down where its nib is pointed."""
@@ -314,7 +315,7 @@ def _scribble(
         draw.circle((next_x, next_y), (pen - 1) / 2, 255)
 
 
-def _frame(rng: Generator, draw: ImageDraw.ImageDraw, width: int, height: int) -> None:
+def draw_frame(rng: Generator, draw: ImageDraw.ImageDraw, width: int, height: int) -> None:
     """A border, a rule or a solid bar."""
     left, top = (int(rng.uniform(-0.2, 0.5) * side) for side in (width, height))
     right, bottom = (int(rng.uniform(0.5, 1.2) * side) for side in (width, height))
@@ -327,7 +328,8 @@ def _frame(rng: Generator, draw: ImageDraw.ImageDraw, width: int, height: int) -
         draw.line((left, top, left, bottom), 255, wide)
 
 
-def _picture_box(rng: Generator, width: int, height: int) -> Box:
+def choose_picture_box(rng: Generator, width: int, height: int) -> Box:
+    """Return where a picture of a quarter of a page and more stands, cut at the page's edges."""
     wide, high = (int(side * rng.uniform(0.25, 1.1)) for side in (width, height))
     left, top = (int(rng.uniform(-0.3, 0.8) * side) for side in (width, height))
     box = max(left, 0), max(top, 0), min(left + wide, width), min(top + high, height)
@@ -336,7 +338,11 @@ def _picture_box(rng: Generator, width: int, height: int) -> Box:
     return box
 
 
-_LAYOUTS = (_paragraphs, _title_page, _table, _handwriting, _large_letters)
-_SHARES = (0.46, 0.12, 0.12, 0.2, 0.1)
-_PRINTED = (_LAYOUTS.index(_paragraphs), _LAYOUTS.index(_table))
+LAYOUTS = (paragraphs, _title_page, _table, handwriting, _large_letters)
+"""Kinds of pages; each fills a box with text of an x-height."""
+
+LAYOUT_SHARES = (0.46, 0.12, 0.12, 0.2, 0.1)
+"""Share of each among random pages."""
+
+_PRINTED = (LAYOUTS.index(paragraphs), LAYOUTS.index(_table))
 """Layouts that printers print."""

@@ -1,0 +1,1 @@
+"""Whole pages in colour to learn from: rendered, laid on paper, scanned."""
