@@ -24,7 +24,7 @@ Outline = Literal["whole"] | Polygon
 _FAINTEST = 0.03
 """The least contrast of ink with the paper around it."""
 
-_HALO = 7
+_HALO = 3
 """How far, in pixels, the blur around a stroke is followed where it is fainter than ink."""
 
 _PALEST = 0.4
@@ -79,7 +79,7 @@ def extract(
     for mark in marks:
         strokes |= inside_of(mark, light.shape[:2])
     strokes &= inside
-    bare = inside & ~_grown(strokes, 2 + max(scan.shape) // 900)
+    bare = inside & ~_grown(strokes, 3 + max(scan.shape) // 900)
     filled = fill(light, bare)
     holes = inside & ~bare
     paper = np.where(holes[..., None], _with_grain(filled, light, bare, holes), light)
@@ -113,7 +113,7 @@ def find_strokes(light: Image, inside: Mask) -> Mask:
     contrast = _most((paper - soft) / (paper + 0.25))
     least = max(_FAINTEST, 3 * float(np.quantile(contrast[inside], 0.3)))
     strokes = _without_specks((contrast > least) & inside)
-    return strokes | (_grown(strokes, _HALO) & (contrast > 0.4 * least))
+    return strokes | (_grown(strokes, _HALO) & (contrast > 0.5 * least))
 
 
 def fill(light: Image, known: Mask) -> Image:
