@@ -17,8 +17,8 @@ from markupsafe import Markup
 from pagewash.errors import OptionError
 from pagewash.files import write_atomically
 from pagewash.measuring.records import SCHEMA, read_records
-from pagewash.measuring.summary import Summary, latest
-from pagewash.reporting import charts
+from pagewash.measuring.summary import Summary
+from pagewash.reporting import charts, trends
 from pagewash.reporting.contents import Contents, PicturedPage, Progress, collect
 from pagewash.reporting.places import Places
 from pagewash.reporting.previews import PagePictures
@@ -83,7 +83,7 @@ def write_report(
             f"{path} names no HTML file, and what stands there might be a scan; "
             "give --out a name that ends in .html"
         )
-    table = latest(read_records(place, [name for name in SCHEMA.names if name != "embedding"]))
+    table = read_records(place, [name for name in SCHEMA.names if name != "embedding"])
     places = Places.around(place, options.scans, options.cleaned)
     contents = collect(places.cleaned.name, table, places, options.pictures, progress)
     html = render(contents).encode("utf-8", "replace")
@@ -105,6 +105,7 @@ def render(contents: Contents) -> str:
     return environment.get_template("report.html.jinja").render(
         contents=contents,
         charts=charts,
+        trends=trends,
         table=_table(contents),
         captions=[_caption(page) for page in contents.pictured],
         views=[_view(page.pictures) for page in contents.pictured],
