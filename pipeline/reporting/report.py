@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pagewash.errors import OptionError
-from pagewash.files import write_atomically
+from pagewash.files import harmless, write_atomically
 from pagewash.measuring.records import SCHEMA, read_records
 from pagewash.measuring.summary import Summary
 from pagewash.reporting import charts, trends
@@ -96,6 +96,7 @@ def render(contents: Contents) -> str:
     environment = Environment(
         loader=PackageLoader("pagewash.reporting"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -106,8 +107,8 @@ def render(contents: Contents) -> str:
         contents=contents,
         charts=charts,
         trends=trends,
-        table=_table(contents),
-        captions=[_caption(page) for page in contents.pictured],
+        table=_shown(_table(contents)),
+        captions=[_shown(_caption(page)) for page in contents.pictured],
         views=[_view(page.pictures) for page in contents.pictured],
         style=Markup(style),
         script=Markup(script),
@@ -115,6 +116,15 @@ def render(contents: Contents) -> str:
         script_hash=_hash(script),
         version=version_of("pagewash"),
     )
+
+
+def _shown(value: Any) -> Any:
+    """The same with all text as people may see it; what is HTML already stays."""
+    if type(value) is str:
+        return harmless(value)
+    if isinstance(value, dict):
+        return {key: _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _asset(name: str) -> str:
