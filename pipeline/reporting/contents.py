@@ -179,8 +179,14 @@ def _picture(row: Mapping[str, Any], table: pa.Table, places: Places) -> Picture
         status=row["status"],
         message=row["message"] or "",
         facts=tuple(_facts(row)),
-        pictures=picture_page(row, cleaned.index(row["page"]), places),
+        pictures=picture_page(row, _output_index(row, cleaned), places),
     )
+
+
+def _output_index(row: Mapping[str, Any], cleaned: Sequence[int]) -> int:
+    """Of a page in its cleaned document, from 0; rows of older runs do not say it."""
+    place = row.get("output_page")
+    return int(place) - 1 if place else cleaned.index(row["page"])
 
 
 def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
