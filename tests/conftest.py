@@ -22,6 +22,11 @@ os.environ |= {
 os.environ.pop("PREFECT_API_URL", None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=4, help="times that each command is killed")
+    parser.addoption("--faults", type=int, default=1, help="times that each fault is injected")
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """A real Prefect server on an SQLite database of its own, for all tests that need one."""

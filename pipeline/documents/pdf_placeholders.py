@@ -7,11 +7,11 @@ A placeholder is known by its object number, which a list in the trailer keeps w
 renumbered. Nothing that the document holds names a file.
 """
 
+import io
 import json
-import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pikepdf
 from pikepdf import Name
@@ -21,9 +21,7 @@ from pagewash.errors import AccessError, UnreadableError
 from pagewash.files import access_errors
 from pagewash.pages import Page
 
-_LIST = (
-    "/PagewashPlaceholders"  # in the trailer, between the two writings; ours, whatever was there
-)
+_LIST = "/PagewashPlaceholders"  # in the trailer between the two writings, whatever was there
 _NOT_EMPTY = b"pagewash"  # the library takes the filters off an empty stream
 _JSON_VERSION = 2
 _WITH_WARNINGS = 3  # qpdf's exit code of a PDF that it repaired, as bookmarks that lead in circles
@@ -70,26 +68,59 @@ def fill_placeholders(
     bare, update, whole = (folder / name for name in ("bare.pdf", "update.json", "whole.pdf"))
     pdf.trailer[_LIST] = pikepdf.Array([placeholder for placeholder, _ in placeholders])
     with access_errors(str(folder), "written"):
-        pdf.save(bare, stream_decode_level=pikepdf.StreamDecodeLevel.none, deterministic_id=True)
+        _save(pdf, bare)
         update.write_text(json.dumps(_update(bare, [data for _, data in placeholders])))
         options = [f"--update-from-json={update}", "--decode-level=none", "--deterministic-id"]
         job = pikepdf.Job(["pagewash", str(bare), str(whole), *options])
         job.run()
     if job.exit_code not in (0, _WITH_WARNINGS):
         raise UnreadableError(f"qpdf, which puts it together, ended with code {job.exit_code}")
-    if not _ends(whole):
+    if not _is_whole(whole):
         raise AccessError(
-            f"a PDF cannot be put together in {folder}: the disk is full. Free some space there, "
-            "or name another folder in TMPDIR, then run the same command again."
+            f"a PDF cannot be put together in {folder}: the disk is full, or failed. Free some "
+            "space there, or name another folder in TMPDIR, then run the same command again."
         )
     return whole
 
 
-def _ends(pdf: Path) -> bool:
-    """Whether a PDF has its end: qpdf does not notice a disk that is full at the last moment."""
-    with pdf.open("rb") as file:
-        file.seek(-min(32, pdf.stat().st_size), os.SEEK_END)
-        return file.read().endswith(b"%%EOF\n")
+def _save(pdf: pikepdf.Pdf, path: Path) -> None:
+    with path.open("wb") as file:
+        remembering = _Remembering(file)
+        pdf.save(
+            remembering,
+            stream_decode_level=pikepdf.StreamDecodeLevel.none,
+            deterministic_id=True,
+        )
+        if remembering.error is not None:
+            raise remembering.error
+
+
+class _Remembering(io.RawIOBase):
+    """Takes all that is written, and keeps the first error: qpdf aborts the process over one."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        if self.error is None:
+            try:
+                self._file.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+
+def _is_whole(pdf: Path) -> bool:
+    """Whether everything stands where its table says: qpdf does not notice a write that failed."""
+    try:
+        with pikepdf.open(pdf) as written:
+            return not written.get_warnings()
+    except pikepdf.PdfError:
+        return False
 
 
 def _update(bare: Path, data: Sequence[Path]) -> dict[str, Any]:

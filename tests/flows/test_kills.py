@@ -1,0 +1,59 @@
+"""Killed at any moment, runs lose nothing and leave nothing.
+
+`pytest tests/flows/test_kills.py --kills 300` takes its time.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import Commands, serve_commands
+from folders import check_done, check_whole, hashes, write_documents
+
+
+@pytest.fixture
+def kills(pytestconfig: pytest.Config) -> int:
+    """How many, of each command."""
+    return pytestconfig.getoption("--kills")
+
+
+@pytest.fixture
+def commands(tmp_path: Path) -> Iterator[Commands]:
+    (tmp_path / "temporary").mkdir()
+    with serve_commands(TMPDIR=str(tmp_path / "temporary")) as commands:
+        yield commands
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("command", ["clean", "watch"])
+def test_a_run_that_is_killed_at_any_moment_loses_nothing(
+    command, kills, commands, tiny_model, tmp_path
+):
+    source, out, log = write_documents(tmp_path / "scans"), tmp_path / "out", tmp_path / "log"
+    model = ["--model", tiny_model, "--device", "cpu", "--precision", "fp32", "--jobs", "2"]
+    model += ["--max-failures", "100%"]
+    originals, began = hashes(source), time.monotonic()
+    assert commands.run("clean", source, tmp_path / "undisturbed", *model, log=log) == 2
+    takes, expected = time.monotonic() - began, hashes(tmp_path / "undisturbed")
+    watching = ["--every", "0.05", "--settle", "0"] if command == "watch" else []
+    random.seed(0)
+    killed = 0
+    while killed < kills:
+        again = ["--force"] if killed % 4 else []
+        run = commands.begin(command, source, out, *model, *watching, *again, log=log)
+        time.sleep(random.uniform(0, takes))
+        os.kill(run, signal.SIGKILL)
+        in_time = commands.wait(run) == -signal.SIGKILL
+        killed += in_time
+        takes *= 1.05 if in_time else 0.8  # other work on the machine comes and goes
+        assert hashes(source) == originals
+        if out.exists():
+            check_whole(out)
+    assert commands.run("clean", source, out, *model, log=log) == 2
+    check_done(out, expected, tmp_path / "temporary")
+    assert hashes(source) == originals
+    assert "defect" not in log.read_text()
