@@ -7,6 +7,7 @@ Nothing heavy is imported before a command needs it, so that `pagewash --help` a
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -142,7 +143,11 @@ def _as_flow(
         return run_flow(source, destination, options, metrics, stop, cluster=cluster)
 
 
-@app.command
+metrics_app = App(name="metrics")
+app.command(metrics_app)
+
+
+@metrics_app.default
 def metrics(place: Path, /, *, worst: int = 10) -> int:
     """Sum up the metrics of cleaned pages, and name the pages to look at first.
 
@@ -156,6 +161,26 @@ def metrics(place: Path, /, *, worst: int = 10) -> int:
     from pagewash.measuring.summary import latest, summarise
 
     console.show(overview(summarise(latest(read_records(place)), worst=worst)))
+    return DONE
+
+
+@metrics_app.command
+def compact(place: Path, /) -> int:
+    """Put the many small Parquet files of each day before today into one; rows stay as they are.
+
+    Args:
+        place: The folder of the outputs, or a metrics folder that no run is writing to.
+    """
+    import datetime
+
+    from pagewash.measuring.compacting import compact as put_together
+    from pagewash.runs.holding import hold
+
+    folder = place / "metrics" if (place / "metrics").is_dir() else place
+    today = datetime.datetime.now(datetime.UTC).date()
+    with hold(folder, place, DEFAULTS) if folder != place else nullcontext():
+        done = put_together(folder, today)
+    console.show(f"{done.before} files became {done.after}: {folder}")
     return DONE
 
 

@@ -24,8 +24,15 @@ BEGIN, END = "<!-- options: begin -->", "<!-- options: end -->"
 
 def as_markdown(cli: App = app) -> str:
     """A heading and a table for each command, in the order of --help."""
-    commands = [name for name in cli if not name.startswith("-")]
-    return "\n\n".join(f"### pagewash {name}\n\n{_table(cli[name])}" for name in commands)
+    return "\n\n".join(f"### {name}\n\n{_table(command)}" for name, command in _commands(cli))
+
+
+def _commands(cli: App, above: str = "pagewash") -> Iterator[tuple[str, App]]:
+    """Commands by their whole names, each before those below it."""
+    for name in cli:
+        if not name.startswith("-"):
+            yield f"{above} {name}", cli[name]
+            yield from _commands(cli[name], f"{above} {name}")
 
 
 def rewritten(page: str) -> str:

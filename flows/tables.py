@@ -88,7 +88,8 @@ def as_markdown(report: RunReport) -> str:
 def as_rows(report: RunReport) -> list[dict[str, Any]]:
     """The pages that need a look as a Prefect table artifact."""
     summary = summary_of(report, TABLE_ROWS)
-    pages = summary.worst if summary is not None else ()
+    worst = summary.worst if summary is not None else ()
+    pages = (page for page in worst if page.status in ("failed", "review"))
     return [
         {
             "document": page.source,

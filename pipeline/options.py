@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 """What the network computes in; auto is the fastest that the machine does well."""
 
-ColorName = Literal["keep", "gray"]
+ColorName = Literal["keep", "gray", "bilevel"]
 """What becomes of a colour page."""
 
 Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
 """Container of a cleaned document; keep takes the one that came in."""
 
+BlankName = Literal["keep", "mark", "drop"]
+"""What becomes of blank pages."""
+
+_GEOMETRY = ("halftone", "deskew", "upright", "crop", "split", "blank")
 _DOCUMENT_UNITS = ("mpixels", "seconds", "gigabytes")
 
 
@@ -54,7 +58,7 @@ class CleanOptions:
     """Arithmetic of the network; auto takes what is quick and safe here."""
 
     color: ColorName = "keep"
-    """Keep the hues of ink, stamps and pictures, or write grey pages."""
+    """Keep the hues of ink, stamps and pictures, write grey pages, or pages of text in one bit."""
 
     tile: int | None = None
     """Longest side of a tile in pixels, halo included; the default is what pagewash bench found
@@ -69,7 +73,7 @@ class CleanOptions:
 
     def __post_init__(self) -> None:
         if self.color not in get_args(ColorName):
-            raise OptionError(f"there is no color {self.color!r}; choose keep or gray")
+            raise OptionError(f"there is no color {self.color!r}; choose keep, gray or bilevel")
         if self.batch is not None and self.batch < 1:
             raise OptionError(f"a batch of {self.batch} tiles cleans nothing; choose 1 or more")
 
@@ -86,6 +90,24 @@ class RunOptions(CleanOptions):
 
     format: Format = "keep"
     """Container of the cleaned documents; keep takes the one that came in."""
+
+    halftone: bool = False
+    """With --color bilevel, pages with pictures become black and white dots too, not grey."""
+
+    deskew: bool = False
+    """Lay pages straight, up to 15 degrees, where their lines surely lean."""
+
+    upright: bool = False
+    """Turn pages upright, by quarters, where their letters surely lie otherwise."""
+
+    crop: bool = False
+    """Cut off dark borders around pages."""
+
+    split: bool = False
+    """Make two pages of a scan of an open book, where its gutter is certain."""
+
+    blank: BlankName = "keep"
+    """What becomes of pages that surely are blank: kept, marked for review, or left out."""
 
     pages: str = ""
     """Pages of each document, from 1, such as 1,3-5; empty means all."""
@@ -119,6 +141,12 @@ class RunOptions(CleanOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.color == "bilevel" and self.format == "jpeg":
+            raise OptionError(
+                "--format jpeg has no pages of one bit; choose png, tiff or pdf for --color bilevel"
+            )
+        if self.blank not in get_args(BlankName):
+            raise OptionError(f"there is no --blank {self.blank!r}; choose keep, mark or drop")
         parse_pages(self.pages)
         FailureBudget.parse(self.max_failures)
         if self.jobs < 0:
@@ -155,7 +183,10 @@ class RunOptions(CleanOptions):
     def fingerprint(self) -> str:
         """Hash of the options that change pixels; the model has a hash of its own."""
         pages = parse_pages(self.pages)
-        chosen = [self.format, self.color, pages and sorted(pages), self.precision]
+        chosen: list[Any] = [self.format, self.color, pages and sorted(pages), self.precision]
+        # what is off is left out, so that outputs of versions without it stay as they are
+        extra = [name for name in _GEOMETRY if getattr(self, name) != getattr(RunOptions, name)]
+        chosen += [[name, getattr(self, name)] for name in extra]
         return hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:16]
 
 

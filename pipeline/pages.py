@@ -105,6 +105,9 @@ class Page:
     """Whether it is all of its page, and upright on it but for `shown`; else the page's geometry
     is not this image's to change."""
 
+    alone: bool = True
+    """Whether there is nothing else to see on its page."""
+
     transform: PageTransform = UNCHANGED
     """What is done to the page's geometry when it is written."""
 

@@ -24,6 +24,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.exceptions import TerminationSignal
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
@@ -31,7 +32,7 @@ from prefect.tasks import Task
 from pagewash.errors import AccessError, MissingError
 from pagewash.failures import exit_code
 from pagewash.flows.prefect.api import server_errors, wait_for_server
-from pagewash.flows.prefect.events import tell_run_ended
+from pagewash.flows.prefect.events import tell_jump, tell_run_ended
 from pagewash.flows.prefect.executor import Future, InProcessExecutor, ShardExecutor, clean_shards
 from pagewash.flows.tables import as_markdown, as_rows, headline
 from pagewash.inference.model_files import absolute_model
@@ -48,6 +49,9 @@ DEFAULTS = RunOptions()
 
 RETRIES = 2
 """Further tries of a shard whose files could not be read or written."""
+
+LOGGED_FAILURES = 100
+"""Failed documents that the log of a flow run names."""
 
 PATIENCE = 10.0
 """Seconds in which the Prefect server must answer."""
@@ -115,8 +119,21 @@ def clean_shard_task(
     return report
 
 
+def _run_name() -> str:
+    """What a run is about, for Prefect's lists: from where to where."""
+    asked = flow_run.parameters
+    source, destination = (Path(str(asked[name])) for name in ("source", "destination"))
+    return f"{source.name or source} to {destination.name or destination}"
+
+
+def _shard_name(jobs: Sequence[Job]) -> str:
+    """What a task is about: its documents."""
+    return jobs[0].name if len(jobs) == 1 else f"{len(jobs)} documents from {jobs[0].name}"
+
+
 @flow(
     name="clean-documents",
+    flow_run_name=_run_name,
     # its own type is narrower than what the decorator takes
     task_runner=cast(
         "TaskRunner[Any]", ThreadPoolTaskRunner(max_workers=InProcessExecutor.capacity)
@@ -171,15 +188,27 @@ def _clean(plan: RunPlan, run: Run, workers: ShardExecutor) -> list[ShardReport]
     reports: list[ShardReport] = []
 
     def submit(jobs: Sequence[Job], part: Path | None, may_fail: int) -> Future:
-        return clean_shard_task.submit(jobs, run, part, may_fail, workers.on_dask)
+        name = _shard_name(jobs)
+        named = clean_shard_task.with_options(task_run_name=lambda: name)  # not a template
+        return named.submit(jobs, run, part, may_fail, workers.on_dask)
 
     with closing(clean_shards(workers, plan, run, submit)) as ended:
         for report in ended:
             reports.append(report)
+            _log_failures(report, sum(len(before.failures) for before in reports[:-1]))
             done = sum(report.documents for report in reports)
             with _courtesy():
                 update_progress_artifact(progress, 100 * done / len(plan.jobs))
     return reports
+
+
+def _log_failures(report: ShardReport, told: int) -> None:
+    """Name the documents that failed in the log of the flow run, as far as anybody reads it."""
+    logger = get_run_logger()
+    for failure in report.failures[: max(0, LOGGED_FAILURES - told)]:
+        logger.error(failure.message)
+    if told < LOGGED_FAILURES < told + len(report.failures):
+        logger.error("More documents failed; the rows of the run name all of them.")
 
 
 @contextmanager
@@ -196,6 +225,7 @@ def _publish(report: RunReport) -> None:
     create_markdown_artifact(as_markdown(report), key="pagewash-summary")
     create_table_artifact(as_rows(report), key="pagewash-look")
     tell_run_ended(report)
+    tell_jump(report)
 
 
 @server_errors()

@@ -5,9 +5,13 @@ Automations compare labels, not numbers: so the event says in a label whether ma
 
 from prefect.events import emit_event
 
+from pagewash.measuring.history import jump_of_run
 from pagewash.runs.outcome import RunReport
 
 RUN_ENDED = "pagewash.run.ended"
+
+DOUBTFUL_JUMPED = "pagewash.doubtful.jumped"
+"""Far more pages of a run are doubtful than of the runs before it."""
 
 MANY = 0.1
 """Failed pages are many above this share of all pages of the run."""
@@ -34,6 +38,22 @@ def tell_run_ended(report: RunReport) -> None:
             "first_failure": report.failures[0].message if report.failures else None,
         },
     )
+
+
+def tell_jump(report: RunReport) -> None:
+    """Emit an event where the share of doubtful pages has jumped, against earlier runs."""
+    if report.run.metrics is None:
+        return
+    jump = jump_of_run(report.run.metrics, report.run.run_id)
+    if jump is not None:
+        emit_event(
+            DOUBTFUL_JUMPED,
+            resource={
+                "prefect.resource.id": f"pagewash.run.{report.run.run_id}",
+                "prefect.resource.name": report.run.run_id,
+            },
+            payload={"share_before": round(jump.before, 4), "share_now": round(jump.now, 4)},
+        )
 
 
 def how_many_failed(report: RunReport) -> str:

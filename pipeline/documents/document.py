@@ -144,15 +144,17 @@ def _notes(path: Path | None, container: Container) -> tuple[str, ...]:
 class DocumentWriter:
     """A document that is being written; `create_document` makes one."""
 
-    def __init__(self, name: str, sink: PageSink) -> None:
+    def __init__(self, name: str, sink: PageSink, holds_many: bool = True) -> None:
         """Prepare to write.
 
         Args:
             name: of the document, for messages.
             sink: what makes its bytes.
+            holds_many: whether it may have more than one page.
         """
         self._name = name
         self._sink = sink
+        self.holds_many = holds_many
         self._empty = True
 
     def add(self, page: Page | UntouchedPage) -> None:
@@ -212,7 +214,8 @@ def create_document(
     stream = not isinstance(target, Path)
     whole = whole_stream(target, name) if stream else whole_file(target, document.source)
     with whole as file, ExitStack() as stack:
-        writer = DocumentWriter(name, _sink(document, container, file, stack))
+        sink = _sink(document, container, file, stack)
+        writer = DocumentWriter(name, sink, container in MULTI_PAGE)
         yield writer
         writer.finish()
 

@@ -101,7 +101,7 @@ class PdfDocument:
             return
         reason, damaged = _reason_without_images(layout), layout.fault is not None
         given = False
-        turns, alone = layout.rotation // 90, len(layout.images) == 1
+        turns, single = layout.rotation // 90, len(layout.images) == 1
         for part, placement in enumerate(layout.images):
             before = done.get(placement.image.objgen)
             if before is not None:
@@ -115,7 +115,8 @@ class PdfDocument:
             if isinstance(page, Page):
                 done[placement.image.objgen] = index
                 given = True
-                yield replace(page, shown=turns, whole=alone and placement.is_whole)
+                whole = single and placement.is_whole
+                yield replace(page, shown=turns, whole=whole, alone=layout.is_only_image)
             else:
                 reason = page
         if not given:

@@ -112,11 +112,16 @@ class Layout:
     @property
     def whole_image(self) -> Placement | None:
         """The one upright image that is all there is to see on the page, or None."""
-        others = self.inline_share or self.patterns or self.marks or self.annotated
-        if len(self.placements) != 1 or others or self.rotation:
+        if not self.is_only_image or self.rotation:
             return None
         (only,) = self.placements
         return only if only.is_whole else None
+
+    @property
+    def is_only_image(self) -> bool:
+        """Whether one image is all there is to see on the page."""
+        others = self.inline_share or self.patterns or self.marks or self.annotated
+        return len(self.placements) == 1 and not others
 
 
 def read_layout(page: pikepdf.Page) -> Layout:

@@ -7,10 +7,9 @@ other that cannot be read.
 import os
 import shutil
 import signal
-import tempfile
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -20,6 +19,7 @@ from pagewash.documents.sinks import PageSink, image_sink
 from pagewash.errors import PagewashError, TooLargeError, UnreadableError
 from pagewash.isolation.process import Worker, borrow, give_back
 from pagewash.isolation.session import Header
+from pagewash.leftovers import working_folder
 from pagewash.pages import DEFAULT_LIMITS, Page, Pixels, ReadLimits, UntouchedPage
 
 _PATIENCE = 4.0
@@ -214,15 +214,13 @@ class IsolatedCopy:
         """
         self._file = file
         self._images = images
-        self._folder = tempfile.TemporaryDirectory(prefix="pagewash-")
-        self._writing: _Conversation | None = None
-        try:
+        with ExitStack() as undo:
+            self._folder = undo.enter_context(working_folder())
             self._writing = _Conversation(source, limits)
+            undo.callback(self._writing.close)
             self._writing.ask("open")
-            self._writing.ask("begin_copy", Path(self._folder.name), images is not None)
-        except BaseException:
-            self.close()
-            raise
+            self._writing.ask("begin_copy", self._folder, images is not None)
+            self._open = undo.pop_all()
 
     def add(self, page: Page | UntouchedPage) -> None:
         """Take a cleaned image, or note that a page stays."""
@@ -232,7 +230,7 @@ class IsolatedCopy:
         """Put the images in their places and take the copy over."""
         self._ask("finish")
         if self._images is None:
-            with Path(self._folder.name, "copy").open("rb") as copy:
+            with (self._folder / "copy").open("rb") as copy:
                 shutil.copyfileobj(copy, self._file)
             return
         while (page := self._ask("next_page")) is not None:
@@ -240,14 +238,11 @@ class IsolatedCopy:
         self._images.finish()
 
     def _ask(self, *request: Any) -> Any:
-        assert self._writing is not None
         return self._writing.ask(*request)
 
     def close(self) -> None:
         """Let the worker go and drop what was written on the way."""
-        if self._writing is not None:
-            self._writing.close()
-        self._folder.cleanup()
+        self._open.close()
 
 
 def view_page(path: Path, index: int, limits: ReadLimits = DEFAULT_LIMITS) -> Pixels:

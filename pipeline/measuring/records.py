@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from pagewash.errors import AccessError, OptionError, UnreadableError
 from pagewash.files import access_errors, printable, whole_file
+from pagewash.geometry.page_geometry import PageGeometry
+from pagewash.geometry.transform import PageTransform
 from pagewash.measuring.metrics import PageMetrics
 
 Status = Literal["cleaned", "skipped", "review", "failed"]
@@ -72,6 +74,8 @@ class PageRecord:
     mode: str | None = None
     scale: float | None = None
     metrics: PageMetrics | None = None
+    geometry: PageGeometry | None = None
+    transform: PageTransform | None = None
     novelty: float | None = None
     embedding: NDArray[np.float32] | None = dataclasses.field(default=None, compare=False)
     ocr_confidence_before: float | None = None
@@ -79,10 +83,12 @@ class PageRecord:
     seconds_read: float | None = None
     seconds_clean: float | None = None
     seconds_measure: float | None = None
+    seconds_geometry: float | None = None
     seconds_write: float | None = None
     error: str | None = None
     message: str | None = None
     output: str | None = None
+    output_page: int | None = None
     source_folder: str | None = None
     output_folder: str | None = None
 
@@ -90,8 +96,19 @@ class PageRecord:
         """This record as one flat row: column name to value."""
         flat = {name: getattr(self, name) for name in _names(PageRecord)}
         how, metrics = flat.pop("how"), flat.pop("metrics")
+        geometry, transform = flat.pop("geometry"), flat.pop("transform")
+        flat |= {name: getattr(geometry, name, None) for name in _names(PageGeometry)}
+        flat |= _transform_columns(transform)
         flat |= {name: getattr(how, name) for name in _names(Provenance)}
         return flat | {name: getattr(metrics, name, None) for name in _names(PageMetrics)}
+
+
+def _transform_columns(transform: PageTransform | None) -> dict[str, Any]:
+    """What was done to a page's geometry, as columns."""
+    if transform is None:
+        return {"straightened": None, "turned": None, "shown": None}
+    shown = [edge for box in transform.boxes for edge in box] or None
+    return {"straightened": transform.angle, "turned": 90 * transform.quarters, "shown": shown}
 
 
 def _names(kind: type) -> list[str]:
@@ -167,6 +184,32 @@ SCHEMA = pa.schema(
         _column("picture_lost", _float, "Share of that area that turned to paper"),
         _column("blank", pa.bool_(), "The scan has neither strokes nor pictures"),
         _column(
+            "skew", _float, "Degrees by which lines rise to the right (below 0: fall), -15 to 15"
+        ),
+        _column("skew_confidence", _float, "How sure that is, 0 to 1; 0.6 and above is sure"),
+        _column(
+            "orientation", pa.int16(), "Degrees clockwise by which the page lies turned: 0 to 270"
+        ),
+        _column(
+            "orientation_confidence", _float, "How sure that is, 0 to 1; 0.45 and above is sure"
+        ),
+        _column(
+            "page_box", pa.list_(pa.int32()), "Where the page is: left, top, right, bottom, pixels"
+        ),
+        _column(
+            "blank_confidence", _float, "How surely it is blank, 0 to 1; 0.8 and above is sure"
+        ),
+        _column("gutter", _int, "Column between two pages on the scan, pixels; null if none"),
+        _column("gutter_confidence", _float, "How sure that is, 0 to 1; 0.7 and above is sure"),
+        _column("straightened", _float, "Degrees clockwise by which the page was laid straight"),
+        _column("turned", pa.int16(), "Degrees clockwise by which it was turned upright"),
+        _column(
+            "shown",
+            pa.list_(pa.int32()),
+            "Left, top, right, bottom in pixels of the straightened scan of each page made of it; "
+            "null: all of it, as one page",
+        ),
+        _column(
             "novelty", _float, "How unlike the training pages, percentile of normal pages, 0 to 100"
         ),
         _column(
@@ -181,11 +224,15 @@ SCHEMA = pa.schema(
         _column("seconds_read", _float, "Time to read and decode"),
         _column("seconds_clean", _float, "Time in the network, of tiles side by side added up"),
         _column("seconds_measure", _float, "Time for these metrics"),
+        _column("seconds_geometry", _float, "Time to find how the page lies"),
         _column("seconds_write", _float, "Time to encode and write"),
         _column("status", _text, "cleaned, skipped, review (look at it) or failed", always=True),
         _column("error", _text, "Class of the error of a failed page"),
         _column("message", _text, "What went wrong, was skipped, or should be looked at"),
         _column("output", _text, "Path of the cleaned document below DST, with slashes"),
+        _column(
+            "output_page", _int, "The first page of it that shows this one, from 1; null if none"
+        ),
         _column("source_folder", _text, "SRC when the page was cleaned, an absolute path"),
         _column("output_folder", _text, "DST when the page was cleaned, an absolute path"),
     ],

@@ -11,10 +11,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pagewash.measuring.summary import Summary, by_need, summarise
+from pagewash.measuring.summary import Summary, by_need, latest, summarise
 from pagewash.reporting.charts import Chart, draw_charts
 from pagewash.reporting.places import Places
 from pagewash.reporting.previews import PagePictures, picture_page
+from pagewash.reporting.trends import Trend, draw_trends
 
 Progress = Callable[[int, int], object]
 
@@ -95,6 +96,7 @@ class Contents:
 
     last: datetime.datetime
     charts: tuple[Chart, ...]
+    trends: tuple[Trend, ...]
     failures: tuple[FailedDocument, ...]
     pictured: tuple[PicturedPage, ...]
     columns: tuple[Column, ...]
@@ -107,7 +109,7 @@ class Contents:
 
 def collect(
     title: str,
-    table: pa.Table,
+    every_run: pa.Table,
     places: Places,
     pictures: int,
     progress: Progress = lambda done, found: None,
@@ -116,11 +118,13 @@ def collect(
 
     Args:
         title: what it is about.
-        table: at least one row in ``records.SCHEMA``, one run of each document.
+        every_run: at least one row in ``records.SCHEMA``; each document's last run is what most of
+            the report is about.
         places: where scans and cleaned pages are.
         pictures: how many pages to show, the neediest first.
         progress: called with pages shown, and pages found to be shown.
     """
+    table = latest(every_run)
     ordered = by_need(table)
     shown = ordered.slice(length=MOST_ROWS)
     columns = tuple(c for c in COLUMNS if c.name in ALWAYS or _tells(c, shown[c.name]))
@@ -138,6 +142,7 @@ def collect(
         first=started["min"],
         last=started["max"],
         charts=draw_charts(table),
+        trends=draw_trends(every_run),
         failures=tuple(_failures(ordered)),
         pictured=tuple(pages),
         columns=columns,
@@ -174,8 +179,14 @@ def _picture(row: Mapping[str, Any], table: pa.Table, places: Places) -> Picture
         status=row["status"],
         message=row["message"] or "",
         facts=tuple(_facts(row)),
-        pictures=picture_page(row, cleaned.index(row["page"]), places),
+        pictures=picture_page(row, _output_index(row, cleaned), places),
     )
+
+
+def _output_index(row: Mapping[str, Any], cleaned: Sequence[int]) -> int:
+    """Of a page in its cleaned document, from 0; rows of older runs do not say it."""
+    place = row.get("output_page")
+    return int(place) - 1 if place else cleaned.index(row["page"])
 
 
 def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

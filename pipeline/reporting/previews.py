@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from pagewash.geometry.transform import PageTransform, transformed
 from pagewash.isolation.document import view_page
 from pagewash.pages import Pixels
 from pagewash.reporting.closeup import find_closeup
@@ -71,6 +72,7 @@ def picture_page(row: Mapping[str, Any], output_index: int, places: Places) -> P
     """
     notes: list[str] = []
     before = _read(places.scan(row), row["page"] - 1, "scan", "--scans", notes)
+    before = None if before is None else as_laid_out(before, row, notes)
     after = _read(places.output(row), output_index, "cleaned page", "--cleaned", notes)
     shown = after if after is not None else before
     if shown is None:
@@ -83,6 +85,24 @@ def picture_page(row: Mapping[str, Any], output_index: int, places: Places) -> P
         _webp(_shrink(shown, THUMBNAIL), THUMBNAIL_BYTES),
         tuple(notes),
     )
+
+
+def as_laid_out(scan: Pixels, row: Mapping[str, Any], notes: list[str]) -> Pixels:
+    """The scan laid as the cleaned page lies, so that both can be compared; a note says how."""
+    boxes = np.reshape(row.get("shown") or [], (-1, 4)).astype(int).tolist()
+    angle, turned = row.get("straightened") or 0.0, row.get("turned") or 0
+    transform = PageTransform(angle, turned // 90, tuple(map(tuple, boxes)))
+    if not transform.changes:
+        return scan
+    if angle:
+        notes.append(f"It leaned by {angle:.2f}°, and was laid straight.")
+    if turned:
+        notes.append(f"It was turned by {turned}° clockwise.")
+    if len(boxes) == 2:
+        notes.append("It was split into two pages; the first is shown.")
+    elif boxes:
+        notes.append(f"It was cut from {row['width']} × {row['height']} px.")
+    return transformed(scan, transform)[0]
 
 
 def _read(path: Any, index: int, what: str, option: str, notes: list[str]) -> Pixels | None:

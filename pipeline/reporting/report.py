@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pagewash.errors import OptionError
-from pagewash.files import write_atomically
+from pagewash.files import harmless, write_atomically
 from pagewash.measuring.records import SCHEMA, read_records
-from pagewash.measuring.summary import Summary, latest
-from pagewash.reporting import charts
+from pagewash.measuring.summary import Summary
+from pagewash.reporting import charts, trends
 from pagewash.reporting.contents import Contents, PicturedPage, Progress, collect
 from pagewash.reporting.places import Places
 from pagewash.reporting.previews import PagePictures
@@ -83,7 +83,7 @@ def write_report(
             f"{path} names no HTML file, and what stands there might be a scan; "
             "give --out a name that ends in .html"
         )
-    table = latest(read_records(place, [name for name in SCHEMA.names if name != "embedding"]))
+    table = read_records(place, [name for name in SCHEMA.names if name != "embedding"])
     places = Places.around(place, options.scans, options.cleaned)
     contents = collect(places.cleaned.name, table, places, options.pictures, progress)
     html = render(contents).encode("utf-8", "replace")
@@ -96,6 +96,7 @@ def render(contents: Contents) -> str:
     environment = Environment(
         loader=PackageLoader("pagewash.reporting"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -105,8 +106,9 @@ def render(contents: Contents) -> str:
     return environment.get_template("report.html.jinja").render(
         contents=contents,
         charts=charts,
-        table=_table(contents),
-        captions=[_caption(page) for page in contents.pictured],
+        trends=trends,
+        table=_shown(_table(contents)),
+        captions=[_shown(_caption(page)) for page in contents.pictured],
         views=[_view(page.pictures) for page in contents.pictured],
         style=Markup(style),
         script=Markup(script),
@@ -114,6 +116,15 @@ def render(contents: Contents) -> str:
         script_hash=_hash(script),
         version=version_of("pagewash"),
     )
+
+
+def _shown(value: Any) -> Any:
+    """The same with all text as people may see it; what is HTML already stays."""
+    if type(value) is str:
+        return harmless(value)
+    if isinstance(value, dict):
+        return {key: _shown(each) for key, each in value.items()}
+    return [_shown(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _asset(name: str) -> str:

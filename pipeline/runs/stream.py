@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pagewash.documents.document import Document
 from pagewash.errors import InputError
-from pagewash.files import sha256_of
+from pagewash.files import harmless, sha256_of
 from pagewash.isolation.document import IsolatedDocument
 from pagewash.options import RunOptions, parse_pages
 from pagewash.pages import Page, UntouchedPage
@@ -127,7 +127,7 @@ def read_document(
         opened.sha256 = sha256_of(job.source)
         opened.document = IsolatedDocument(job.source, options.limits)
         for note in opened.document.notes:
-            log.warning(note)
+            log.warning(harmless(note))
         if not opened.indices(options):
             raise InputError(
                 f"{job.source} has {opened.document.page_count} pages, none of --pages "

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pagewash.documents.document import WriteOptions, create_document
+from pagewash.documents.document import DocumentWriter, WriteOptions, create_document
 from pagewash.errors import OptionError
 from pagewash.failures import Failure, describe
 from pagewash.measuring.metrics import PageMetrics, measure
 from pagewash.measuring.records import PageRecord, Provenance
 from pagewash.measuring.review import reason_to_look
 from pagewash.options import parse_pages
+from pagewash.pages import Page, UntouchedPage
 from pagewash.runs.conflicts import refuse_to_overwrite
+from pagewash.runs.layout import LaidOut, lay_out
 from pagewash.runs.outcome import Run
 from pagewash.runs.overlap import DroppedError
 from pagewash.runs.planning import Job
@@ -99,31 +101,87 @@ def _write(
     document = opened.document
     if document is None:
         raise opened.error or RuntimeError("it was never opened")
-    records = []
     options = WriteOptions(format=run.options.format)
     wanted = parse_pages(run.options.pages)
     refuse_to_overwrite(
         opened.job.source, opened.job.output, _root(opened.job.output, opened.job.output_name)
     )
     with create_document(document, opened.job.output, options, wanted) as writer:
+        out = _Output(writer, opened, run)
         for item in pages:
-            start = time.perf_counter()
-            writer.add(item.cleaned.page if isinstance(item, PageOut) else item.page)
-            written = time.perf_counter() - start
-            row = dataclasses.replace(_row(opened, run, item), seconds_write=written)
-            records.append(row)
+            row = out.add(item)
             if row.part == 0:  # a page of a PDF may hold several images
                 opened.pages_done += 1
                 tick()
         if opened.error is not None:
             raise opened.error
-    return records
+        return out.finish()
 
 
-def _row(opened: OpenDocument, run: Run, item: PageOut | PagePassed) -> PageRecord:
+class _Output:
+    """The pages of one document as they are written, and the rows about them."""
+
+    def __init__(self, writer: DocumentWriter, opened: OpenDocument, run: Run) -> None:
+        self._writer = writer
+        self._opened = opened
+        self._run = run
+        self._rows: list[PageRecord] = []
+        self._places: dict[int, int] = {}  # in the output, by page
+        self._pages = 0
+        self._dropped: tuple[int, LaidOut] | None = None  # the first, and its row
+
+    def add(self, item: PageOut | PagePassed) -> PageRecord:
+        """Write a page, or leave a blank one out, and say so in a row."""
+        start = time.perf_counter()
+        laid = self._lay_out(item)
+        found_in = time.perf_counter() - start
+        row = _row(self._opened, self._run, item, laid)
+        row = dataclasses.replace(row, seconds_geometry=found_in if laid else None)
+        if laid is not None and laid.is_blank and self._run.options.blank == "drop":
+            self._dropped = self._dropped or (len(self._rows), laid)
+            row = dataclasses.replace(row, status="skipped", message="it is blank, and left out")
+        else:
+            row = self._write(laid.page if laid else item.page, row)
+        self._rows.append(row)
+        return row
+
+    def finish(self) -> list[PageRecord]:
+        """The rows; of a document of nothing but blank pages the first is written."""
+        if not self._pages and self._dropped is not None:
+            number, laid = self._dropped
+            row = dataclasses.replace(
+                self._rows[number],
+                status="review",
+                message="it is blank, as all pages are; a document keeps one",
+            )
+            self._rows[number] = self._write(laid.page, row)
+        return self._rows
+
+    def _lay_out(self, item: PageOut | PagePassed) -> LaidOut | None:
+        if isinstance(item, PagePassed):
+            return None
+        cleaned = item.cleaned
+        return lay_out(
+            cleaned.before.pixels, cleaned.page, self._run.options, self._writer.holds_many
+        )
+
+    def _write(self, page: Page | UntouchedPage, row: PageRecord) -> PageRecord:
+        start = time.perf_counter()
+        self._writer.add(page)
+        if page.index not in self._places:
+            self._places[page.index] = self._pages + 1
+            self._pages += len(page.transform.boxes) or 1 if isinstance(page, Page) else 1
+        seconds = time.perf_counter() - start
+        place = self._places[page.index]
+        return dataclasses.replace(row, output_page=place, seconds_write=seconds)
+
+
+def _row(
+    opened: OpenDocument, run: Run, item: PageOut | PagePassed, laid: LaidOut | None
+) -> PageRecord:
     """A row about a page that goes into the output, measured."""
     base = _document_row(opened, run)
-    if isinstance(item, PagePassed):
+    if isinstance(item, PagePassed) or laid is None:
         page = item.page.index + 1
         if item.page.damaged:
             log.warning(
@@ -135,6 +193,8 @@ def _row(opened: OpenDocument, run: Run, item: PageOut | PagePassed) -> PageReco
     start = time.perf_counter()
     metrics = _measure(cleaned)
     doubt = None if metrics is None else reason_to_look(metrics)
+    if laid.is_blank and run.options.blank == "mark":
+        doubt = doubt or "it is blank"
     dpi_x, dpi_y = before.dpi or (None, None)
     return dataclasses.replace(
         base,
@@ -149,6 +209,8 @@ def _row(opened: OpenDocument, run: Run, item: PageOut | PagePassed) -> PageReco
         mode=before.mode,
         scale=cleaned.scale,
         metrics=metrics,
+        geometry=laid.found,
+        transform=laid.transform,
         novelty=cleaned.novelty,
         embedding=cleaned.embedding,
         seconds_read=item.seconds,

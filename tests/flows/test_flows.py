@@ -1,5 +1,7 @@
 """The flow against a real Prefect server: files, rows, artifacts, retries, and its last state."""
 
+import json
+import logging
 import os
 import shutil
 import signal
@@ -10,7 +12,12 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
 from prefect.settings import get_current_settings
 from scans import FakeCleaner, write_scan
 
@@ -61,7 +68,26 @@ def test_the_flow_leaves_the_files_rows_and_artifacts_of_a_run(folders, options)
     assert set(left) == {"pagewash-progress", "pagewash-summary", "pagewash-look"}
     assert left["pagewash-progress"] == 100
     assert "23 documents cleaned" in left["pagewash-summary"]
-    assert "empty.png" in left["pagewash-look"]
+    (needy,) = json.loads(left["pagewash-look"])
+    assert (needy["document"], needy["status"]) == ("empty.png", "failed")
+    with get_client(sync_client=True) as client:
+        flow_run = client.read_flow_run(state.state_details.flow_run_id)
+        ours = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run.id]))
+        (task_run,) = client.read_task_runs(flow_run_filter=ours)
+    assert flow_run.name == "scans to out"
+    assert task_run.name == "24 documents from 0.png"
+
+
+def test_the_log_of_a_run_names_the_documents_that_failed(folders, options, caplog):
+    (folders[0] / "empty.png").touch()
+    logger = logging.getLogger("prefect.flow_runs")
+    logger.addHandler(caplog.handler)
+    try:
+        run(folders, options)
+    finally:
+        logger.removeHandler(caplog.handler)
+    told = [record.message for record in caplog.records if record.name == logger.name]
+    assert any("empty.png is empty (0 bytes)" in message for message in told)
 
 
 def test_a_run_beyond_its_failure_budget_is_a_failed_run(folders, options):

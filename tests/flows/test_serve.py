@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,11 +51,11 @@ def wait_for(condition: Callable[[], bool], log: Path) -> None:
         time.sleep(0.5)
 
 
-def prefect(environment: dict[str, str], *arguments: str) -> None:
+def prefect(environment: dict[str, str], *arguments: str, cwd: Path = ROOT) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect", *arguments],
         env=os.environ | environment,
-        cwd=ROOT,
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,
@@ -98,7 +99,16 @@ def out(server, tiny_model, tmp_path_factory) -> Iterator[Path]:
     write_scan(folder / "scans" / "a.png")
     (folder / "scans" / "broken.png").write_bytes(b"no page")
     environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(folder / "home")}
-    prefect(environment, "automation", "create", "--from-file", "flows/automation.yaml")
+    for said in ("is set up", "was there"):  # twice, and there is one
+        automation = subprocess.run(
+            [sys.executable, "-m", "pagewash.flows.prefect.automation"],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said in automation.stderr
+    assert len(ask(server, "automations/filter")) == 1
     quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
     command = ("serve", folder / "scans", folder / "out", "--interval", "5", *quick)
     arguments = [sys.executable, "-m", "pagewash.flows.cli", *map(str, command)]
@@ -134,11 +144,18 @@ def test_a_run_with_many_failed_pages_tells_of_it_and_the_automation_pauses_its_
 
 @pytest.mark.slow
 @pytest.mark.timeout(3 * PATIENCE)
-def test_the_deployment_in_prefect_yaml_runs_on_a_work_pool(server, tiny_model, tmp_path):
+def test_the_deployment_of_a_clone_that_has_gone_runs_on_a_worker_in_an_empty_folder(
+    server, tiny_model, tmp_path
+):
     write_scan(tmp_path / "scans" / "a.png")
     environment = {"PREFECT_API_URL": server, "PREFECT_HOME": str(tmp_path / "home")}
     prefect(environment, "work-pool", "create", "pagewash", "--type", "process")
-    prefect(environment, "--no-prompt", "deploy", "--all")
+    clone, empty = tmp_path / "clone", tmp_path / "empty"
+    clone.mkdir()
+    empty.mkdir()
+    shutil.copy(ROOT / "prefect.yaml", clone)
+    prefect(environment, "--no-prompt", "deploy", "--all", cwd=clone)
+    shutil.rmtree(clone)
     prefect(
         environment,
         *("deployment", "run", "clean-documents/nightly"),
@@ -146,7 +163,8 @@ def test_the_deployment_in_prefect_yaml_runs_on_a_work_pool(server, tiny_model, 
         *("--param", f"destination={tmp_path / 'out'}"),
         *("--param", f'options={{"model": "{tiny_model}", "device": "cpu"}}'),
     )
-    prefect(environment, "worker", "start", "--pool", "pagewash", "--run-once", "--limit", "1")
+    worker = ("worker", "start", "--pool", "pagewash", "--run-once", "--limit", "1")
+    prefect(environment, *worker, cwd=empty)
     assert (tmp_path / "out" / "a.png").exists()
 
 

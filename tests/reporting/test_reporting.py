@@ -1,6 +1,8 @@
 """What stands in a report, and where its pictures come from."""
 
 import base64
+import dataclasses
+import datetime
 import io
 import json
 import re
@@ -9,20 +11,22 @@ from pathlib import Path
 import cv2
 import img2pdf
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
-from reported import row, write_pages, write_run
+from reported import HOW, STARTED, row, write_pages, write_run
 from scans import scan
 
 from pagewash.documents.viewing import view_page
 from pagewash.errors import AccessError, OptionError, UnreadableError
 from pagewash.flows.cli import main
-from pagewash.measuring.records import read_records
+from pagewash.measuring.records import read_records, records_table
 from pagewash.reporting.charts import HEIGHT, WIDTH, draw_charts
 from pagewash.reporting.closeup import find_closeup
 from pagewash.reporting.contents import collect
 from pagewash.reporting.places import Places
 from pagewash.reporting.report import ReportOptions, write_report
+from pagewash.reporting.trends import draw_trends
 
 NASTY = '"><img src=x onerror=alert(1)></script><script>alert(2)</script>.png'
 
@@ -235,3 +239,19 @@ def test_rows_of_others_show_no_file_outside_their_folders(tmp_path):
     for name in ("../secret.png", str(secret), "box/../../secret.png"):
         out = write_run(tmp_path, [row(name)])
         assert contents(out).pictured[0].pictures.whole is None
+
+
+def test_runs_one_after_the_other_are_drawn_as_bars(tmp_path):
+    tables = []
+    for number in range(3):
+        started = STARTED + datetime.timedelta(days=number)
+        how = dataclasses.replace(HOW, run_id=f"run-{number}", started=started)
+        status = "review" if number == 2 else "cleaned"
+        tables.append(records_table([dataclasses.replace(row("a.png", status), how=how)]))
+    trends = {trend.title: trend for trend in draw_trends(pa.concat_tables(tables))}
+    doubtful = trends["To look at"]
+    assert [bar.height for bar in doubtful.bars] == [0, 0, 60]
+    assert doubtful.bars[-1].text == "run-2: 100.0 %"
+    assert (doubtful.first, doubtful.last) == ("1 Mar 2026", "3 Mar 2026")
+    assert "Time a page" not in trends  # nobody measured it
+    assert draw_trends(tables[0]) == ()

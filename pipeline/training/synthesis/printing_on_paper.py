@@ -51,7 +51,7 @@ def lay_on(paper: RealPaper, transmittance: Image, clean: Image, rng: Generator)
     if turned.outside.any():
         fitted, transmittance, clean = _fit_outline(turned, transmittance, clean, rng)
     else:
-        fitted, transmittance, clean = _cover(turned, transmittance, clean, rng)
+        fitted, transmittance, clean = cover(turned, transmittance, clean, rng)
     dirty = print_on(fitted, transmittance, rng)
     bare = fitted.paper.astype(np.float32) / 255
     return LaidPage(dirty, np.where(fitted.outside[..., None], 1, clean), fitted.outside, bare)
@@ -107,7 +107,7 @@ def _scaled(paper: RealPaper, scale: float) -> RealPaper:
     )
 
 
-def _cover(
+def cover(
     paper: RealPaper, page: Image, clean: Image, rng: Generator
 ) -> tuple[RealPaper, Image, Image]:
     """Cut paper to the page's size, or a texture mirrored to it, or the page to the paper's."""

@@ -1,0 +1,103 @@
+"""Where the page ends on its scan: the scanner's bed, a table, a dark border around it.
+
+Arrays only. Cautious: a side is cut only where what lies outside is dark from end to end, and flat,
+so that a photograph that reaches the page's edge, or a black band with a title, stays.
+"""
+
+import cv2
+import numpy as np
+
+from pagewash.geometry.transform import Box
+from pagewash.measuring.strokes import map_strokes, quantile, reduce, without_edge
+
+LONG_SIDE = 600
+"""Pixels of the longer side, at most, on which the page's edges are sought."""
+
+DARK = 0.55
+"""What is darker than this share of the paper's level is no paper."""
+
+FLAT = 30.0
+"""Most that levels outside may vary (standard deviation), in grey levels."""
+
+STRAY = 0.03
+"""Most of what lies outside, as a share, that may be as bright as paper: a scanner's white line."""
+
+NARROWEST = 0.005
+"""Of a side; what is narrower is no border."""
+
+MARGIN = 0.001
+"""Of the longer side: how much is kept around the page."""
+
+
+def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
+    """Find the page on a scan.
+
+    Misleads where the page lies on something as bright as itself: the box is the whole scan then.
+
+    Args:
+        scan: (H, W) uint8 grey or (H, W, 3) RGB, before cleaning.
+        cleaned: the page, cleaned; none of its ink is left outside, unless it hangs together with
+            the scan's edge.
+
+    Returns:
+        Left, top, right, bottom in pixels of the scan.
+    """
+    height, width = scan.shape[:2]
+    whole = (0, 0, width, height)
+    factor = max(1, -(-max(height, width) // LONG_SIDE))
+    if min(height, width) // factor < 32:
+        return whole
+    grey = reduce(scan, factor)
+    inner = _with_ink(_inner(grey), without_edge(map_strokes(reduce(cleaned, factor)).strokes))
+    margin = round(MARGIN * max(grey.shape))
+    small = (0, 0, grey.shape[1], grey.shape[0])
+    edges = [
+        own if own == far else own + (-margin if place < 2 else margin)
+        for place, (own, far) in enumerate(zip(inner, small, strict=True))
+    ]
+    left, top = (max(0, edge) * factor for edge in edges[:2])
+    right = width if edges[2] >= small[2] else min(width, edges[2] * factor)
+    bottom = height if edges[3] >= small[3] else min(height, edges[3] * factor)
+    return left, top, right, bottom
+
+
+def _inner(grey: np.ndarray) -> Box:
+    """The bounding box of the paper, on the sides where a border surely lies outside of it."""
+    height, width = grey.shape
+    paper = quantile(grey, 0.8)
+    bright = cv2.threshold(grey, DARK * paper, 255, cv2.THRESH_BINARY)[1]
+    closed = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(opened)
+    if len(stats) < 2:
+        return 0, 0, width, height
+    x, y, wide, high, _ = (int(value) for value in stats[1 + stats[1:, 4].argmax()])
+    outside = {
+        (0, "left"): grey[:, :x],
+        (1, "top"): grey[:y],
+        (2, "right"): grey[:, x + wide :],
+        (3, "bottom"): grey[y + high :],
+    }
+    found, far = [x, y, x + wide, y + high], [0, 0, width, height]
+    for (side, _), strip in outside.items():
+        if not _is_border(strip, DARK * paper, NARROWEST * max(height, width)):
+            found[side] = far[side]
+    left, top, right, bottom = found
+    return left, top, right, bottom
+
+
+def _is_border(strip: np.ndarray, dark: float, narrowest: float) -> bool:
+    """Whether a strip beside the page is nothing but a border."""
+    if min(strip.shape) < narrowest or not strip.size:
+        return False
+    levels = strip[strip <= dark]
+    stray = 1 - levels.size / strip.size
+    return stray <= STRAY and bool(levels.std() <= FLAT)
+
+
+def _with_ink(box: Box, strokes: np.ndarray) -> Box:
+    """The box, wide enough for all ink of the page."""
+    x, y, wide, high = cv2.boundingRect(strokes)
+    if not wide:
+        return box
+    return min(box[0], x), min(box[1], y), max(box[2], x + wide), max(box[3], y + high)

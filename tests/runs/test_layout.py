@@ -1,0 +1,226 @@
+"""Pages through a run with options that change how they lie, or how many bits they take."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pikepdf
+import pytest
+from lines import lines_page
+from PIL import Image
+from scans import FakeCleaner
+
+from pagewash.errors import OptionError
+from pagewash.geometry.skew import find_skew
+from pagewash.measuring.records import read_records
+from pagewash.options import RunOptions
+from pagewash.runs.outcome import RunReport
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
+
+
+@pytest.fixture
+def clean(tmp_path, tiny_model):
+    """Clean `tmp_path/in` into `tmp_path/out`; returns the rows."""
+
+    def run(**options) -> list[dict]:
+        report = run_report(**options)
+        return read_records(report.run.folder).to_pylist()
+
+    def run_report(**options) -> RunReport:
+        chosen = RunOptions(model=str(tiny_model), jobs=1, **options)
+        plan = plan_run(tmp_path / "in", tmp_path / "out", chosen)
+        return clean_run(plan, load=lambda run: FakeCleaner())
+
+    (tmp_path / "in").mkdir()
+    run.report = run_report
+    return run
+
+
+def save(path: Path, page: np.ndarray, **options) -> Path:
+    Image.fromarray(page).save(path, **options)
+    return path
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))
+
+
+def mode(path: Path) -> str:
+    with Image.open(path) as image:
+        return image.mode
+
+
+def picture_page() -> np.ndarray:
+    page = lines_page()
+    page[300:700, 200:600] = np.linspace(20, 170, 400, dtype=np.uint8)[:, None]
+    return page
+
+
+def test_a_leaning_page_is_measured_always_and_straightened_only_if_asked(clean, tmp_path):
+    save(tmp_path / "in/a.png", lines_page(angle=3.0))
+    (row,) = clean()
+    assert row["skew"] == pytest.approx(3.0, abs=0.05)
+    assert (row["straightened"], row["turned"], row["shown"]) == (0, 0, None)
+    (row,) = clean(deskew=True)
+    assert row["straightened"] == pytest.approx(3.0, abs=0.05)
+    assert abs(find_skew(pixels(tmp_path / "out/a.png")).angle) < 0.05
+
+
+def test_a_straight_page_is_not_resampled(clean, tmp_path):
+    page = lines_page()
+    save(tmp_path / "in/a.png", page)
+    (row,) = clean(deskew=True)
+    assert row["straightened"] == 0
+    assert np.array_equal(pixels(tmp_path / "out/a.png"), np.minimum(page, 245) + 10)
+
+
+def test_options_of_geometry_are_part_of_an_outputs_identity(clean, tmp_path):
+    save(tmp_path / "in/a.png", lines_page(angle=3.0))
+    clean(deskew=True)
+    assert clean.report(deskew=True).planned == 0
+    assert clean.report().planned == 1
+    assert RunOptions().fingerprint == RunOptions(color="keep", halftone=False).fingerprint
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pdf"])
+def test_a_page_of_text_takes_one_bit_in_every_container(clean, tmp_path, name):
+    save(tmp_path / "in" / name, lines_page(), **({"resolution": 300} if name == "a.pdf" else {}))
+    clean(color="bilevel")
+    written = tmp_path / "out" / name
+    if name == "a.pdf":
+        with pikepdf.open(written) as pdf:
+            (image,) = pdf.pages[0].get_images().values()
+            assert (image.BitsPerComponent, image.Filter) == (1, "/CCITTFaxDecode")
+    else:
+        assert mode(written) == "1"
+        ink = pixels(written) == 0
+        assert ink[lines_page() < 80].all()
+        assert not ink[lines_page() > 200].any()
+
+
+@pytest.mark.skipif(not shutil.which("tiffinfo"), reason="needs libtiff's tools")
+def test_libtiff_reads_the_one_bit_tiff(clean, tmp_path):
+    save(tmp_path / "in/a.tif", lines_page())
+    clean(color="bilevel")
+    told = subprocess.run(
+        ["tiffinfo", "-D", tmp_path / "out/a.tif"], check=True, capture_output=True, text=True
+    )
+    assert "CCITT Group 4" in told.stdout
+    assert not told.stderr
+
+
+def test_a_page_with_a_picture_stays_grey_or_becomes_dots_by_choice(clean, tmp_path):
+    save(tmp_path / "in/a.png", picture_page())
+    clean(color="bilevel")
+    assert mode(tmp_path / "out/a.png") == "L"
+    clean(color="bilevel", halftone=True)
+    assert mode(tmp_path / "out/a.png") == "1"
+
+
+def test_a_leaning_page_in_one_bit_is_resampled_before_it_is_cut(clean, tmp_path):
+    save(tmp_path / "in/a.png", lines_page(angle=2.0))
+    clean(color="bilevel", deskew=True)
+    page = pixels(tmp_path / "out/a.png")
+    assert set(np.unique(page)) == {0, 255}
+    assert abs(find_skew(page).angle) < 0.05
+
+
+def test_jpeg_has_no_single_bit():
+    with pytest.raises(OptionError, match="png, tiff or pdf"):
+        RunOptions(color="bilevel", format="jpeg")
+
+
+def framed_page() -> np.ndarray:
+    """A page on a black scanner bed."""
+    scan = np.full((1300, 1000), 12, np.uint8)
+    scan[90:1190, 110:910] = lines_page() * 0.9
+    return scan
+
+
+def open_book(fold: float = 0.6) -> np.ndarray:
+    """Two pages side by side, with a fold between them."""
+    book = np.hstack([lines_page((1000, 700), seed=1), lines_page((1000, 700), seed=2)]) * 0.9
+    book *= 1 - fold * np.exp(-np.abs(np.arange(1400) - 700) / 4)
+    return book.astype(np.uint8)
+
+
+def blank_page() -> np.ndarray:
+    return np.random.default_rng(0).integers(236, 246, (900, 700), dtype=np.uint8)
+
+
+def write_tiff(path: Path, pages: list[np.ndarray]) -> None:
+    first, *rest = [Image.fromarray(page) for page in pages]
+    first.save(path, save_all=True, append_images=rest)
+
+
+def page_count(path: Path) -> int:
+    with Image.open(path) as image:
+        return image.n_frames
+
+
+def test_a_border_is_cut_off_if_asked_and_nothing_of_the_page(clean, tmp_path):
+    save(tmp_path / "in/a.png", framed_page())
+    (row,) = clean()
+    assert row["shown"] is None
+    (row,) = clean(crop=True)
+    assert row["shown"] == row["page_box"]
+    left, top, right, bottom = row["shown"]
+    assert 105 <= left <= 110
+    assert 80 <= top <= 90
+    assert 910 <= right <= 915
+    assert 1190 <= bottom <= 1195
+    assert pixels(tmp_path / "out/a.png").shape == (bottom - top, right - left)
+
+
+def test_a_page_without_a_border_is_not_cropped(clean, tmp_path):
+    save(tmp_path / "in/a.png", lines_page())
+    (row,) = clean(crop=True)
+    assert row["shown"] is None
+
+
+def test_an_open_book_becomes_two_pages_where_the_file_can_hold_them(clean, tmp_path):
+    save(tmp_path / "in/a.tif", open_book())
+    save(tmp_path / "in/b.png", open_book())
+    rows = clean(split=True)
+    assert [row["gutter"] for row in rows] == pytest.approx([700, 700], abs=10)
+    assert page_count(tmp_path / "out/a.tif") == 2
+    assert pixels(tmp_path / "out/b.png").shape == (1000, 1400)
+    assert [row["shown"] is None for row in rows] == [False, True]
+
+
+def test_two_columns_without_a_fold_are_no_book(clean, tmp_path):
+    save(tmp_path / "in/a.tif", open_book(fold=0))
+    clean(split=True)
+    assert page_count(tmp_path / "out/a.tif") == 1
+
+
+def test_blank_pages_are_kept_marked_or_left_out(clean, tmp_path):
+    write_tiff(tmp_path / "in/a.tif", [lines_page(seed=1), blank_page(), lines_page(seed=2)])
+    written = tmp_path / "out/a.tif"
+    assert [row["status"] for row in clean()] == ["cleaned"] * 3
+    assert page_count(written) == 3
+    rows = clean(blank="mark")
+    assert [row["message"] for row in rows] == [None, "it is blank", None]
+    assert page_count(written) == 3
+    rows = clean(blank="drop")
+    assert [row["status"] for row in rows] == ["cleaned", "skipped", "cleaned"]
+    assert [row["output_page"] for row in rows] == [1, None, 2]
+    assert page_count(written) == 2
+
+
+def test_a_document_of_blank_pages_keeps_one(clean, tmp_path):
+    write_tiff(tmp_path / "in/a.tif", [blank_page(), blank_page()])
+    rows = clean(blank="drop")
+    assert [row["status"] for row in rows] == ["review", "skipped"]
+    assert page_count(tmp_path / "out/a.tif") == 1
+
+
+def test_a_page_with_nothing_but_its_number_is_not_blank(clean, tmp_path):
+    page = blank_page()
+    cv2.putText(page, "27", (330, 840), cv2.FONT_HERSHEY_DUPLEX, 0.7, 60, 1, cv2.LINE_AA)
+    write_tiff(tmp_path / "in/a.tif", [lines_page(), page])
+    assert clean(blank="drop")[1]["status"] == "cleaned"
