@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from pagewash.cleaning.arguments import Resolution, page_of
-from pagewash.cleaning.colour import luminance, recolour
+from pagewash.cleaning.colour import is_grey, luminance, recolour
 from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.faint import keep_faint
 from pagewash.cleaning.novelty import Calibration, FeatureRecorder
@@ -34,11 +34,13 @@ from pagewash.inference.checkpoint import ModelCard, load_checkpoint
 from pagewash.inference.int8 import Int8Autoencoder
 from pagewash.inference.memory import MemoryBudget
 from pagewash.inference.model_files import absolute_model
+from pagewash.inference.page_network import PageNetwork
 from pagewash.inference.parallel import ParallelBatches
 from pagewash.inference.session import Network, clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
 from pagewash.models.autoencoder import Autoencoder
+from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.options import CleanOptions
 from pagewash.pages import Page
 
@@ -79,7 +81,7 @@ class Cleaner:
 
     def __init__(
         self,
-        network: Network,
+        network: Network | PageAutoencoder,
         options: CleanOptions = CleanOptions(),
         card: ModelCard | None = None,
         sha256: str = "",
@@ -214,15 +216,36 @@ class Cleaner:
 
     def _start(self, page: Page) -> PageState:
         """Do all that depends on the whole page, once."""
+        network = self._session.network
         grey = luminance(page.pixels)
         scale = choose_scale(grey, page.dpi, self._text_heights)
-        view = resample(grey, scale)
-        plan = plan_tiles(view.shape, TileOptions(self.tile, self.halo), self._grid)
-        return PageState(page, grey, view, scale, plan)
+        sees_page = isinstance(network, PageNetwork)
+        pixels = page.pixels if sees_page and not is_grey(page.pixels) else grey
+        view = resample(pixels, scale)
+        plan = plan_tiles(view.shape[:2], TileOptions(self.tile, self.halo), self._grid)
+        context = network.look(view) if isinstance(network, PageNetwork) else None
+        return PageState(page, pixels, view, scale, plan, context)
 
     def _finish(self, state: PageState) -> CleanedPage:
+        """Do what only the whole page can tell, once its tiles are done."""
+        return self._finish_page(state) if state.context else self._finish_luminance(state)
+
+    def _finish_page(self, state: PageState) -> CleanedPage:
+        """Keep ink on spotless paper as it was scanned; give the page the channels asked for."""
+        original, cleaned = state.pixels, state.cleaned
+        stays = what_stays(luminance(original), luminance(cleaned))
+        if stays is not None:
+            cleaned = np.asarray(cv2.copyTo(original, stays, cleaned), np.uint8)
+        if self._color == "gray":
+            cleaned = luminance(cleaned)
+        elif state.page.channels == 3 and cleaned.ndim == 2:
+            cleaned = np.repeat(cleaned[..., None], 3, axis=2)
+        page = state.page.replace_pixels(cleaned)
+        return CleanedPage(page, state.page, state.scale, state.seconds)
+
+    def _finish_luminance(self, state: PageState) -> CleanedPage:
         novelty, embedding = self._judge(state)
-        original, cleaned = state.grey, keep_faint(state.grey, state.cleaned)
+        original, cleaned = state.pixels, keep_faint(state.pixels, state.cleaned)
         pictures = find_pictures(original, cleaned)
         stays = what_stays(original, cleaned, pictures)
         if state.page.channels == 3 and self._color == "keep":

@@ -30,6 +30,18 @@ only if they are much stronger than a stain is."""
 _LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 
 
+def is_grey(pixels: Pixels) -> bool:
+    """Whether a page has no colour: one channel, or three that are all equal."""
+    if pixels.ndim == 2:
+        return True
+    some = np.s_[::16]  # mostly, a few rows tell that it has
+    return all(
+        np.array_equal(pixels[rows][..., 0], pixels[rows][..., c])
+        for rows in (some, np.s_[:])
+        for c in (1, 2)
+    )
+
+
 def luminance(pixels: Pixels) -> Pixels:
     """Return (H, W) uint8: the page itself if it is grey, else its luma by ITU-R BT.601."""
     if pixels.ndim == 2:

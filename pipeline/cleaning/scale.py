@@ -125,7 +125,7 @@ def resample(grey: Pixels, scale: float) -> Pixels:
     """Return a page at a scale of `choose_scale`.
 
     Args:
-        grey: (H, W), 0 is black.
+        grey: (H, W), 0 is black; or (H, W, 3), whose channels are resampled one by one.
         scale: a power of two.
 
     Returns:
@@ -134,6 +134,8 @@ def resample(grey: Pixels, scale: float) -> Pixels:
     """
     if scale == 1:
         return grey
+    if grey.ndim == 3:
+        return np.dstack([resample(grey[..., c], scale) for c in range(grey.shape[2])])
     if scale > 1:
         height, width = (math.ceil(length * scale) for length in grey.shape)
         return _pixels(cv2.resize(grey, (width, height), interpolation=cv2.INTER_CUBIC))

@@ -11,12 +11,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.inference.page_context import PageContext
 from pagewash.inference.regions import Region, cut_window
 from pagewash.inference.tiles import Tile, TilePlan
 from pagewash.pages import Page, Pixels
 
-Kind = tuple[float, tuple[int, int]]
-"""Scale of a page, height and width of a window."""
+Kind = tuple[float, tuple[int, int], int]
+"""Scale of a page, height and width of a window, dimensions of what is seen."""
 
 Features = NDArray[np.float32]
 """(h, w, C): what a network tells of each place of a window, besides how to clean it."""
@@ -28,11 +29,11 @@ class PageState:
 
     page: Page
 
-    grey: Pixels
-    """(H, W): the page's luminance."""
+    pixels: Pixels
+    """(H, W) or (H, W, 3): what is cleaned, the page itself or its luminance."""
 
     view: Pixels
-    """(h, w): what the network sees, `grey` at `scale`."""
+    """(h, w) or (h, w, 3): what the network sees, `pixels` at `scale`."""
 
     scale: float
     """A power of two."""
@@ -40,8 +41,11 @@ class PageState:
     plan: TilePlan
     """Of the view."""
 
+    context: PageContext | None = None
+    """What the network knows of the whole page, if it looks at that."""
+
     cleaned: Pixels = field(init=False)
-    """(H, W), filled in tile by tile."""
+    """Of the shape of `pixels`, filled in tile by tile."""
 
     features: list[NDArray[np.float32]] = field(default_factory=list, init=False)
     """(n, C) of each tile's core, for `pagewash.cleaning.novelty`; none unless it asks."""
@@ -54,8 +58,8 @@ class PageState:
 
     def __post_init__(self) -> None:
         # not like a view of a caller's array, which OpenCV could not fill
-        self.cleaned = np.empty(self.grey.shape, np.uint8)
-        self.waiting = self.view.size
+        self.cleaned = np.empty(self.pixels.shape, np.uint8)
+        self.waiting = self.view.shape[0] * self.view.shape[1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +72,7 @@ class TileTask:
     @property
     def kind(self) -> Kind:
         """What it has in common with the other tiles of its batch."""
-        return self.state.scale, self.tile.window.shape
+        return self.state.scale, self.tile.window.shape, self.state.view.ndim
 
     @cached_property
     def pixels(self) -> int:
@@ -88,7 +92,7 @@ class TileTask:
     @property
     def page(self) -> Pixels:
         """The page's own pixels that it is responsible for."""
-        return self.state.grey[self._on_page.slices]
+        return self.state.pixels[self._on_page.slices]
 
     @property
     def cleaned(self) -> Pixels:
@@ -112,7 +116,7 @@ class TileTask:
     @property
     def _on_page(self) -> Region:
         # a page that is seen reduced may end within the last pixel of the view
-        return self.tile.core.scaled(1 / self.state.scale).clipped(self.state.grey.shape)
+        return self.tile.core.scaled(1 / self.state.scale).clipped(self.state.pixels.shape)
 
 
 def batch_pixels(batch: Sequence[TileTask]) -> int:

@@ -23,6 +23,7 @@ from pagewash.files import access_errors, write_atomically
 from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.model_files import find_model, shipped_models
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 
 __all__ = [
     "Checkpoint",
@@ -42,6 +43,15 @@ __all__ = [
 MOST_LAYERS, MOST_CHANNELS = 64, 8192
 """What a card may ask for, so that a damaged one does not take all the memory there is."""
 
+Options = AutoencoderOptions | PageAutoencoderOptions
+AnyNetwork = Autoencoder | PageAutoencoder
+
+ARCHITECTURES: Mapping[str, tuple[type[Any], type[Any]]] = {
+    "autoencoder": (AutoencoderOptions, Autoencoder),
+    "page-autoencoder": (PageAutoencoderOptions, PageAutoencoder),
+}
+"""The kinds of networks that a card can name: their options, and themselves."""
+
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -50,8 +60,11 @@ class ModelCard:
     name: str
     """What people call it, as in `--model fast`."""
 
-    options: AutoencoderOptions = field(default_factory=AutoencoderOptions)
+    options: Options = field(default_factory=AutoencoderOptions)
     """The network's shape; `save_checkpoint` takes it from the network that it saves."""
+
+    architecture: str = "autoencoder"
+    """The network's kind, a name in `ARCHITECTURES`; taken from the network, too."""
 
     text_heights: tuple[float, float] = (15.0, 45.0)
     """Smallest and largest x-height in pixels that it was trained on."""
@@ -88,12 +101,12 @@ class ModelCard:
 class Checkpoint:
     """A network that is ready to use, its card, and the hash of its weights' file."""
 
-    network: Autoencoder
+    network: AnyNetwork
     card: ModelCard
     sha256: str
 
 
-def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
+def save_checkpoint(path: Path, network: AnyNetwork, card: ModelCard) -> None:
     """Write a network's weights to `path` and its card beside it, each whole or not at all.
 
     Args:
@@ -107,11 +120,17 @@ def save_checkpoint(path: Path, network: Autoencoder, card: ModelCard) -> None:
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: a checkpoint's name ends in .safetensors")
-    if network.stem.norm is None:
+    if isinstance(network, Autoencoder) and network.stem.norm is None:
         raise ValueError(f"{path}: a folded network cannot be saved; save the one it came from")
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     weights = safetensors.torch.save(tensors)
-    card = replace(card, options=network.options, sha256=hashlib.sha256(weights).hexdigest())
+    architecture = next(name for name, kind in ARCHITECTURES.items() if kind[1] is type(network))
+    card = replace(
+        card,
+        options=network.options,
+        architecture=architecture,
+        sha256=hashlib.sha256(weights).hexdigest(),
+    )
     write_atomically(path, weights)
     write_card(path, card)
 
@@ -149,15 +168,18 @@ def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoin
         )
     try:
         tensors = safetensors.torch.load(weights)
-        _check_shapes(card.options, tensors)
-        network = Autoencoder(card.options)
+        kind = ARCHITECTURES[card.architecture][1]
+        _check_shapes(kind, card.options, tensors)
+        network = kind(card.options)
         network.load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{path} does not hold the weights of the network on its card: {error}. "
             "Copy both files again."
         ) from error
-    return Checkpoint(network.fold() if fold else network.eval(), card, sha256)
+    if fold and isinstance(network, Autoencoder):
+        network.fold()
+    return Checkpoint(network.eval(), card, sha256)
 
 
 def read_card(path: Path) -> ModelCard:
@@ -172,7 +194,8 @@ def read_card(path: Path) -> ModelCard:
         content = json.loads(_read(card_path))
         known = {key.name for key in fields(ModelCard)}
         values = {key: value for key, value in content.items() if key in known}
-        values["options"] = _options(content["options"])
+        architecture = values.setdefault("architecture", "autoencoder")
+        values["options"] = _options(ARCHITECTURES[architecture][0], content["options"])
         if "text_heights" in values:
             low, high = values["text_heights"]
             values["text_heights"] = (float(low), float(high))
@@ -218,7 +241,7 @@ def floats_of(text: str) -> NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
 
 
-def _options(values: Mapping[str, Any]) -> AutoencoderOptions:
+def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     """Return options from JSON, where tuples are lists; an unknown one is a TypeError."""
     options: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
@@ -228,13 +251,15 @@ def _options(values: Mapping[str, Any]) -> AutoencoderOptions:
         most = MOST_LAYERS if "layers" in key else MOST_CHANNELS
         if len(sizes) > MOST_LAYERS or any(isinstance(s, int) and s > most for s in sizes):
             raise ValueError(f"{key} of {value!r:.60} is more than any network has")
-    return AutoencoderOptions(**options)
+    return kind(**options)
 
 
-def _check_shapes(options: AutoencoderOptions, tensors: Mapping[str, torch.Tensor]) -> None:
+def _check_shapes(
+    kind: type[AnyNetwork], options: Options, tensors: Mapping[str, torch.Tensor]
+) -> None:
     """Compare a network with its weights before it takes any memory."""
     with torch.device("meta"):
-        expected = {name: value.shape for name, value in Autoencoder(options).state_dict().items()}
+        expected = {name: value.shape for name, value in kind(options).state_dict().items()}
     if expected != {name: value.shape for name, value in tensors.items()}:
         raise ValueError("names or shapes differ")
 

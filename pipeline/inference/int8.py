@@ -305,7 +305,7 @@ class _Path:
         return [*convolutions, self.unit(last, parts[-1], unit)]
 
     def unit(self, name: str, unit: nn.Module, units: Tensor | None = None) -> Int8Convolution:
-        assert isinstance(unit, ConvUnit)
+        assert isinstance(unit.conv, nn.Conv2d)
         return self._to(name, unit.conv, units, relu=True)
 
     def up(self, name: str, conv: nn.Module, units: Tensor | None) -> Int8Convolution:

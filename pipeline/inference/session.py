@@ -19,10 +19,13 @@ from pagewash.inference.batches import TileTask
 from pagewash.inference.checkpoint import ModelCard, read_ranges
 from pagewash.inference.heap import keep_freed_memory
 from pagewash.inference.int8 import ActivationRanges, Int8Autoencoder, can_run_int8
+from pagewash.inference.int8_tiles import can_run_int8_tiles
+from pagewash.inference.page_network import PageNetwork
 from pagewash.inference.precision import Precision, choose_device, choose_precision
 from pagewash.inference.regions import Region
 from pagewash.inference.tiles import round_up
 from pagewash.models.autoencoder import Autoencoder
+from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.options import PrecisionName
 from pagewash.pages import Pixels
 
@@ -32,7 +35,9 @@ maps of a whole tile would pass through memory ten times."""
 
 
 class Network(Protocol):
-    """What a cleaner asks of a network; `pagewash.models.autoencoder.Autoencoder` is one."""
+    """What a cleaner asks of a network that sees luminance, and nothing of the page but a tile;
+    `pagewash.models.autoencoder.Autoencoder` is one.
+    """
 
     @property
     def stride(self) -> int:
@@ -50,7 +55,7 @@ class Network(Protocol):
 class InferenceSession:
     """A network that is ready for inference."""
 
-    network: Network
+    network: Network | PageNetwork
     """What to run."""
 
     device: torch.device
@@ -65,7 +70,7 @@ class InferenceSession:
 
 
 def open_session(
-    network: Network, card: ModelCard, device: str, precision: PrecisionName
+    network: Network | PageAutoencoder, card: ModelCard, device: str, precision: PrecisionName
 ) -> InferenceSession:
     """Choose device and precision, and bring a network there.
 
@@ -83,14 +88,21 @@ def open_session(
     """
     where = choose_device(device)
     ranges = read_ranges(card)
-    chosen = choose_precision(precision, where, int8=can_run_int8(network, ranges))
+    if isinstance(network, PageAutoencoder):
+        int8 = can_run_int8_tiles(network.tiles, ranges)
+    else:
+        int8 = can_run_int8(network, ranges)
+    chosen = choose_precision(precision, where, int8=int8)
     twice = isinstance(network, Autoencoder) and network.finish is not None
     return InferenceSession(_bring(network, where, chosen.dtype, ranges), where, chosen, twice)
 
 
 def _bring(
-    network: Network, device: torch.device, dtype: torch.dtype, ranges: ActivationRanges
-) -> Network:
+    network: Network | PageAutoencoder,
+    device: torch.device,
+    dtype: torch.dtype,
+    ranges: ActivationRanges,
+) -> Network | PageNetwork:
     """Move a network to a device; returns what to run there."""
     if device.type == "cpu":
         keep_freed_memory()
@@ -98,12 +110,16 @@ def _bring(
         network.eval()
         network.to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if isinstance(network, PageAutoencoder):
+        return PageNetwork(network, device, dtype, ranges)
     if dtype == torch.uint8 and isinstance(network, Autoencoder):
         return Int8Autoencoder(network, ranges)
     return network
 
 
-def clean_tiles(network: Network, batch: Sequence[TileTask], session: InferenceSession) -> None:
+def clean_tiles(
+    network: Network | PageNetwork, batch: Sequence[TileTask], session: InferenceSession
+) -> None:
     """Clean tiles of one kind, and fill in their pixels.
 
     Args:
@@ -116,6 +132,15 @@ def clean_tiles(network: Network, batch: Sequence[TileTask], session: InferenceS
     """
     device, dtype, scale = session.device, session.precision.dtype, batch[0].state.scale
     with torch.inference_mode():
+        if isinstance(network, PageNetwork):
+            views = [task.cut_view() for task in batch]
+            contexts = [task.state.context for task in batch]
+            windows = [task.tile.window for task in batch]
+            for task, maps in zip(
+                batch, network.predict_affine(views, contexts, windows), strict=True
+            ):
+                _apply(maps, task, device)
+            return
         view = _load(np.stack([task.cut_view() for task in batch])[:, None], device)
         with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
             view = view.float().div_(255)
@@ -145,8 +170,21 @@ def _average(maps: Sequence[Tensor], network: Network, view: Tensor, by: int) ->
 
 
 def _apply(maps: Sequence[Tensor], task: TileTask, device: torch.device) -> None:
-    """Apply gain and offset, each (1, h, w) of a tile's window, to the pixels of its core."""
-    page, cleaned = task.page, task.cleaned
+    """Apply gain and offset, each (C, h, w) of a tile's window, to the pixels of its core."""
+    planes = _planes(task.page), _planes(task.cleaned)
+    for page, cleaned, *of_plane in zip(*planes, *maps, strict=True):
+        _apply_to_plane([values[None] for values in of_plane], page, cleaned, task, device)
+
+
+def _planes(pixels: Pixels) -> list[Pixels]:
+    """The channels of (H, W) or (H, W, 3)."""
+    return [pixels] if pixels.ndim == 2 else [pixels[..., c] for c in range(pixels.shape[2])]
+
+
+def _apply_to_plane(
+    maps: Sequence[Tensor], page: Pixels, cleaned: Pixels, task: TileTask, device: torch.device
+) -> None:
+    """Apply gain and offset, each (1, h, w), to one channel of a tile's core."""
     core, factor = task.core, 1 / task.state.scale
     height = len(core.rows)
     if device.type == "cpu":  # a band begins where a pixel of the page does
@@ -168,7 +206,10 @@ def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
         return
     scaled = page.astype(np.float32)  # numpy and OpenCV take half the time
     scaled *= gain.numpy()
-    cv2.addWeighted(scaled, 1, offset.numpy(), 255, 0, cleaned, dtype=cv2.CV_8U)
+    whole = cleaned if cleaned.strides[1] == 1 else None  # OpenCV fills no channel of several
+    mixed = cv2.addWeighted(scaled, 1, offset.numpy(), 255, 0, whole, dtype=cv2.CV_8U)
+    if whole is None:
+        cleaned[:] = mixed
 
 
 def _load(pixels: Pixels, device: torch.device) -> Tensor:

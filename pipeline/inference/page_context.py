@@ -1,0 +1,51 @@
+"""What the context network said of a page, as its tiles need it. Knows no network."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from pagewash.inference.regions import Region
+from pagewash.models.page_autoencoder import BLOCK
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PageContext:
+    """What the context network said of a page, block by block."""
+
+    features: Tensor
+    """(1, C, h, w): what tiles are told; float32, or bytes for a network on integers."""
+
+    paper: Floats
+    """(h, w, 1 or 3) in 0..1: the paper's colour, or its luminance on a page without colour."""
+
+    def told(self, window: Region) -> Tensor:
+        """(1, C, h, w): the features of the blocks under a window, zeros beyond the page."""
+        rows, columns = (_blocks(span) for span in (window.rows, window.columns))
+        part = self.features[..., rows.start : rows.stop, columns.start : columns.stop]
+        below, right = len(rows) - part.shape[2], len(columns) - part.shape[3]
+        return F.pad(part, (0, right, 0, below)) if below or right else part
+
+    def paper_under(self, window: Region) -> Floats:
+        """(H, W, 1 or 3): the paper at every pixel of a window, bilinear between blocks."""
+        around = [
+            np.clip(np.arange(blocks.start - 1, blocks.stop + 1), 0, length - 1)
+            for blocks, length in zip(
+                (_blocks(window.rows), _blocks(window.columns)), self.paper.shape, strict=False
+            )
+        ]
+        part = np.ascontiguousarray(self.paper[np.ix_(*around)])
+        size = part.shape[1] * BLOCK, part.shape[0] * BLOCK
+        wide = np.atleast_3d(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR))
+        height, width = window.shape
+        return wide[BLOCK : BLOCK + height, BLOCK : BLOCK + width]
+
+
+def _blocks(span: range) -> range:
+    """The blocks under some rows or columns, the first of which begins a block."""
+    return range(span.start // BLOCK, -(-span.stop // BLOCK))

@@ -1,0 +1,142 @@
+"""The page autoencoder at work: once per page its context, then what it says of tiles.
+
+Pages and tiles are bytes as they come from a scan; what the network says of them are a gain and an
+offset for every value, by which the page's own pixels are cleaned. Knows no files and no order of
+pages.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pagewash.cleaning.page_summary import summarise_page
+from pagewash.inference.int8 import ActivationRanges
+from pagewash.inference.int8_tiles import INPUT, Int8TileNetwork
+from pagewash.inference.page_context import PageContext
+from pagewash.inference.regions import Region
+from pagewash.models.page_autoencoder import BRIGHTEST, PageAutoencoder, combine
+from pagewash.pages import Pixels
+
+Floats = NDArray[np.float32]
+
+BAND_PIXELS = 2**18
+"""Of a tile, whose maps become gain and offset at once: few enough to stay in the cache."""
+
+WHITER = 1 / 255
+"""Added to every offset on integers, whose errors of rounding are about as large: what is whiter
+than white is cut off, and so are errors to that side."""
+
+
+class PageNetwork:
+    """A page autoencoder that is ready for inference, in floats or on integers."""
+
+    def __init__(
+        self,
+        network: PageAutoencoder,
+        device: torch.device,
+        dtype: torch.dtype,
+        ranges: ActivationRanges,
+    ):
+        """Take a network.
+
+        Args:
+            network: in eval mode, on the device.
+            device: where it runs.
+            dtype: what its convolutions compute in; uint8 is for integers.
+            ranges: what integers need.
+        """
+        self.stride, self.receptive_radius = network.stride, network.receptive_radius
+        self._network, self._device, self._dtype = network, device, dtype
+        self._on_integers = Int8TileNetwork(network.tiles, ranges) if dtype == torch.uint8 else None
+
+    @torch.inference_mode()
+    def look(self, view: Pixels) -> PageContext:
+        """Look at a page once, at the size at which the network sees it.
+
+        Args:
+            view: (H, W) or (H, W, 3) RGB.
+        """
+        summary = torch.from_numpy(summarise_page(view))[None].to(self._device)
+        context = self._network.context(summary)
+        paper = context.paper[0].float().permute(1, 2, 0).cpu().numpy()
+        features = context.features
+        if self._on_integers:
+            features = self._on_integers.context(features)
+        if view.ndim == 2:
+            paper = paper.mean(2, keepdims=True)
+        return PageContext(features, paper)
+
+    @torch.inference_mode()
+    def predict_affine(
+        self, views: Sequence[Pixels], contexts: Sequence[PageContext], windows: Sequence[Region]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Say for each of some tiles of one size how it becomes clean.
+
+        Args:
+            views: (H, W) or (H, W, 3) each, as the windows cut them out of their pages.
+            contexts: of their pages.
+            windows: where they lie on them.
+
+        Returns:
+            Gain and offset of each, (C, H, W) float32: `gain * page + offset` is clean, with the
+            page in 0..1.
+        """
+        papers = [c.paper_under(w) for c, w in zip(contexts, windows, strict=True)]
+        features = torch.cat([c.told(w) for c, w in zip(contexts, windows, strict=True)])
+        # relative to the paper
+        seen = [
+            np.atleast_3d(view) * (np.float32(1 / 255) / paper)
+            for view, paper in zip(views, papers, strict=True)
+        ]
+        if self._on_integers:
+            maps = self._on_integers(_as_bytes(seen), features)
+            each = (torch.cat([m[i : i + 1] for m in maps], 1) for i in range(len(seen)))
+            whiter = WHITER
+        else:
+            each, whiter = iter(self._maps(seen, features).split(1)), 0.0
+        return [
+            _affine(said, x, paper, whiter)
+            for said, x, paper in zip(each, seen, papers, strict=True)
+        ]
+
+    def _maps(self, seen: Sequence[Floats], features: Tensor) -> Tensor:
+        """(N, MAPS, H, W) float32 on the device."""
+        stacked = torch.from_numpy(np.stack(seen)).permute(0, 3, 1, 2).to(self._device)
+        x = stacked.clamp_(max=BRIGHTEST).expand(-1, 3, -1, -1)
+        halved = self._dtype in (torch.bfloat16, torch.float16)
+        with torch.autocast(self._device.type, self._dtype, enabled=halved):
+            maps: Tensor = self._network.tiles(
+                x.contiguous(memory_format=torch.channels_last), features
+            )
+        return maps
+
+
+def _as_bytes(seen: Sequence[Floats]) -> Tensor:
+    """(N, 3, H, W) uint8 in channels_last, as `INPUT` says, of (H, W, 1 or 3) each."""
+    inks = [
+        cv2.subtract((255.0,) * 4, x * np.float32(1 / INPUT.step), dtype=cv2.CV_8U) for x in seen
+    ]
+    stacked = torch.from_numpy(np.stack([np.atleast_3d(ink) for ink in inks]))
+    return stacked.expand(-1, -1, -1, 3).permute(0, 3, 1, 2)
+
+
+def _affine(maps: Tensor, seen: Floats, paper: Floats, whiter: float) -> tuple[Tensor, Tensor]:
+    """Gain and offset of a tile, (C, H, W), from its maps, (1, MAPS, H, W), band by band."""
+    height, width, channels = seen.shape
+    gain, offset = (torch.empty((channels, height, width), device=maps.device) for _ in range(2))
+    rows = max(BAND_PIXELS // width, 1) if maps.device.type == "cpu" else height
+    for start in range(0, height, rows):
+        stop = min(start + rows, height)
+        # a row more on each side, for the sharpening
+        first, last = max(start - 1, 0), min(stop + 1, height)
+        x = torch.from_numpy(np.ascontiguousarray(seen[first:last].transpose(2, 0, 1)))
+        of_band, shift = combine(maps[:, :, first:last], x[None].to(maps.device))
+        inner = slice(start - first, stop - first)
+        light = torch.from_numpy(np.ascontiguousarray(paper[start:stop].transpose(2, 0, 1)))
+        torch.div(of_band[0, :, inner], light.to(maps.device), out=gain[:, start:stop])
+        torch.add(shift[0, :, inner], whiter, out=offset[:, start:stop])
+    return gain, offset

@@ -1,0 +1,154 @@
+"""The page autoencoder at work: tiles equal the page, integers equal floats, colour stays."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.inference.checkpoint import (
+    ModelCard,
+    load_checkpoint,
+    ranges_for_card,
+    save_checkpoint,
+)
+from pagewash.inference.int8 import kernels_work
+from pagewash.inference.int8_tiles import RangeMeasure, recording
+from pagewash.inference.page_network import PageNetwork
+from pagewash.inference.regions import Region
+from pagewash.models.page_autoencoder import BLOCK, PageAutoencoder, PageAutoencoderOptions
+
+OPTIONS = PageAutoencoderOptions(
+    channels=(16, 16, 16, 16), layers=(1, 1, 1, 1), context_channels=(8, 8), features=4
+)
+
+
+def a_network():
+    """Small, untrained, and not shy: what it says differs from place to place."""
+    torch.manual_seed(1)
+    network = PageAutoencoder(OPTIONS).eval()
+    for part in (network.context.features, network.context.paper, network.tiles.head):
+        torch.nn.init.normal_(part.weight, std=0.1)
+    return network
+
+
+def a_page(height=300, width=250, seed=0):
+    rng = np.random.default_rng(seed)
+    page = np.full((height, width, 3), (230, 210, 170), np.uint8)
+    page[rng.random((height, width)) < 0.1] = (60, 40, 90)
+    return page
+
+
+def ranges_of(network, pages):
+    measure = RangeMeasure()
+    runner = PageNetwork(network, torch.device("cpu"), torch.float32, {})
+    with recording(network.tiles, measure.see):
+        for page in pages:
+            window = Region(range(page.shape[0]), range(page.shape[1]))
+            runner.predict_affine([page], [runner.look(page)], [window])
+    return measure.ranges()
+
+
+@pytest.mark.parametrize("tile", [448, 512])
+def test_a_page_cleaned_in_tiles_equals_the_page_cleaned_whole(tile):
+    page = a_page(700, 620)
+    whole, parts = (
+        Cleaner(a_network(), CleanOptions(precision="fp32", tile=size)).clean(page)
+        for size in (2048, tile)
+    )
+    assert np.abs(whole.astype(int) - parts).max() <= 1
+
+
+def test_what_is_said_of_a_tile_is_what_is_said_of_the_page():
+    network = a_network()
+    runner = PageNetwork(network, torch.device("cpu"), torch.float32, {})
+    page = a_page(16 * BLOCK, 20 * BLOCK)
+    context = runner.look(page)
+    with torch.inference_mode():
+        expected = network.clean(
+            torch.from_numpy(page).permute(2, 0, 1)[None] / 255,
+            context.features,
+            torch.from_numpy(
+                context.paper_under(Region(range(16 * BLOCK), range(20 * BLOCK)))
+            ).permute(2, 0, 1)[None],
+        )
+    window = Region(range(16 * BLOCK), range(20 * BLOCK))
+    ((gain, offset),) = runner.predict_affine([page], [context], [window])
+    cleaned = gain * torch.from_numpy(page).permute(2, 0, 1) / 255 + offset
+    assert torch.allclose(cleaned, expected[0], atol=1e-4)
+
+
+def test_a_grey_page_and_three_equal_channels_are_cleaned_alike():
+    grey = a_page()[..., 0]
+    cleaner = Cleaner(a_network(), CleanOptions(precision="fp32"))
+    in_colour = cleaner.clean(np.repeat(grey[..., None], 3, 2))
+    assert in_colour.shape == (*grey.shape, 3)
+    assert np.array_equal(in_colour[..., 0], in_colour[..., 2])
+    assert np.array_equal(cleaner.clean(grey), in_colour[..., 0])
+
+
+@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+def test_integers_say_nearly_what_floats_say():
+    network, page = a_network(), a_page()
+    card = ModelCard(
+        "page", activation_ranges=ranges_for_card(ranges_of(network, [a_page(320, 256)]))
+    )
+    floats, integers = (
+        Cleaner(network, CleanOptions(precision=name), card).clean(page).astype(int)
+        for name in ("fp32", "int8")
+    )
+    assert np.abs(floats - integers).mean() < 0.1 * floats.std()
+
+
+@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+def test_integers_are_tiled_exactly_too():
+    network, page = a_network(), a_page(700, 620)
+    card = ModelCard(
+        "page", activation_ranges=ranges_for_card(ranges_of(network, [a_page(320, 256)]))
+    )
+    whole, parts = (
+        Cleaner(network, CleanOptions(precision="int8", tile=size), card).clean(page).astype(int)
+        for size in (2048, 448)
+    )
+    assert np.abs(whole - parts).max() <= 1
+
+
+@pytest.mark.parametrize("scale_dpi", [600, 300, 100])
+def test_pages_of_all_resolutions_keep_their_shape(scale_dpi):
+    page = a_page(301, 251)
+    assert (
+        Cleaner(a_network(), CleanOptions(precision="fp32")).clean(page, dpi=scale_dpi).shape
+        == page.shape
+    )
+
+
+def test_a_grey_result_can_be_asked_for():
+    cleaner = Cleaner(a_network(), CleanOptions(precision="fp32", color="gray"))
+    assert cleaner.clean(a_page()).shape == (300, 250)
+
+
+def test_a_checkpoint_names_its_architecture_and_comes_back(tmp_path):
+    network = a_network()
+    save_checkpoint(tmp_path / "page.safetensors", network, ModelCard("page"))
+    loaded = load_checkpoint(tmp_path / "page.safetensors")
+    assert loaded.card.architecture == "page-autoencoder"
+    assert loaded.card.options == OPTIONS
+    assert all(
+        torch.equal(value, loaded.network.state_dict()[name])
+        for name, value in network.state_dict().items()
+    )
+
+
+def test_paper_of_two_colours_is_white_and_its_ink_neutral():
+    network = PageAutoencoder(replace(OPTIONS)).eval()  # as it begins: the paper is the brightest
+    page = np.zeros((256, 256, 3), np.uint8)
+    page[:, :128], page[:, 128:] = (150, 190, 230), (230, 190, 140)
+    page[100:110] = page[100:110] // 5  # a line of black ink on both
+    context = PageNetwork(network, torch.device("cpu"), torch.float32, {}).look(page)
+    paper = context.paper_under(Region(range(256), range(256)))
+    relative = page / 255 / paper
+    inner = np.r_[8:116, 140:248]  # away from where the colours meet
+    assert np.abs(relative[20:90][:, inner] - 1).max() < 0.03
+    ink = relative[100:110][:, inner]
+    assert np.ptp(ink, axis=2).max() < 8 / 255
