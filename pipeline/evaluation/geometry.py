@@ -1,0 +1,234 @@
+"""How well pages are laid straight, turned upright, cropped, told blank and made one bit.
+
+    python -m pagewash.evaluation.geometry ../shared/data/ocr ../shared/data/dibco
+
+cleans every image below the folders and prints a table; what has a page.gt.txt beside it is read by
+Tesseract too, in grey and in one bit. Blank pages are made, on paper from ``--paper``.
+"""
+
+import argparse
+import io
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pagewash.cleaning.cleaner import Cleaner
+from pagewash.errors import OptionError
+from pagewash.evaluation.blank_pages import blank_page, marked_page
+from pagewash.evaluation.cases import Case, find_transcribed, read_image
+from pagewash.evaluation.text import character_error_rate, recognise
+from pagewash.geometry import blank, orientation, skew
+from pagewash.geometry.bilevel import has_pictures, one_bit_levels
+from pagewash.geometry.blank import blank_confidence
+from pagewash.geometry.orientation import find_orientation
+from pagewash.geometry.page_box import find_page_box
+from pagewash.geometry.page_geometry import measure_geometry
+from pagewash.geometry.skew import find_skew
+from pagewash.measuring.strokes import as_grey, map_strokes, without_edge
+from pagewash.options import CleanOptions
+from pagewash.pages import Page
+
+Pixels = NDArray[np.uint8]
+LARGEST_ANGLE = 10.0
+_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+
+
+@dataclass(frozen=True)
+class Specimen:
+    """A scan and its cleaned page."""
+
+    path: Path
+    scan: Pixels
+    cleaned: Pixels
+    dpi: float | None
+    case: Case | None = None
+    """Its text and language, where they are known."""
+
+
+def specimens(folders: Iterable[Path], cleaner: Cleaner) -> Iterator[Specimen]:
+    """Clean every image below some folders, ground truth aside."""
+    for folder in folders:
+        cases = _cases(folder)
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() in _IMAGES and path.parent.name not in ("gt", "clean"):
+                scan, dpi = read_image(path)
+                cleaned = as_grey(cleaner.clean(scan, dpi))
+                yield Specimen(path, scan, cleaned, dpi, cases.get(path))
+
+
+def _cases(folder: Path) -> dict[Path, Case]:
+    try:
+        return {case.page: case for case in find_transcribed(folder)}
+    except OptionError:  # none of it has a transcription
+        return {}
+
+
+def turned(scan: Pixels, angle: float) -> Pixels:
+    """A scan turned anticlockwise, with all of it still there, on paper of its own level."""
+    height, width = scan.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, 1)
+    cos, sin = np.abs(matrix[0, :2])
+    wide, high = int(width * cos + height * sin) + 1, int(height * cos + width * sin) + 1
+    matrix[:, 2] += (wide - width) / 2, (high - height) / 2
+    level = np.median(scan.reshape(-1, *scan.shape[2:]), axis=0).tolist()
+    page = cv2.warpAffine(scan, matrix, (wide, high), flags=cv2.INTER_CUBIC, borderValue=level)
+    return np.asarray(page, np.uint8)
+
+
+def skew_report(pages: list[Specimen], cleaner: Cleaner) -> Iterator[str]:
+    """Scans turned by known angles, then cleaned: how far the difference found is off."""
+    rng = np.random.default_rng(0)
+    errors = []
+    for page in pages:
+        angle = float(rng.uniform(-LARGEST_ANGLE, LARGEST_ANGLE))
+        before = find_skew(page.cleaned)
+        after = find_skew(cleaner.clean(turned(page.scan, angle), page.dpi))
+        if min(before.confidence, after.confidence) >= skew.SURE:
+            errors.append(abs(after.angle - before.angle - angle))
+    yield f"skew, decided: {_share(len(errors), len(pages))}"
+    if errors:
+        yield f"skew, median error: {np.median(errors):.3f}°; within 0.2°: {_mean(errors, 0.2)}"
+
+
+def orientation_report(pages: list[Specimen]) -> Iterator[str]:
+    """Cleaned pages turned by quarters: how many are decided, and how many of those right."""
+    decided = right = false_turns = 0
+    for page in pages:
+        for quarters in range(4):
+            found = find_orientation(np.ascontiguousarray(np.rot90(page.cleaned, -quarters)))
+            if found.confidence >= orientation.SURE:
+                decided += 1
+                right += found.turned == 90 * quarters
+                false_turns += not quarters and found.turned != 0
+    yield f"orientation, decided: {_share(decided, 4 * len(pages))}"
+    yield f"orientation, right: {_share(right, decided)}; upright ones turned: {false_turns}"
+
+
+def border_report(pages: list[Specimen]) -> Iterator[str]:
+    """Scans laid on a black bed: what is left of the bed, and what is lost of the page's ink."""
+    left, lost = [], 0
+    for page in pages:
+        height, width = page.scan.shape[:2]
+        edge = max(height, width) // 20
+        edges = [(edge, edge), (edge, edge)]
+        bed = np.pad(page.scan, edges + [(0, 0)] * (page.scan.ndim - 2), constant_values=15)
+        on_bed = np.pad(page.cleaned, edges, constant_values=255)
+        x0, y0, x1, y1 = find_page_box(bed, on_bed)
+        inside = max(0, min(x1, edge + width) - max(x0, edge)) * max(
+            0, min(y1, edge + height) - max(y0, edge)
+        )
+        left.append(1 - inside / ((x1 - x0) * (y1 - y0)))
+        own = find_page_box(page.scan, page.cleaned)
+        lost += _ink_outside(page.cleaned, own) > 0
+    few = sum(share <= 0.01 for share in left)
+    yield f"borders, area left: median {np.median(left):.2%}; at most 1 %: {_share(few, len(left))}"
+    yield f"borders, pages with ink cut off: {lost} of {len(pages)}"
+
+
+def _ink_outside(cleaned: Pixels, box: tuple[int, int, int, int]) -> int:
+    """Pixels of strokes outside of a box that do not hang together with the scan's edge."""
+    if min(cleaned.shape) < 64:
+        return 0
+    strokes = without_edge(map_strokes(cleaned).strokes)
+    left, top, right, bottom = box
+    return cv2.countNonZero(strokes) - cv2.countNonZero(
+        np.ascontiguousarray(strokes[top:bottom, left:right])
+    )
+
+
+def blank_report(count: int, papers: list[Pixels], cleaner: Cleaner) -> Iterator[str]:
+    """Made pages, half of them with a mark: how many are taken for blank."""
+    for name, make in (("blank", blank_page), ("marked", marked_page)):
+        found = 0
+        for seed in range(count):
+            page = make(np.random.default_rng([seed, name == "marked"]), papers)
+            found += blank_confidence(cleaner.clean(page, 150.0)) >= blank.SURE
+        yield f"blank pages, {name} ones called blank: {_share(found, count)}"
+
+
+def bilevel_report(pages: list[Specimen], languages: set[str], most: int) -> Iterator[str]:
+    """Pages of text in one bit: their size in G4, and what Tesseract reads in them."""
+    sizes, grey_errors, bit_errors = [], [], []
+    for page in pages:
+        if has_pictures(page.cleaned):
+            continue
+        one_bit = np.where(one_bit_levels(page.cleaned) < 128, 0, 255).astype(np.uint8)
+        sizes.append(_g4_bytes(one_bit))
+        case = page.case
+        if case and case.transcript and case.language in languages and len(bit_errors) < most:
+            text = case.transcript.read_text(encoding="utf-8")
+            for errors, image in ((grey_errors, page.cleaned), (bit_errors, one_bit)):
+                errors.append(character_error_rate(recognise(image, case.language), text))
+    small = sum(size <= 60_000 for size in sizes)
+    yield f"one bit, G4: median {np.median(sizes) / 1000:.0f} kB; at most 60 kB: " + _share(
+        small, len(sizes)
+    )
+    if grey_errors:
+        grey, bits = 100 * np.mean(grey_errors), 100 * np.mean(bit_errors)
+        read = f"{len(grey_errors)} pages"
+        yield f"character error, in points, {read}: grey {grey:.2f}, one bit {bits:.2f}"
+
+
+def time_report(pages: list[Specimen], cleaner: Cleaner) -> Iterator[str]:
+    """Processor time of all measures of geometry, against that of cleaning."""
+    spent = [0.0, 0.0]
+    for page in pages:
+        start = time.process_time()
+        cleaner.clean(page.scan, page.dpi)
+        middle = time.process_time()
+        measure_geometry(page.scan, Page(page.cleaned))
+        spent[0] += middle - start
+        spent[1] += time.process_time() - middle
+    each, share = 1000 * spent[1] / len(pages), spent[1] / spent[0]
+    yield f"time: {each:.0f} ms a page, {share:.1%} of cleaning"
+
+
+def _g4_bytes(one_bit: Pixels) -> int:
+    file = io.BytesIO()
+    Image.fromarray(one_bit > 0).save(file, "TIFF", compression="group4")
+    return file.tell()
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({part / whole:.1%})" if whole else "none"
+
+
+def _mean(errors: list[float], most: float) -> str:
+    return _share(sum(error <= most for error in errors), len(errors))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--model", default="fast")
+    parser.add_argument("--paper", type=Path, help="folder of photographs of blank paper")
+    parser.add_argument("--blank", type=int, default=200, help="made pages of each kind")
+    parser.add_argument("--read", type=int, default=1000, help="most pages that Tesseract reads")
+    parser.add_argument("--languages", nargs="+", default=["eng", "deu", "fra"])
+    chosen = parser.parse_args()
+    cleaner = Cleaner.from_pretrained(chosen.model, CleanOptions(color="gray"))
+    pages = list(specimens(chosen.folders, cleaner))
+    papers = [as_grey(read_image(path)[0]) for path in sorted(chosen.paper.glob("*.jpg"))] if (
+        chosen.paper
+    ) else []  # fmt: skip
+    for report in (
+        skew_report(pages, cleaner),
+        orientation_report(pages),
+        border_report(pages),
+        blank_report(chosen.blank, papers, cleaner),
+        bilevel_report(pages, set(chosen.languages), chosen.read),
+        time_report(pages[:20], cleaner),
+    ):
+        for line in report:
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
