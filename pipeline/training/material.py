@@ -80,7 +80,7 @@ def learn(
     card = ModelCard(
         material.name,
         training_data=_described(material, faces, real),
-        git_revision=_revision(),
+        git_revision=revision(),
         attribution=material.attribution,
     )
     return train(folder, options, source, card, start=start, on_line=on_line)
@@ -113,7 +113,7 @@ def _described(material: Material, faces: list[Typeface], real: list[RealPair]) 
     return "; ".join(parts)
 
 
-def _revision() -> str:
+def revision() -> str:
     """The revision of the code, where it runs from its repository."""
     try:
         command = ["git", "-C", os.fspath(Path(__file__).parent), "rev-parse", "HEAD"]

@@ -5,11 +5,9 @@ goes on from its last state as if nothing had happened. Where pages come from is
 `pagewash.training.page_corpus`.
 """
 
-import logging
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +26,10 @@ from pagewash.models.page_autoencoder import (
     PageAutoencoderOptions,
     combine,
 )
-from pagewash.training.page_corpus import PageSample, StoredPage, draw_sample, find_pages
+from pagewash.training.page_corpus import Bytes, PageSample, StoredPage, draw_sample, find_pages
 
-log = logging.getLogger(__name__)
+AHEAD = 4
+"""Steps whose samples are drawn while the network learns."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,11 @@ class Run:
     """A training run in a folder: network, optimizer, and how far they are."""
 
     def __init__(self, folder: Path, network: PageAutoencoderOptions, options: LoopOptions):
+        """Start a run, or go on with the one whose state stands in the folder.
+
+        Raises:
+            InputError: the state is of another network.
+        """
         torch.manual_seed(options.seed)
         self.folder, self.options = folder, options
         self.network = PageAutoencoder(network).to(memory_format=torch.channels_last)
@@ -160,7 +164,7 @@ def page_loss(
     losses, papers = [], []
     for sample in samples:
         cleaned, paper = clean_sample(network, sample)
-        clean, weight = _floats(sample.clean), torch.from_numpy(sample.weight).float() / 255
+        clean, weight = as_tensor(sample.clean), torch.from_numpy(sample.weight).float() / 255
         losses.append(crop_losses(cleaned, clean, weight, options))
         papers.append(_paper_loss(paper, torch.from_numpy(sample.paper)))
     return torch.cat(losses).mean() + options.paper_weight * torch.stack(papers).mean()
@@ -181,7 +185,7 @@ def clean_sample(network: PageAutoencoder, sample: PageSample) -> tuple[Tensor, 
         papers.append(around[..., row : row + blocks + 2, column : column + blocks + 2])
     wide = F.interpolate(torch.cat(papers), scale_factor=float(BLOCK), mode="bilinear")
     paper = wide[..., BLOCK:-BLOCK, BLOCK:-BLOCK]
-    own = _floats(sample.dirty)
+    own = as_tensor(sample.dirty)
     seen = own
     if sample.scale > 1:
         seen = F.interpolate(own, scale_factor=float(sample.scale), mode="bicubic").clamp(0, 1)
@@ -240,37 +244,38 @@ def train_pages(
     shares: Mapping[str, float],
     *,
     until: Callable[[], bool] = lambda: False,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    judge: Callable[[], None] = lambda: None,
     save_every: int = 500,
 ) -> None:
-    """Train until the run's steps are done, or `until` says so; the state is saved either way."""
-    losses: list[float] = []
-    started, pages = time.monotonic(), find_pages(folders)
+    """Train until the run's steps are done, or `until` says so; the state is saved either way.
+
+    Args:
+        run: how far it is.
+        folders: of corpora, which must not grow while the run lasts.
+        shares: of kinds of pages.
+        until: asked after each step whether to stop.
+        on_step: told the steps done and the loss of the last one.
+        judge: called after each step that may be judged, before the state is saved.
+        save_every: steps between two states.
+    """
+    pages = find_pages(folders)
     with ThreadPoolExecutor(2) as pool:
-        ahead = {
-            step: pool.submit(sample_step, pages, shares, step, run.options)
-            for step in range(run.step, run.step + 4)
-        }
+        ahead: dict[int, Future[list[PageSample]]] = {}
         while run.step < run.options.steps and not until():
-            samples = ahead.pop(run.step).result()
-            new = run.step + 4
-            ahead[new] = pool.submit(sample_step, pages, shares, new, run.options)
-            losses.append(run.update(samples))
-            if run.step % 100 == 0:
-                seconds = time.monotonic() - started
-                speed = len(losses) * run.options.pages * run.options.crops * run.options.crop**2
-                log.info(
-                    "step %d: loss %.5f, %.2f Mpx/s, learning rate %.2g",
-                    run.step, sum(losses) / len(losses), speed / seconds / 1e6, run.learning_rate,
-                )  # fmt: skip
-                losses, started = [], time.monotonic()
+            for step in range(run.step, min(run.step + AHEAD, run.options.steps)):
+                if step not in ahead:
+                    ahead[step] = pool.submit(sample_step, pages, shares, step, run.options)
+            loss = run.update(ahead.pop(run.step).result())
+            on_step(run.step, loss)
+            judge()
             if run.step % save_every == 0:
                 run.save()
-                pages = find_pages(folders)
     run.save()
 
 
-def _floats(pixels: np.ndarray) -> Tensor:
-    """(N, H, W, 3) uint8 as (N, 3, H, W) float32 in 0..1."""
+def as_tensor(pixels: Bytes) -> Tensor:
+    """Return (N, H, W, 3) uint8 as (N, 3, H, W) float32 in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
 
 

@@ -24,7 +24,7 @@ VALIDATION = {
     "bickley": ("H05",),
     "cuper_mcs": ("H05",),
     "dibco2012": ("H05",),
-    "dibco2013": ("HW05", "PR05"),
+    "dibco2013": ("H05", "P05"),
     "dibco2014": ("H05",),
     "msi_sms": ("H03",),
     "nabuco": ("H03",),
@@ -95,13 +95,16 @@ def find_pairs(scans: Path, truths: Path, source: str, *, held_back: bool) -> li
     """Find the scans of a set and their truths, sorted by name.
 
     Raises:
-        InputError: a scan has no truth.
+        InputError: a scan has no truth, or one that is held back is not there.
         AccessError: there is no such folder.
     """
     require_folder(scans)
-    kept = VALIDATION.get(source, ())
+    kept, every = VALIDATION.get(source, ()), sorted(scans.iterdir())
+    unknown = [name for name in kept if not any(path.stem.startswith(name) for path in every)]
+    if unknown:
+        raise InputError(f"{scans} lacks {unknown[0]}, which is held back; copy the set again")
     by_stem = {path.stem: path for path in truths.glob("*.*")}
-    paths = [p for p in sorted(scans.iterdir()) if p.stem.startswith(kept) == held_back]
+    paths = [path for path in every if path.stem.startswith(kept) == held_back]
     missing = [path for path in paths if path.stem not in by_stem]
     if missing:
         raise InputError(f"{missing[0]} has no truth in {truths}; copy the set again")

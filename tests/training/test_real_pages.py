@@ -116,13 +116,13 @@ def write_rgb(path, pixels):
 
 @pytest.fixture
 def data(tmp_path):
-    """Two pages of a set, one of which is held back, and of NoisyOffice."""
+    """Two pages of a set and three of NoisyOffice, of which one of each is for training."""
     folder, (scan, mask) = tmp_path / "data", a_scan()
     truth = np.where(mask, 0, 255).astype(np.uint8)[..., None].repeat(3, 2)
     for name in ("H04", "H05"):
         write_rgb(folder / f"pairs/dibco2012/img/{name}.png", scan)
         write_rgb(folder / f"pairs/dibco2012/gt/{name}.png", truth)
-    for name in ("Fontnse_Noisec_TR", "Fontnre_Noisec_TR"):
+    for name in ("Fontnse_Noisec_TR", "Fontfte_Noisec_TR", "Fontnre_Noisec_TR"):
         write_rgb(folder / f"noisyoffice/train/noisy/{name}.png", scan)
         write_rgb(folder / f"noisyoffice/train/clean/{name}.png", truth)
     return folder
@@ -134,11 +134,17 @@ def names(folder):
 
 def test_training_and_validation_share_no_page(data, tmp_path):
     assert write_real_pages(data, tmp_path / "training") == 2
-    assert write_real_pages(data, tmp_path / "validation", held_back=True) == 2
+    assert write_real_pages(data, tmp_path / "validation", held_back=True) == 3
     assert names(tmp_path / "training") == {"masked-dibco2012-H04", "noisyoffice-Fontnre_Noisec_TR"}
     assert names(tmp_path / "validation") == {
-        "masked-dibco2012-H05", "noisyoffice-Fontnse_Noisec_TR",
+        "masked-dibco2012-H05", "noisyoffice-Fontfte_Noisec_TR", "noisyoffice-Fontnse_Noisec_TR",
     }  # fmt: skip
+
+
+def test_a_set_that_lacks_a_page_to_hold_back_is_refused(data, tmp_path):
+    (data / "pairs/dibco2012/img/H05.png").unlink()
+    with pytest.raises(InputError, match="H05, which is held back"):
+        write_real_pages(data, tmp_path / "corpus")
 
 
 def test_a_page_without_truth_or_that_is_no_image_is_named(data, tmp_path):

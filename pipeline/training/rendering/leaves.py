@@ -4,10 +4,10 @@ Leaf number i of a seed is always the same, so that several processes can write 
 that was interrupted is completed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -52,8 +52,9 @@ class LeafOptions:
     """Share of the pages that are printed on paper of real scans, where there is a bank of it."""
 
 
-def find_fonts(folders: Sequence[Path]) -> Fonts:
-    """Find all that text can be set in.
+@cache
+def find_fonts(folders: tuple[Path, ...]) -> Fonts:
+    """Find all that text can be set in; looked for once in a process.
 
     Raises:
         MissingError: there is no Latin font.
@@ -89,6 +90,7 @@ def write_leaves(
     options: LeafOptions,
     *,
     processes: int = 1,
+    until: Callable[[], bool] = lambda: False,
 ) -> None:
     """Write those leaves of a corpus that are not there yet.
 
@@ -99,32 +101,34 @@ def write_leaves(
         bank: of real paper, or None.
         options: what leaves are made of.
         processes: how many work at it.
+        until: asked after each leaf whether to stop.
+
+    Raises:
+        MissingError: there is no Latin font.
     """
     missing = [number for number in numbers if not is_written(folder, _name(number, "verso"))]
-    if not missing:
+    write = partial(_write_leaf, folder=folder, fonts=tuple(fonts), bank=bank, options=options)
+    if processes == 1 or len(missing) < 2:
+        _exhaust(map(write, missing), until)
         return
-    write = partial(_write_leaves, folder, fonts=fonts, bank=bank, options=options)
-    if processes == 1:
-        write(missing)
-        return
-    shares = [missing[start::processes] for start in range(processes)]
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        list(pool.map(write, shares))
+        _exhaust(pool.map(write, missing), until)
+        pool.shutdown(cancel_futures=True)
 
 
-def _write_leaves(
-    folder: Path,
-    numbers: Sequence[int],
-    fonts: Sequence[Path],
-    bank: Path | None,
-    options: LeafOptions,
+def _exhaust(written: Iterable[None], until: Callable[[], bool]) -> None:
+    for _ in written:
+        if until():
+            return
+
+
+def _write_leaf(
+    number: int, *, folder: Path, fonts: tuple[Path, ...], bank: Path | None, options: LeafOptions
 ) -> None:
     cv2.setNumThreads(1)
-    found = find_fonts(fonts)
-    for number in numbers:
-        leaf = make_leaf(number, found, bank, options)
-        for side, page in zip(("recto", "verso"), leaf, strict=True):
-            write_page(folder, _name(number, side), page)
+    leaf = make_leaf(number, find_fonts(fonts), bank, options)
+    for side, page in zip(("recto", "verso"), leaf, strict=True):
+        write_page(folder, _name(number, side), page)
 
 
 def _name(number: int, side: str) -> str:

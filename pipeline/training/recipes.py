@@ -1,0 +1,255 @@
+"""Recipes: everything that decides what a network becomes, in one file.
+
+Reads and checks them; what they say is done by `pagewash.training.recipe_run`.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pagewash.models
+from pagewash.errors import InputError, MissingError, OptionError
+from pagewash.files import access_errors, require_folder
+from pagewash.models.page_autoencoder import PageAutoencoderOptions
+from pagewash.training.page_loop import LoopOptions
+from pagewash.training.rendering.leaves import LeafOptions
+
+SHIPPED = Path(pagewash.models.__file__).parent / "recipes"
+"""The folder of the recipes that come with pagewash."""
+
+FONT_FILES = (".ttf", ".otf", ".ttc", ".woff")
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True)
+class CorpusOptions:
+    """How many pages are made before the first step."""
+
+    leaves: int = 1200
+    """Rendered leaves of two pages each."""
+
+    laid_over: int = 400
+    """Clean pages laid over other dirty paper."""
+
+    validation_leaves: int = 24
+    """Leaves on paper that is held back."""
+
+    validation_laid_over: int = 16
+    """Clean pages that are held back, laid over paper that is."""
+
+    leaf: LeafOptions = LeafOptions()
+    """What leaves are made of."""
+
+
+@dataclass(frozen=True)
+class ChoiceOptions:
+    """How the checkpoint is chosen: the rule is fixed before the run.
+
+    Of the moving averages every so many steps, and the last one, the one ships whose root mean
+    square error on pages held back, averaged over kinds of pages, is lowest.
+    """
+
+    every: int = 2000
+    """Steps between two candidates."""
+
+    crops: int = 4
+    """Crops of each page held back, always the same ones."""
+
+    calibration_steps: int = 12
+    """As many steps' pages as are shown to the network for its ranges of activations in int8."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What pages are made of, and hashes of the lists of its files, to know it again by."""
+
+    packages: tuple[str, ...] = ()
+    """Debian packages of the fonts."""
+
+    fonts: str = ""
+    """SHA-256 of names and sizes of all font files."""
+
+    data: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of names and sizes of all files, by the folder below the data folder."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides what a network becomes, but for the machine."""
+
+    name: str
+    """What the checkpoint calls itself."""
+
+    network: PageAutoencoderOptions
+    """Its shape."""
+
+    loop: LoopOptions
+    """How it learns."""
+
+    shares: Mapping[str, float]
+    """How often each kind of page is learned from, against the others."""
+
+    corpus: CorpusOptions = CorpusOptions()
+    """What it learns from."""
+
+    choice: ChoiceOptions = ChoiceOptions()
+    """How the checkpoint is chosen."""
+
+    sources: Sources = Sources()
+    """What pages are made of."""
+
+    text_heights: tuple[float, float] = (15.0, 45.0)
+    """Smallest and largest x-height in pixels at which pages are shown to it."""
+
+    training_data: str = ""
+    """What it learned from, for the card."""
+
+    licence: str = ""
+    """Under which terms the weights may be used."""
+
+    attribution: str = ""
+    """Whom the data asks to name."""
+
+
+def read_recipe(name_or_path: str) -> Recipe:
+    """Read a recipe that comes with pagewash, by its name, or another, by its path.
+
+    Raises:
+        MissingError: there is none of that name.
+        InputError: it is no recipe; the message names what is wrong.
+    """
+    path = _find(name_or_path)
+    try:
+        with access_errors(str(path), "read"):
+            content = tomllib.loads(path.read_text("utf-8"))
+        return _recipe(content)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no recipe: {error}") from error
+
+
+def at_share(recipe: Recipe, share: float) -> Recipe:
+    """Scale a recipe: its steps, its corpus, and all that goes by them.
+
+    Raises:
+        OptionError: the share is none.
+    """
+    if not 0 < share <= 1:
+        raise OptionError(f"a share of {share} is none; give more than 0 and at most 1")
+    if share == 1:
+        return recipe
+
+    def part(whole: int) -> int:
+        return max(round(whole * share), 1)
+
+    loop, corpus, choice = recipe.loop, recipe.corpus, recipe.choice
+    return replace(
+        recipe,
+        loop=replace(loop, steps=part(loop.steps), warmup=part(loop.warmup)),
+        corpus=replace(corpus, leaves=part(corpus.leaves), laid_over=part(corpus.laid_over)),
+        choice=replace(choice, every=part(choice.every)),
+    )
+
+
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
+    """Change the seed of everything: weights, order, and pages."""
+    leaf = replace(recipe.corpus.leaf, seed=seed)
+    return replace(
+        recipe,
+        loop=replace(recipe.loop, seed=seed),
+        corpus=replace(recipe.corpus, leaf=leaf),
+    )
+
+
+def differing_sources(recipe: Recipe, data: Path, fonts: Sequence[Path]) -> list[str]:
+    """Say what is not as it was when the recipe was written: other files, other weights.
+
+    Raises:
+        AccessError: a folder that is needed is not there.
+    """
+    found = sources_at(recipe, data, fonts)
+    differing = [
+        f"{data / name} holds other files than the recipe's"
+        for name, digest in recipe.sources.data.items()
+        if found.data[name] != digest
+    ]
+    if recipe.sources.fonts not in ("", found.fonts):
+        folders = ", ".join(map(str, fonts))
+        differing.append(f"{folders} holds other fonts than the recipe's")
+    return differing
+
+
+def sources_at(recipe: Recipe, data: Path, fonts: Sequence[Path]) -> Sources:
+    """Return the sources of a recipe as they are on this machine."""
+    return replace(
+        recipe.sources,
+        fonts=digest_of(fonts, FONT_FILES),
+        data={name: digest_of([data / name]) for name in recipe.sources.data},
+    )
+
+
+def digest_of(folders: Sequence[Path], endings: tuple[str, ...] = ()) -> str:
+    """SHA-256 of names and sizes of all files under some folders, with some endings only.
+
+    Raises:
+        AccessError: there is no such folder.
+    """
+    lines = []
+    for folder in folders:
+        require_folder(folder)
+        lines += [
+            f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n"
+            for path in folder.rglob("*")
+            if path.is_file() and (not endings or path.suffix.lower() in endings)
+        ]
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _find(name_or_path: str) -> Path:
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and path.name == name_or_path:
+        path = SHIPPED / f"{name_or_path}.toml"
+    if not path.is_file():
+        names = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.toml")))
+        raise MissingError(
+            f"there is no recipe {name_or_path!r}; choose one of those that come with pagewash "
+            f"({names}) or the path of a .toml file"
+        )
+    return path
+
+
+def _recipe(content: dict[str, Any]) -> Recipe:
+    seed = int(content.pop("seed", 0))
+    corpus = dict(content.pop("corpus", {}))
+    leaf = _options(LeafOptions, corpus.pop("leaf", {}))
+    recipe = _options(
+        Recipe,
+        content
+        | {
+            "network": _options(PageAutoencoderOptions, content.get("network", {})),
+            "loop": _options(LoopOptions, content.get("loop", {})),
+            "corpus": replace(_options(CorpusOptions, corpus), leaf=leaf),
+            "choice": _options(ChoiceOptions, content.get("choice", {})),
+            "sources": _options(Sources, content.get("sources", {})),
+        },
+    )
+    return with_seed(recipe, seed)
+
+
+def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """Return options from TOML, where tuples are lists.
+
+    Raises:
+        ValueError: an option is not known, or its value cannot be.
+    """
+    known = {option.name for option in fields(kind)}  # type: ignore[arg-type]
+    if unknown := values.keys() - known:
+        raise ValueError(
+            f"{', '.join(sorted(unknown))}: not known; there are {', '.join(sorted(known))}"
+        )
+    return kind(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    )

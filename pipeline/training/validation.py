@@ -1,0 +1,70 @@
+"""How good a network is on pages held back from its training, and which of its states was best."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import torch
+
+from pagewash.files import write_atomically
+from pagewash.models.page_autoencoder import PageAutoencoder
+from pagewash.training.page_corpus import StoredPage, draw_sample
+from pagewash.training.page_loop import as_tensor, clean_sample
+
+
+def validation_errors(
+    network: PageAutoencoder,
+    pages: Mapping[str, Sequence[StoredPage]],
+    *,
+    crops: int,
+    side: int,
+) -> dict[str, float]:
+    """Return the root mean square error, 0..1, on each kind of pages.
+
+    Args:
+        network: to judge.
+        pages: held back, by kind; of each the same crops every time.
+        crops: of each page.
+        side: of a crop in pixels of the network's view.
+    """
+    errors = {}
+    for kind, of_kind in sorted(pages.items()):
+        wrong, weights = 0.0, 0.0
+        for number, page in enumerate(of_kind):
+            sample = draw_sample(page, np.random.default_rng(number), crops, side)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                cleaned, _ = clean_sample(network, sample)
+            error = (cleaned.float().clamp(0, 1) - as_tensor(sample.clean)).square().mean(1)
+            weight = torch.from_numpy(sample.weight).float() / 255
+            wrong += float((weight * error).sum())
+            weights += float(weight.sum())
+        errors[kind] = math.sqrt(wrong / max(weights, 1.0))
+    return errors
+
+
+@dataclass(frozen=True)
+class ValidationLog:
+    """The errors of every candidate, on disk, so that a resumed run chooses as one in a piece."""
+
+    path: Path
+
+    def read(self) -> dict[int, dict[str, float]]:
+        """Errors by kind of pages, by step."""
+        if not self.path.exists():
+            return {}
+        return {int(step): errors for step, errors in json.loads(self.path.read_text()).items()}
+
+    def add(self, step: int, errors: Mapping[str, float]) -> bool:
+        """Add a candidate; returns whether it is the best so far, by the mean over kinds."""
+        known = self.read() | {step: dict(errors)}
+        write_atomically(self.path, (json.dumps(known, indent=1) + "\n").encode())
+        return self.best() == step
+
+    def best(self) -> int:
+        """The step with the lowest mean over kinds; the earliest of equals."""
+        known = self.read()
+        return min(sorted(known), key=lambda step: fmean(known[step].values()))
