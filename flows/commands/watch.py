@@ -6,9 +6,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from pagewash.errors import AccessError
 from pagewash.failures import DONE
 from pagewash.flows import console
 from pagewash.options import RunOptions
+from pagewash.runs.archive import check_archive, move_to_archive
 from pagewash.runs.holding import hold, planned_run
 from pagewash.runs.outcome import RunReport
 from pagewash.runs.planning import check_places
@@ -31,15 +33,16 @@ def watch(
 ) -> int:
     """Clean what arrives in a folder, as soon as it is whole, until stopped.
 
-    Documents stay in the inbox, which is never written to. Hidden and temporary names are left
-    alone, and so are links out of the folder. A document that cannot be cleaned is recorded, and
-    tried again when it changes. Ctrl-C or SIGTERM ends the watch, after the documents in hand.
+    Documents stay in the inbox, which is never written to, unless --archive names a folder for
+    those that are done. Hidden and temporary names are left alone, and so are links out of the
+    folder. A document that cannot be cleaned is recorded, and tried again when it changes. Ctrl-C
+    or SIGTERM ends the watch, after the documents in hand.
 
     Args:
         inbox: A folder that documents arrive in.
         destination: A folder for the cleaned documents.
         options: How to clean; --max-failures does not count here.
-        watching: When to look.
+        watching: When to look, and what comes after.
         metrics: Folder for a row of metrics per page, in Parquet; the default is metrics/ in the
             destination.
         flow: Run each batch as a Prefect flow; the default is to do so where PREFECT_API_URL is
@@ -56,7 +59,21 @@ def watch(
 
         console.say(headline(report), quiet=quiet)
 
+    def cleaned(path: Path) -> None:
+        if watching.archive is None or path.is_symlink():
+            return
+        try:
+            move_to_archive(path, inbox, watching.archive)
+        except AccessError as error:  # it stays, and the next watch tries again
+            console.say(str(error))
+
+    def beat(done: int = 0, found: int = 0) -> None:
+        if watching.heartbeat is not None:
+            watching.heartbeat.touch()
+
     check_places(inbox, destination, options)
+    if watching.archive is not None:
+        check_archive(watching.archive, inbox, destination)
     with console.stopping() as stop, hold(inbox, destination, options, metrics, stop):
 
         def clean(each: RunOptions, names: list[str]) -> RunReport:
@@ -67,12 +84,12 @@ def watch(
             from pagewash.runs.shards import clean_run
 
             with planned_run(inbox, destination, each, metrics, names) as plan:
-                return clean_run(plan, stop=stop)
+                return clean_run(plan, stop=stop, progress=beat)
 
-        arrivals = open_inbox(route, watching.settle)
+        arrivals = open_inbox(route, watching.settle, cleaned)
         console.say(f"watching {inbox}; Ctrl-C ends it", quiet=quiet)
         try:
-            watch_inbox(arrivals, route, watching.every, clean, stop, tell)
+            watch_inbox(arrivals, route, watching.every, clean, stop, tell, cleaned, beat)
         except KeyboardInterrupt as error:
             # a flow at work takes SIGTERM for itself, and ends with the documents in hand
             if type(error.__cause__).__name__ != "TerminationSignal":

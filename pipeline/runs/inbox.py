@@ -88,6 +88,10 @@ class Inbox:
         known.delay = min(max(FIRST_DELAY, 2 * known.delay), LONGEST_DELAY)
         known.due = now + known.delay
 
+    def is_as_found(self, path: Path) -> bool:
+        """Whether a document lies there as the last look found it."""
+        return _stat(path) == self._arrivals[path].found
+
     def was_put_off(self, path: Path) -> bool:
         """Whether a document, as it is now, has been tried before."""
         return self._arrivals[path].delay > 0

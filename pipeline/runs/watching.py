@@ -35,6 +35,12 @@ class WatchOptions:
     every: float = 5.0
     """Seconds between two looks at the inbox."""
 
+    archive: Path | None = None
+    """Folder that documents move to once they are cleaned; without one they stay in the inbox."""
+
+    heartbeat: Path | None = None
+    """File whose time changes with every look and every page, for health checks."""
+
     def __post_init__(self) -> None:
         if self.settle < 0 or not self.every > 0:
             raise OptionError(
@@ -64,12 +70,15 @@ class Route:
         return [path.relative_to(self.source).as_posix() for path in paths]
 
 
-def open_inbox(route: Route, settle: float) -> Inbox:
+def open_inbox(
+    route: Route, settle: float, cleaned: Callable[[Path], object] = lambda path: None
+) -> Inbox:
     """Look at an inbox for the first time, and leave alone what earlier runs have cleaned.
 
     Args:
         route: the inbox, where outputs go, and how.
         settle: seconds, as in `WatchOptions`.
+        cleaned: told of each document that is clean already.
 
     Raises:
         PagewashError: documents cannot be cleaned from there to there; as for `plan_run`.
@@ -85,6 +94,7 @@ def open_inbox(route: Route, settle: float) -> Inbox:
     )
     for path in set(known) - {job.source for job in plan.jobs}:
         inbox.done(path)
+        cleaned(path)
     return inbox
 
 
@@ -95,6 +105,8 @@ def watch_inbox(
     clean: Clean,
     stop: threading.Event,
     tell: Callable[[RunReport], object] = lambda report: None,
+    cleaned: Callable[[Path], object] = lambda path: None,
+    beat: Callable[[], object] = lambda: None,
 ) -> None:
     """Clean what arrives in an inbox until told to stop.
 
@@ -108,19 +120,24 @@ def watch_inbox(
         clean: cleans a batch.
         stop: ends the watch, after the documents in hand.
         tell: told of each batch.
+        cleaned: told of each document that came out clean and is as it was before.
+        beat: called with each look at the inbox.
     """
     # the inbox knows what is new, and each batch goes to its end, whatever fails
     options = replace(route.options, force=True, max_failures="100%")
     while not stop.is_set():
+        beat()
         for batch in _batches(inbox, route):
             if stop.is_set():
                 break
-            again = _clean(batch, route, lambda names: clean(options, names), tell)
+            came_to = _clean(batch, route, lambda names: clean(options, names), tell)
             for path in batch:
-                if path in again:
+                if path in came_to.again:
                     inbox.put_off(path, time.monotonic())
                 else:
                     inbox.done(path)
+                if path in came_to.cleaned and inbox.is_as_found(path):
+                    cleaned(path)
         _wait(stop, every)
 
 
@@ -138,22 +155,35 @@ def _batches(inbox: Inbox, route: Route) -> list[list[Path]]:
     return [fresh[start : start + SHARD_DOCUMENTS] for start in starts] + tried
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What became of a batch."""
+
+    again: frozenset[Path] = frozenset()
+    """To try again, since what failed may pass."""
+
+    cleaned: frozenset[Path] = frozenset()
+
+
 def _clean(
     batch: Sequence[Path],
     route: Route,
     clean: Callable[[list[str]], RunReport],
     tell: Callable[[RunReport], object],
-) -> set[Path]:
-    """Clean a batch; returns documents to try again, since what failed may pass."""
+) -> _Batch:
     try:
         report = clean(route.names(batch))
     except Exception as error:
         # no document's own, which is in the report: the disk, the model, the Prefect server
         log.error(f"{describe(str(route.source), error).message} {len(batch)} documents wait.")
         log.debug("the error", exc_info=True)
-        return set(batch)
+        return _Batch(again=frozenset(batch))
     tell(report)
-    return {Path(failure.source) for failure in report.failures if failure.may_pass}
+    again = {Path(failure.source) for failure in report.failures if failure.may_pass}
+    if report.left:  # which ones is not told; the next watch sees what is clean
+        return _Batch(frozenset(again))
+    failed = {Path(failure.source) for failure in report.failures}
+    return _Batch(frozenset(again), frozenset(batch) - failed)
 
 
 def _wait(stop: threading.Event, seconds: float) -> None:

@@ -149,15 +149,20 @@ class Scene:
         self.batches: list[list[str]] = []
         self.reports: list[RunReport] = []
         self.trouble: Exception | None = None
+        self.cleaned: list[str] = []
         clock = SimpleNamespace(monotonic=lambda: self.now)
         monkeypatch.setattr(watching, "time", clock)
         monkeypatch.setattr(watching, "_wait", self._wait)
 
     def play(self, *steps: Callable[[], object]) -> None:
         self._steps = iter(steps)
-        inbox = open_inbox(self.route, settle=1)
+        stop = threading.Event()
+        inbox = open_inbox(self.route, settle=1, cleaned=self._note)
         self.now += 10
-        watch_inbox(inbox, self.route, 5, self.clean, threading.Event(), self.reports.append)
+        watch_inbox(inbox, self.route, 5, self.clean, stop, self.reports.append, self._note)
+
+    def _note(self, path: Path) -> None:
+        self.cleaned.append(path.name)
 
     def clean(self, options: RunOptions, only: list[str]) -> RunReport:
         self.batches.append(only)
@@ -213,6 +218,28 @@ def test_what_earlier_runs_have_cleaned_is_left_alone(scene, folder):
     write_scan(folder / "b.png", seed=1)
     scene.play(nothing, nothing)
     assert scene.batches == [["a.png"], ["b.png"]]
+
+
+def test_what_came_out_clean_is_told_once_and_what_failed_or_changed_meanwhile_is_not(
+    scene, folder
+):
+    write_scan(folder / "good.png")
+    (folder / "bad.png").write_bytes(b"no page")
+    scene.play(nothing, nothing)
+    assert scene.cleaned == ["good.png"]
+    scene.play(nothing)  # another watch: it is clean already
+    assert scene.cleaned == ["good.png"] * 2
+    clean = scene.clean
+
+    def clean_and_change(options, only):
+        report = clean(options, only)
+        (folder / "late.png").write_bytes(b"longer than before")
+        return report
+
+    scene.clean = clean_and_change
+    write_scan(folder / "late.png")
+    scene.play(nothing)
+    assert "late.png" not in scene.cleaned
 
 
 def test_what_may_pass_is_tried_again_later(scene, folder):
@@ -293,7 +320,7 @@ def test_the_command_takes_its_times_from_the_pipeline(capsys):
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for name, value in vars(WatchOptions()).items():
         assert f"--{name}" in said
-        assert f"[default: {value}]" in said
+        assert value is None or f"[default: {value}]" in said
 
 
 @pytest.fixture

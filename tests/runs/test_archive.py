@@ -1,0 +1,75 @@
+"""Originals that are done leave the inbox: never lost, never over another file."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from pagewash.errors import AccessError, OptionError
+from pagewash.runs.archive import check_archive, move_to_archive
+
+
+@pytest.fixture
+def inbox(tmp_path) -> Path:
+    folder = tmp_path / "inbox" / "2026"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"first")
+    os.utime(folder / "a.png", (1000, 1000))
+    return tmp_path / "inbox"
+
+
+@pytest.fixture(params=["same disk", "another disk", "no links at all"])
+def disk(request, monkeypatch) -> None:
+    """Where the archive lies."""
+    link = os.link
+
+    def refuse(source, target, **options):
+        if request.param == "no links at all" or ".pagewash-" not in str(source):
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        link(source, target, **options)
+
+    if request.param != "same disk":
+        monkeypatch.setattr(os, "link", refuse)
+
+
+def test_a_document_moves_to_its_place_with_its_time(inbox, tmp_path, disk):
+    moved = move_to_archive(inbox / "2026" / "a.png", inbox, tmp_path / "archive")
+    assert moved == tmp_path / "archive" / "2026" / "a.png"
+    assert moved.read_bytes() == b"first"
+    assert moved.stat().st_mtime == 1000
+    assert not (inbox / "2026" / "a.png").exists()
+    assert list(moved.parent.iterdir()) == [moved]
+
+
+def test_a_name_that_is_taken_gets_a_number(inbox, tmp_path, disk):
+    archive = tmp_path / "archive"
+    for number in range(3):
+        (inbox / "2026" / "a.png").write_bytes(b"%d" % number)
+        move_to_archive(inbox / "2026" / "a.png", inbox, archive)
+    found = {path.name: path.read_bytes() for path in (archive / "2026").iterdir()}
+    assert found == {"a.png": b"0", "a (2).png": b"1", "a (3).png": b"2"}
+
+
+def test_a_full_disk_leaves_the_document_where_it_was(inbox, tmp_path, monkeypatch):
+    def refuse(source, target, **options):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def full(source, target):
+        Path(target).write_bytes(b"fi")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr("shutil.copy2", full)
+    with pytest.raises(AccessError, match="No space left"):
+        move_to_archive(inbox / "2026" / "a.png", inbox, tmp_path / "archive")
+    assert (inbox / "2026" / "a.png").read_bytes() == b"first"
+    assert [path for path in (tmp_path / "archive").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("place", ["inbox/done", "inbox", ".", "out/originals"])
+def test_an_archive_in_the_inbox_or_the_destination_is_refused(tmp_path, place):
+    (tmp_path / "inbox").mkdir()
+    with pytest.raises(OptionError, match="lie in each other"):
+        check_archive(tmp_path / place, tmp_path / "inbox", tmp_path / "out")
+    check_archive(tmp_path / "archive", tmp_path / "inbox", tmp_path / "out")
