@@ -11,6 +11,7 @@ import os
 import re
 from dataclasses import dataclass, fields
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from pagewash.errors import OptionError
@@ -130,6 +131,9 @@ class RunOptions(CleanOptions):
     max_document_gigabytes: float = 4.0
     """Memory to read a document; one that asks for more is refused (on Linux)."""
 
+    accepted: str = ""
+    """File of pages that were looked at and are fine, as a report exports it."""
+
     max_failures: str = "10%"
     """Failed documents a run puts up with, as a share (10%) or a number (25)."""
 
@@ -161,6 +165,11 @@ class RunOptions(CleanOptions):
     def clean(self) -> CleanOptions:
         """What holds for each page, alone."""
         return CleanOptions(**{key.name: getattr(self, key.name) for key in fields(CleanOptions)})
+
+    @property
+    def accepted_file(self) -> Path | None:
+        """Where the marks are; None without any."""
+        return Path(self.accepted) if self.accepted else None
 
     @property
     def threads(self) -> int:

@@ -266,7 +266,11 @@ def run_flow(
             # workers stand in folders of their own
             source, destination = source.absolute(), destination.absolute()
             metrics = metrics and metrics.absolute()
-            options = replace(options, model=absolute_model(options.model))
+            options = replace(
+                options,
+                model=absolute_model(options.model),
+                accepted=str((options.accepted_file and options.accepted_file.absolute()) or ""),
+            )
         try:
             state: Any = chosen(source, destination, options, metrics, only, return_state=True)
         except TerminationSignal as error:

@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pagewash.measuring.accepted import COLUMNS as MARK_COLUMNS
+from pagewash.measuring.accepted import HARMS
 from pagewash.measuring.summary import Summary, by_need, latest, summarise
 from pagewash.reporting.charts import Chart, draw_charts
 from pagewash.reporting.places import Places
@@ -80,6 +82,8 @@ class PicturedPage:
     """Title and value of its metrics."""
 
     pictures: PagePictures
+    mark: tuple[Any, ...]
+    """What a file of marks says of it: values of `accepted.COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,7 @@ def _picture(row: Mapping[str, Any], table: pa.Table, places: Places) -> Picture
         message=row["message"] or "",
         facts=tuple(_facts(row)),
         pictures=picture_page(row, _output_index(row, cleaned), places),
+        mark=tuple(round(row[n], 4) if n in HARMS and row[n] else row[n] for n in MARK_COLUMNS),
     )
 
 
@@ -200,6 +205,13 @@ def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if before is not None and after is not None:
             title = name.replace("_", " ").replace("ocr", "OCR")
             yield title[0].upper() + title[1:], f"{before:.{digits}f} → {after:.{digits}f}"
+    if row.get("straightened"):
+        yield "Straightened", f"{row['straightened']:.1f}°"
+    if row.get("turned"):
+        yield "Turned", f"{row['turned']}°"
+    if row["model_id"]:
+        seen = f", seen at {row['scale']:.2g} of its size" if row["scale"] not in (None, 1) else ""
+        yield "Cleaned by", f"{row['model_id']} in {row['precision']}{seen}"
     if row["width"]:
         dpi = f", {row['dpi_x']:.0f} dpi" if row["dpi_x"] else ""
         yield "Size", f"{row['width']} × {row['height']} px{dpi}"

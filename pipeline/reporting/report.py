@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from pagewash.errors import OptionError
 from pagewash.files import harmless, write_atomically
+from pagewash.measuring.accepted import COLUMNS, read_accepted
 from pagewash.measuring.records import SCHEMA, read_records
 from pagewash.measuring.summary import Summary
 from pagewash.reporting import charts, trends
@@ -39,6 +40,9 @@ class ReportOptions:
 
     cleaned: Path | None = None
     """Folder of the cleaned documents, if it has moved."""
+
+    accepted: Path | None = None
+    """File of pages that were looked at and are fine, as an earlier report exported it."""
 
     def __post_init__(self) -> None:
         if self.pictures < 0:
@@ -83,7 +87,9 @@ def write_report(
             f"{path} names no HTML file, and what stands there might be a scan; "
             "give --out a name that ends in .html"
         )
-    table = read_records(place, [name for name in SCHEMA.names if name != "embedding"])
+    rows = read_records(place, [name for name in SCHEMA.names if name != "embedding"])
+    accepted = read_accepted(options.accepted)
+    table = accepted.on_table(rows)
     places = Places.around(place, options.scans, options.cleaned)
     contents = collect(places.cleaned.name, table, places, options.pictures, progress)
     html = render(contents).encode("utf-8", "replace")
@@ -107,6 +113,7 @@ def render(contents: Contents) -> str:
         contents=contents,
         charts=charts,
         trends=trends,
+        mark_columns=COLUMNS,
         table=_shown(_table(contents)),
         captions=[_shown(_caption(page)) for page in contents.pictured],
         views=[_view(page.pictures) for page in contents.pictured],
@@ -153,6 +160,7 @@ def _caption(page: PicturedPage) -> dict[str, Any]:
         "why": page.message,
         "facts": page.facts,
         "notes": page.pictures.notes,
+        "mark": page.mark,
     }
 
 

@@ -18,6 +18,7 @@ from pagewash.documents.containers import (
 from pagewash.errors import AccessError, InputError, OptionError
 from pagewash.files import access_errors, printable, real_path, sha256_of
 from pagewash.inference.model_files import find_model
+from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.runs.conflicts import conflicts, identity
 from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, unchanged
@@ -89,6 +90,7 @@ def plan_run(
         MissingError: there is no such model.
     """
     check_places(source, destination, options)
+    read_accepted(options.accepted_file)  # what is wrong with it is told before anything is done
     output_key = OutputKey(sha256_of(find_model(options.model)), options.fingerprint)
     if source.is_file() and names_a_file(destination):
         outputs, folder = {source: destination}, destination.parent

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pagewash.inference.heap import keep_freed_memory
+from pagewash.measuring.accepted import read_accepted
 from pagewash.measuring.records import (
     SCHEMA,
     PageRecord,
@@ -89,7 +90,12 @@ def clean_shard(
     tally = _Tally(progress, stop or threading.Event(), may_fail)
     written, cleaner = _clean(todo, run, tally, load)
     how = provenance(run, cleaner)
-    records = [replace(record, how=how) for document in written for record in document.records]
+    accepted = read_accepted(run.options.accepted_file)
+    records = [
+        accepted.on_record(replace(record, how=how))
+        for document in written
+        for record in document.records
+    ]
     table = _record(part, finished, records)
     return _report(table, written, stopped=len(written) < len(todo))
 

@@ -4,6 +4,20 @@ const byId = (id) => document.getElementById(id);
 const data = (id) => JSON.parse(byId(id).textContent);
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
+/* Files that the reader saves. Text that a spreadsheet would compute is made plain text. */
+
+const plain = (value) => (typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value);
+const cellOf = (value) => `"${String(plain(value ?? "")).replaceAll('"', '""')}"`;
+
+function saveAs(name, rows) {
+  const text = rows.map((row) => row.map(cellOf).join(",")).join("\r\n");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob(["\ufeff", text, "\r\n"], { type: "text/csv" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
 /* The viewer: one page before and after, with a divider between them and a magnifying glass. */
 
 function startViewer() {
@@ -12,7 +26,8 @@ function startViewer() {
   const STEP = 60; // px that an arrow key moves
   const stage = byId("stage"), divider = byId("divider");
   const entries = [...document.querySelectorAll("[data-view]")];
-  const state = { page: 0, view: "whole", pair: null, views: {}, zoom: 1, x: 0, y: 0 };
+  const state = { page: 0, view: "whole", pair: null, views: {}, zoom: 1, x: 0, y: 0, beside: false };
+  const shown = data("pages-shown"), fine = new Set();
 
   function show(page) {
     state.page = page;
@@ -22,7 +37,8 @@ function startViewer() {
       else entry.removeAttribute("aria-current");
     });
     reveal(entries[page]);
-    tell(data("pages-shown")[page]);
+    tell(shown[page]);
+    byId("fine").checked = fine.has(page);
     byId("previous").disabled = page === 0;
     byId("next").disabled = page === entries.length - 1;
     byId("closeup").disabled = !state.views.closeup;
@@ -74,9 +90,12 @@ function startViewer() {
     place();
   }
 
+  /* Width of what a page is shown on: the stage, or half of it. */
+  const room = () => stage.clientWidth / (state.beside ? 2 : 1);
+
   function scale() {
     const { width, height } = state.pair;
-    return Math.min(stage.clientWidth / width, stage.clientHeight / height, 2) * state.zoom;
+    return Math.min(room() / width, stage.clientHeight / height, 2) * state.zoom;
   }
 
   /* Keep a magnified page on the stage, and a smaller one in its middle. */
@@ -87,13 +106,15 @@ function startViewer() {
   function place() {
     byId("fit").textContent = `${Number(state.zoom.toFixed(1))}×`;
     stage.classList.toggle("magnified", state.zoom > 1);
-    byId("handle").hidden = !(state.pair?.before && state.pair?.after);
+    byId("handle").hidden = state.beside || !(state.pair?.before && state.pair?.after);
+    byId("divider").disabled = state.beside;
     if (!state.pair) return;
     const size = scale(), width = state.pair.width * size;
-    state.x = settle(state.x, width, stage.clientWidth);
+    state.x = settle(state.x, width, room());
     state.y = settle(state.y, state.pair.height * size, stage.clientHeight);
     for (const name of ["before", "after"]) {
-      byId(name).style.transform = `translate(${state.x}px, ${state.y}px) scale(${size})`;
+      const x = state.x + (state.beside && name === "after" ? room() : 0);
+      byId(name).style.transform = `translate(${x}px, ${state.y}px) scale(${size})`;
     }
     cut();
   }
@@ -105,6 +126,11 @@ function startViewer() {
   }
 
   function cut() {
+    byId("left").style.clipPath = state.beside ? "inset(0 50% 0 0)" : "none";
+    if (state.beside) {
+      byId("cut").style.clipPath = "inset(0 0 0 50%)";
+      return;
+    }
     const [left, right] = covered();
     const both = state.pair.before && state.pair.after;
     const at = both ? left + ((right - left) * divider.value) / 100 : 0;
@@ -119,8 +145,9 @@ function startViewer() {
     cut();
   }
 
-  function zoomBy(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
+  function zoomBy(factor, at = room() / 2, y = stage.clientHeight / 2) {
     if (!state.pair) return;
+    const x = at % room();
     const before = scale();
     state.zoom = clamp(state.zoom * factor, 1, MOST);
     const grown = scale() / before;
@@ -148,7 +175,7 @@ function startViewer() {
     const [x, y] = spot(event);
     held.set(event.pointerId, [x, y]);
     stage.setPointerCapture(event.pointerId);
-    divides = state.zoom === 1 || Math.abs(x - parseFloat(byId("handle").style.left)) < NEAR;
+    divides = !state.beside && (state.zoom === 1 || Math.abs(x - parseFloat(byId("handle").style.left)) < NEAR);
     if (divides && held.size === 1) cutAt(x);
   }
 
@@ -193,6 +220,20 @@ function startViewer() {
   byId("previous").addEventListener("click", () => show(state.page - 1));
   byId("next").addEventListener("click", () => show(state.page + 1));
   for (const view of ["whole", "closeup"]) byId(view).addEventListener("click", () => look(view));
+  byId("beside").addEventListener("click", () => {
+    state.beside = !state.beside;
+    byId("beside").setAttribute("aria-pressed", state.beside);
+    fit();
+  });
+  byId("fine").addEventListener("change", () => {
+    if (byId("fine").checked) fine.add(state.page);
+    else fine.delete(state.page);
+    byId("marks").disabled = fine.size === 0;
+    byId("marks").textContent = fine.size ? `Save ${fine.size} mark${fine.size === 1 ? "" : "s"}` : "Save marks";
+  });
+  byId("marks").addEventListener("click", () => {
+    saveAs("accepted.csv", [data("mark-columns"), ...[...fine].sort((a, b) => a - b).map((page) => shown[page].mark)]);
+  });
   byId("in").addEventListener("click", () => zoomBy(1.5));
   byId("out").addEventListener("click", () => zoomBy(1 / 1.5));
   byId("fit").addEventListener("click", fit);
@@ -316,6 +357,9 @@ function startTable(open) {
   byId("status").addEventListener("input", refresh);
   byId("filter").addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", more);
+  byId("csv").addEventListener("click", () => {
+    saveAs("pages.csv", [columns.map(({ title }) => title), ...found.map((index) => rows[index])]);
+  });
   refresh();
 }
 

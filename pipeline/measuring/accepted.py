@@ -1,0 +1,104 @@
+"""Pages that somebody has looked at and found fine: marks of a report, honoured from then on.
+
+A mark holds for a page of the same document (by its SHA-256) as long as no more of it is lost or
+added than when it was looked at: another model or other options bring a worse page back.
+
+Knows rows and a CSV file, as `pagewash report` exports it.
+"""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pagewash.errors import InputError
+from pagewash.files import access_errors
+from pagewash.measuring.records import PageRecord
+
+HARMS = ("ink_lost", "ink_added", "picture_lost")
+COLUMNS = ("sha256", "page", "part", *HARMS, "source")
+"""Of the file; the last one is for people."""
+
+SLACK = 0.005
+"""By how much a share may be above that of the mark: int8 and fp32 differ by less."""
+
+NOTE = "looked at, fine"
+
+Page = tuple[str, int, int]
+"""SHA-256 of the document, page from 1, image within the page from 0."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Marks by page, each with the shares of `HARMS` that were accepted."""
+
+    marks: Mapping[Page, tuple[float, ...]] = field(default_factory=dict)
+
+    def covers(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row in the columns of ``records.SCHEMA`` is of an accepted page."""
+        mark = self.marks.get((row["sha256"], row["page"], row["part"]))
+        if mark is None:
+            return False
+        return all(
+            (row[harm] or 0.0) <= share + SLACK for harm, share in zip(HARMS, mark, strict=True)
+        )
+
+    def on_record(self, record: PageRecord) -> PageRecord:
+        """The record, `cleaned` in place of `review` where it is accepted."""
+        if record.status != "review" or not self.covers(record.row()):
+            return record
+        return dataclasses.replace(record, status="cleaned", message=_noted(record.message))
+
+    def on_table(self, table: pa.Table) -> pa.Table:
+        """The same of rows in ``records.SCHEMA``."""
+        if not self.marks:
+            return table
+        names = ("sha256", "page", "part", "status", "message", *HARMS)
+        rows = table.select(names).to_pylist()
+        fine = [row["status"] == "review" and self.covers(row) for row in rows]
+        status = ["cleaned" if ok else row["status"] for row, ok in zip(rows, fine, strict=True)]
+        message = [
+            _noted(row["message"]) if ok else row["message"]
+            for row, ok in zip(rows, fine, strict=True)
+        ]
+        for name, values in (("status", status), ("message", message)):
+            place = table.schema.get_field_index(name)
+            kind = table.schema.field(place)
+            table = table.set_column(place, kind, pa.array(values, kind.type))
+        return table
+
+
+def _noted(message: str | None) -> str:
+    return f"{NOTE}: {message}" if message else NOTE
+
+
+def read_accepted(path: Path | None) -> Accepted:
+    """Read the marks of a file; None has none.
+
+    Raises:
+        AccessError: it cannot be read.
+        InputError: it is no file of marks.
+    """
+    if path is None:
+        return Accepted()
+    marks: dict[Page, tuple[float, ...]] = {}
+    with access_errors(str(path), "read"):
+        text = path.read_bytes().decode("utf-8-sig", "replace")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    if not set(COLUMNS[:-1]) <= set(rows.fieldnames or ()):
+        raise InputError(
+            f"{path} is no file of marks: its first line must have {', '.join(COLUMNS[:-1])}; "
+            "export it from a report"
+        )
+    for number, row in enumerate(rows, 2):
+        try:
+            page = (row["sha256"], int(row["page"]), int(row["part"]))
+            marks[page] = tuple(float(row[harm] or 0) for harm in HARMS)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{path}, line {number}, is no mark: {error}") from error
+    return Accepted(marks)

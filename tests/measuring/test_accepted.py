@@ -1,0 +1,89 @@
+"""Marks of pages that were looked at: honoured for the same page, and only while it is no worse."""
+
+import dataclasses
+
+import pytest
+from reported import row
+from scans import FakeCleaner, write_scan
+
+from pagewash.errors import AccessError, InputError
+from pagewash.measuring.accepted import read_accepted
+from pagewash.measuring.records import read_records, records_table
+from pagewash.options import RunOptions
+from pagewash.runs.planning import plan_run
+from pagewash.runs.shards import clean_run
+
+HEAD = "sha256,page,part,ink_lost,ink_added,picture_lost,source"
+
+
+@pytest.fixture
+def marks(tmp_path):
+    """As a browser saves it: with a byte order mark and CRLF."""
+    path = tmp_path / "accepted.csv"
+    lines = ("\ufeff" + HEAD, '"ab","1","0","0.07","0","","a, b.png"', "cd,2,0,,,,c.png")
+    path.write_bytes("\r\n".join(lines).encode())
+    return path
+
+
+def doubtful(**values):
+    return dataclasses.replace(
+        row("a.png", "review", **values), message="7 % of the ink is gone", part=0
+    )
+
+
+@pytest.mark.parametrize(
+    ("record", "status"),
+    [
+        (doubtful(sha256="ab", ink_lost=0.07), "cleaned"),
+        (doubtful(sha256="ab", ink_lost=0.02), "cleaned"),
+        (doubtful(sha256="ab", ink_lost=0.09), "review"),  # worse than what was looked at
+        (doubtful(sha256="ab", ink_lost=0.07, ink_added=0.1), "review"),
+        (doubtful(sha256="ab", ink_lost=0.07, page=2), "review"),
+        (doubtful(sha256="xy", ink_lost=0.07), "review"),
+        (row("a.png", "failed", sha256="ab"), "failed"),
+    ],
+)
+def test_a_mark_holds_for_its_page_while_it_is_no_worse(marks, record, status):
+    accepted = read_accepted(marks)
+    found = accepted.on_record(record)
+    assert found.status == status
+    (kept,) = accepted.on_table(records_table([record])).to_pylist()
+    assert (kept["status"], kept["message"]) == (found.status, found.message)
+    if status == "cleaned":
+        assert found.message == "looked at, fine: 7 % of the ink is gone"
+
+
+def test_what_is_no_file_of_marks_is_told_with_the_line(tmp_path):
+    path = tmp_path / "marks.csv"
+    for text, said in (("a,b\n", "export it from a report"), (f"{HEAD}\nab,one,0", "line 2")):
+        path.write_text(text)
+        with pytest.raises(InputError, match=said):
+            read_accepted(path)
+    with pytest.raises(AccessError):
+        read_accepted(tmp_path / "nowhere.csv")
+
+
+def test_the_next_run_honours_the_marks_of_a_report(tmp_path, tiny_model):
+    """A cleaner that wipes pages loses all of their ink."""
+
+    class Wiping(FakeCleaner):
+        def _clean(self, page):
+            cleaned = super()._clean(page)
+            cleaned.page.pixels[:] = 255
+            return cleaned
+
+    write_scan(tmp_path / "scans" / "a.png", shape=(400, 300))
+
+    def statuses(options: RunOptions) -> list[str]:
+        plan = plan_run(tmp_path / "scans", tmp_path / "out", options)
+        report = clean_run(plan, load=lambda run: Wiping())
+        rows = read_records(report.run.folder).to_pylist()
+        assert report.review == sum(row["status"] == "review" for row in rows)
+        lines = [f"{row['sha256']},{row['page']},{row['part']},1,0,1,a.png" for row in rows]
+        (tmp_path / "accepted.csv").write_text("\n".join([HEAD, *lines]))
+        return [row["status"] for row in rows]
+
+    options = RunOptions(model=str(tiny_model), force=True)
+    assert statuses(options) == ["review"]
+    marked = dataclasses.replace(options, accepted=str(tmp_path / "accepted.csv"))
+    assert statuses(marked) == ["cleaned"]
