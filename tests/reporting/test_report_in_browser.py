@@ -1,5 +1,6 @@
 """A report in headless Chromium: it works by mouse, keyboard and finger, in dark and light."""
 
+import csv
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from reported import row, write_pages, write_run
 
+from pagewash.measuring.accepted import read_accepted
 from pagewash.reporting.report import ReportOptions, write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
@@ -38,7 +40,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("report")
     write_pages(root, ["look.png", "box/10.png", "box/9.png"], shape=(900, 1300))
     rows = [
-        row("look.png", "review", ink_lost=0.1, novelty=99.0, message="10 % of the ink is gone"),
+        row(
+            "look.png",
+            "review",
+            sha256="ab",
+            ink_lost=0.1,
+            novelty=99.0,
+            message="10 % of the ink is gone",
+        ),
         row("box/10.png", ink_lost=0.01, novelty=50.0, page=2, document_pages=2),
         row("box/9.png", ink_lost=0.02),
         row(NASTY, "failed", message=f"{NASTY} is empty"),
@@ -64,7 +73,7 @@ def visit(browser) -> Iterator[Callable[..., "playwright.Page"]]:
         return page
 
     def seen(url: str) -> None:
-        if not url.startswith(("data:", "file:")):
+        if not url.startswith(("data:", "file:", "blob:")):
             complaints.append(url)
 
     yield go
@@ -168,6 +177,59 @@ def test_the_closeup_shows_another_view_of_the_same_page(visit, report):
     assert page.locator("#closeup").get_attribute("aria-pressed") == "true"
     page.get_by_role("button", name="Page", exact=True).click()
     assert page.locator("#before").get_attribute("src") == whole
+
+
+def test_scan_and_cleaned_page_stand_side_by_side_and_move_together(visit, report):
+    page = visit(report)
+    page.get_by_role("button", name="Side by side").click()
+    stage, before, after = (
+        page.locator(name).bounding_box() for name in ("#stage", "#before", "#after")
+    )
+    middle = stage["x"] + stage["width"] / 2
+    assert before["x"] + before["width"] <= middle + 1
+    assert after["x"] >= middle - 1
+    assert after["width"] == pytest.approx(before["width"])
+    assert page.locator("#handle").is_hidden()
+    assert page.locator("#divider").is_disabled()
+    page.locator("#in").click()
+    page.locator("#stage").press("ArrowRight")
+    before, after = (page.locator(name).bounding_box() for name in ("#before", "#after"))
+    assert after["x"] - before["x"] == pytest.approx(stage["width"] / 2, abs=1)
+    page.get_by_role("button", name="Side by side").click()
+    assert page.locator("#divider").is_enabled()
+
+
+def test_marks_of_pages_that_are_fine_are_saved_and_honoured(visit, report, tmp_path):
+    page = visit(report)
+    assert page.locator("#marks").is_disabled()
+    page.get_by_label("Looked at, fine").check()
+    page.locator("#next").click()
+    assert not page.locator("#fine").is_checked()
+    page.locator("#previous").click()
+    assert page.locator("#fine").is_checked()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save 1 mark").click()
+    assert saved.value.suggested_filename == "accepted.csv"
+    saved.value.save_as(tmp_path / "accepted.csv")
+    (mark,) = read_accepted(tmp_path / "accepted.csv").marks.items()
+    assert mark == (("ab", 1, 0), (0.1, 0.0, 0.0))
+    again = write_report(
+        report.parent / "out",
+        tmp_path / "again.html",
+        ReportOptions(accepted=tmp_path / "accepted.csv"),
+    )
+    assert again.summary.statuses["review"] == 0
+
+
+def test_the_rows_that_are_found_are_saved_as_csv_and_start_no_formula(visit, tmp_path):
+    rows = [row("=1+1.png", "review", message="look"), row("b.png")]
+    page = visit(write_report(write_run(tmp_path, rows), tmp_path / "report.html").path)
+    page.locator("#status").select_option("review")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    saved.value.save_as(tmp_path / "pages.csv")
+    head, *lines = csv.reader((tmp_path / "pages.csv").read_text("utf-8-sig").splitlines())
+    assert [line[head.index("Document")] for line in lines] == ["'=1+1.png"]
 
 
 def test_columns_sort_both_ways_with_unknown_values_last(visit, report):
