@@ -56,10 +56,10 @@ class Int8TileNetwork:
         self._levels: list[Quantisation] = []
         self._encoder, self._down, self._up, self._decoder = [], [], [], []
         innermost = len(network.down)
-        inputs = 3 * patch**2
-        at = Quantisation(INPUT.step, INPUT.zero, torch.ones(inputs), torch.zeros(inputs))
-        path = _Path(ranges, at)
-        self._stem = path.unit("stem", _place_by_place(network.stem, patch))
+        path = _Path(ranges, _bytes_of(3 * patch**2))
+        self._stems = {3: path.unit("stem", _place_by_place(network.stem, patch))}
+        of_grey = _Path(ranges, _bytes_of(patch**2))
+        self._stems[1] = of_grey.unit("stem", _of_equal_channels(network.stem, patch))
         for level in range(innermost):
             joined = f"decoder.{level}.input"
             self._encoder.append(path.stack(f"encoder.{level}", network.encoder[level], joined))
@@ -90,11 +90,12 @@ class Int8TileNetwork:
         """Return the maps, each (N, 1, H, W) float32.
 
         Args:
-            x: (N, 3, H, W) uint8 in channels_last, as `INPUT` says.
+            x: (N, 3, H, W) uint8 in channels_last, as `INPUT` says; or (N, 1, H, W), which
+                stands for three equal channels.
             context: (N, C, h, w) uint8, of the blocks under it, from `context`.
         """
         ask_for_certain_threads()
-        x = self._stem(_blocks_to_channels(x, self._patch))
+        x = self._stems[x.shape[1]](_blocks_to_channels(x, self._patch))
         levels = []
         for level, (stack, down) in enumerate(zip(self._encoder, self._down, strict=True)):
             x = _through(stack, x)
@@ -113,17 +114,29 @@ class Int8TileNetwork:
         return _maps(self._head(x), self._patch)
 
 
-def _place_by_place(unit: ConvUnit, patch: int) -> ConvUnit:
+def _bytes_of(channels: int) -> Quantisation:
+    return Quantisation(INPUT.step, INPUT.zero, torch.ones(channels), torch.zeros(channels))
+
+
+def _place_by_place(stem: ConvUnit, patch: int) -> ConvUnit:
     """The stem, for colours side by side in each place, where `pixel_unshuffle` has places side by
     side in each colour.
     """
-    conv = unit.conv
-    ordered = ConvUnit(conv.in_channels, conv.out_channels)
-    order = torch.arange(conv.in_channels).view(3, patch**2).T.reshape(-1)
-    ordered.conv.load_state_dict(
-        {"weight": conv.weight.detach()[:, order], "bias": conv.bias.detach()}  # type: ignore[union-attr]
-    )
-    return ordered
+    order = torch.arange(stem.conv.in_channels).view(3, patch**2).T.reshape(-1)
+    return _with_weight(stem, stem.conv.weight.detach()[:, order])
+
+
+def _of_equal_channels(stem: ConvUnit, patch: int) -> ConvUnit:
+    """The stem, for one channel in the place of three equal ones: a third of the work."""
+    weight = stem.conv.weight.detach()
+    return _with_weight(stem, weight.unflatten(1, (3, patch**2)).sum(1))
+
+
+def _with_weight(unit: ConvUnit, weight: Tensor) -> ConvUnit:
+    changed = ConvUnit(weight.shape[1], weight.shape[0])
+    assert unit.conv.bias is not None
+    changed.conv.load_state_dict({"weight": weight, "bias": unit.conv.bias.detach()})
+    return changed
 
 
 @contextmanager

@@ -102,6 +102,18 @@ def test_integers_say_nearly_what_floats_say():
 
 
 @pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+def test_integers_take_one_channel_for_three_equal_ones():
+    network, grey = a_network(), a_page()[..., 0]
+    ranges = ranges_of(network, [a_page(320, 256), a_page(320, 256)[..., 0]])
+    card = ModelCard("page", activation_ranges=ranges_for_card(ranges))
+    floats, integers = (
+        Cleaner(network, CleanOptions(precision=name), card).clean(grey).astype(int)
+        for name in ("fp32", "int8")
+    )
+    assert np.abs(floats - integers).mean() < 0.1 * floats.std()
+
+
+@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
 def test_integers_are_tiled_exactly_too():
     network, page = a_network(), a_page(700, 620)
     card = ModelCard(
