@@ -278,7 +278,10 @@ class PageAutoencoder(nn.Module):
 
 
 def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return gain, (N, 1, H, W), and offset, shaped as `x`, from the tile network's maps.
+    """Return gain and offset, each (N, 1, H, W) for all channels, from the tile network's maps.
+
+    Fine detail is the luminance's, so that sharpening brings no colour into black edges. With a
+    saturation below 1, colours move toward grey: their gain is less, and the offset has the rest.
 
     Args:
         maps: (N, MAPS, H, W).
@@ -286,12 +289,12 @@ def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """
     gain, offset, sharpening, saturation = maps.split(1, dim=1)
     gain = gain.sigmoid()
-    offset = torch.addcmul(offset, sharpening, detail(x))
+    grey = luminance(x) if x.shape[1] == 3 else x
+    offset = torch.addcmul(offset, sharpening, detail(grey))
     if x.shape[1] == 1:
         return gain, offset
-    saturation = (saturation + 2).sigmoid()  # at first, colours stay
-    grey = (gain * (1 - saturation)) * luminance(x)
-    return gain * saturation, offset + grey
+    kept = gain * (saturation + 2).sigmoid()  # at first, colours stay
+    return kept, torch.addcmul(offset, gain - kept, grey)
 
 
 def luminance(x: Tensor) -> Tensor:

@@ -82,8 +82,8 @@ class PageNetwork:
             windows: where they lie on them.
 
         Returns:
-            Gain and offset of each, (C, H, W) float32: `gain * page + offset` is clean, with the
-            page in 0..1.
+            Gain, (C, H, W), and offset, (1, H, W), of each, in float32: `gain * page + offset` is
+            clean, with the page in 0..1.
         """
         papers = [c.paper_under(w) for c, w in zip(contexts, windows, strict=True)]
         features = torch.cat([c.told(w) for c, w in zip(contexts, windows, strict=True)])
@@ -125,9 +125,9 @@ def _as_bytes(seen: Sequence[Floats]) -> Tensor:
 
 
 def _affine(maps: Tensor, seen: Floats, paper: Floats, whiter: float) -> tuple[Tensor, Tensor]:
-    """Gain and offset of a tile, (C, H, W), from its maps, (1, MAPS, H, W), band by band."""
+    """Gain, (C, H, W), and offset, (1, H, W), of a tile, from its maps, (1, MAPS, H, W)."""
     height, width, channels = seen.shape
-    gain, offset = (torch.empty((channels, height, width), device=maps.device) for _ in range(2))
+    gain, offset = (torch.empty((n, height, width), device=maps.device) for n in (channels, 1))
     rows = max(BAND_PIXELS // width, 1) if maps.device.type == "cpu" else height
     for start in range(0, height, rows):
         stop = min(start + rows, height)

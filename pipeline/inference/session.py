@@ -170,10 +170,12 @@ def _average(maps: Sequence[Tensor], network: Network, view: Tensor, by: int) ->
 
 
 def _apply(maps: Sequence[Tensor], task: TileTask, device: torch.device) -> None:
-    """Apply gain and offset, each (C, h, w) of a tile's window, to the pixels of its core."""
-    planes = _planes(task.page), _planes(task.cleaned)
-    for page, cleaned, *of_plane in zip(*planes, *maps, strict=True):
-        _apply_to_plane([values[None] for values in of_plane], page, cleaned, task, device)
+    """Apply gain, (C, h, w), and offset, (1, h, w), of a tile's window to its core's pixels."""
+    gain, offset = maps
+    for channel, (page, cleaned) in enumerate(
+        zip(_planes(task.page), _planes(task.cleaned), strict=True)
+    ):
+        _apply_to_plane([gain[channel : channel + 1], offset], page, cleaned, task, device)
 
 
 def _planes(pixels: Pixels) -> list[Pixels]:
