@@ -20,7 +20,7 @@ from pagewash import locks
 ABANDONED = 24 * 3600.0
 """Seconds after which nobody is at a temporary file any more, where locks cannot tell."""
 
-_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.(part|lock)")  # as `temporary_path` names them
+_TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.(part|lock)|\.pagewash\.lock")
 _WORKING = re.compile(r"pagewash-work-[0-9a-z_]+")
 _IN_WORKING = re.compile(rf"\S*/{_WORKING.pattern}/(?=\w)")
 _LOCK = "lock"
@@ -76,7 +76,7 @@ def without_working_folders(text: str) -> str:
     return _IN_WORKING.sub("", text)
 
 
-def clear_leftovers(folder: Path, *, below: bool = True) -> None:
+def clear_leftovers(folder: Path, *, below: bool = True) -> list[Path]:
     """Remove the temporary files of writers that were killed, or lost their power.
 
     What cannot be removed stays: it is hidden, and does no harm.
@@ -84,12 +84,16 @@ def clear_leftovers(folder: Path, *, below: bool = True) -> None:
     Args:
         folder: where to look.
         below: look into its folders too, but for hidden ones, and links.
+
+    Returns:
+        Such files that stay, since somebody is at work on them.
     """
+    in_use: list[Path] = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if below and not name.startswith(".")]
-        for name in names:
-            if _TEMPORARY.fullmatch(name):
-                _remove_if_left(Path(place, name))
+        found = (Path(place, name) for name in names if _TEMPORARY.fullmatch(name))
+        in_use += [path for path in found if not _remove_if_left(path)]
+    return in_use
 
 
 def clear_working_folders() -> None:
@@ -108,13 +112,15 @@ def _claim(file: BinaryIO, path: Path) -> bool:
         return True  # no locks here
 
 
-def _remove_if_left(path: Path) -> None:
+def _remove_if_left(path: Path) -> bool:
+    """Remove a file that nobody is at work on; False where somebody is."""
     with suppress(OSError), path.open("r+b") as file:
-        if _is_left(file):
-            path.unlink()
-            with suppress(OSError):  # the folder of a run that had nothing else to say
-                if path.parent.name.startswith("run="):
-                    path.parent.rmdir()
+        if not _is_left(file):
+            return False
+        path.unlink()
+        if path.parent.name.startswith("run="):  # of a run that had nothing else to say
+            path.parent.rmdir()
+    return True
 
 
 def _remove_folder_if_left(folder: Path) -> None:

@@ -100,19 +100,40 @@ def hold(
     with ExitStack() as stack:
         check_writable(folder)
         stack.enter_context(_folder(folder))
-        for path, shared in wanted.items():
+        around = [path for path in _around(folder) if path.exists()]
+        for path, shared in (dict.fromkeys(around, True) | wanted).items():
             stack.enter_context(_held(path, shared, destination, options.wait, stop))
+        for path in _around(folder):
+            if path not in around and path.exists():  # it has come meanwhile
+                raise _refusal(path, destination)
         if source.is_dir() and _same(source / LOCK, folder / LOCK):
             raise OptionError(
                 f"{destination} is {source} under another name, so that originals would be written "
                 "over; choose another destination"
             )
-        clear_leftovers(folder, below=not single)
+        in_use = clear_leftovers(folder, below=not single)
+        if not single:
+            _wait_for_those_inside({*in_use} - {*wanted}, destination, options.wait, stop)
         if metrics is not None:
             clear_leftovers(metrics)
         clear_working_folders()
         stack.callback(_mine.reset, _mine.set(_mine.get() | {place}))
         yield
+
+
+def _around(folder: Path) -> list[Path]:
+    """Locks of runs whose destination a folder lies in, the outermost first."""
+    return [parent / LOCK for parent in reversed(folder.parents)]
+
+
+def _wait_for_those_inside(
+    in_use: Collection[Path], destination: Path, wait: bool, stop: threading.Event | None
+) -> None:
+    """See that no other run has a folder inside this one for its destination."""
+    for path in in_use:
+        if path.suffix == ".lock":
+            with _held(path, False, destination, wait, stop):
+                pass
 
 
 @contextmanager

@@ -111,6 +111,33 @@ def test_single_files_are_written_side_by_side_but_not_with_a_run_over_their_fol
     assert not out.exists()
 
 
+@pytest.mark.parametrize(("first", "then"), [("out", "out/box"), ("out/box", "out")])
+def test_destinations_that_lie_in_each_other_are_one(places, tmp_path, first, then):
+    source = places[0]
+    with hold(source, tmp_path / first, RunOptions()):
+        assert in_a_thread(lambda: held(source, tmp_path / then))
+        single = in_a_thread(lambda: held(source / "a.png", tmp_path / then / "a.png"))
+        assert single == (first == "out")
+        assert not in_a_thread(lambda: held(source, tmp_path / "other"))
+    assert not held(source, tmp_path / then)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_waits_for_one_inside_its_destination(places, tmp_path):
+    begun = threading.Event()
+
+    def inside():
+        with hold(places[0], tmp_path / "out" / "box", RunOptions()):
+            begun.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=inside)
+    thread.start()
+    begun.wait()
+    assert not held(places[0], tmp_path / "out", wait=True)
+    thread.join()
+
+
 def in_a_thread(ask):
     """Ask as another run of this process would."""
     answers = []
