@@ -90,7 +90,7 @@ class _Conversation:
             return
         self._lock.release()
         try:
-            self.ask("close")
+            self._may_return = self.ask("close") and self._may_return
         except PagewashError:
             self._may_return = False
         with self._lock:

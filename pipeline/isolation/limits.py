@@ -4,6 +4,7 @@ Linux keeps all of them, macOS the processor time; elsewhere they do nothing.
 """
 
 import math
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,3 +48,11 @@ def limit_processor_time(seconds: float) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_CPU, (most, most))
+
+
+def has_stayed_small(gigabytes: float = 1.0) -> bool:
+    """Whether this process has never had more memory than that; what it had, it keeps."""
+    if resource is None:
+        return True
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < gigabytes * 1e9

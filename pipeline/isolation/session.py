@@ -20,7 +20,7 @@ from pagewash.documents.reading import check_total, reading_errors, too_slow
 from pagewash.documents.sinks import PageSink
 from pagewash.documents.viewing import view_page
 from pagewash.files import access_errors
-from pagewash.isolation.limits import limit_memory, limit_processor_time
+from pagewash.isolation.limits import has_stayed_small, limit_memory, limit_processor_time
 from pagewash.pages import Page, Pixels, ReadLimits, UntouchedPage
 
 _BYTES_PER_BUDGET = 100e6
@@ -139,10 +139,11 @@ class Session:
         """See `view_page`."""
         return view_page(self._source, index, self.limits)
 
-    def close(self) -> None:
-        """Close all that is open."""
+    def close(self) -> bool:
+        """Close all that is open; returns whether this process can go on with another document."""
         self._open.close()
         tempfile.tempdir = None
+        return has_stayed_small()
 
     def _earn(self, share: float) -> None:
         self._seconds += share * self.limits.max_document_seconds

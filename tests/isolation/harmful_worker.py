@@ -6,7 +6,7 @@ import time
 from pagewash.documents import images
 from pagewash.isolation.worker import main
 
-CRASHES, SLEEPS, COMPUTES, ALLOCATES, PRINTS = 101, 102, 103, 104, 105
+CRASHES, SLEEPS, COMPUTES, ALLOCATES, PRINTS, GROWS = 101, 102, 103, 104, 105, 106
 
 _decode = images.decode
 
@@ -20,6 +20,8 @@ def _harm(image):
         pass
     if image.width == ALLOCATES:
         bytearray(10**10)
+    if image.width == GROWS:
+        b"x" * 1_100_000_000
     if image.width == PRINTS:
         ctypes.CDLL(None).puts(b"\033[31mlook at me")
         ctypes.CDLL(None).fflush(None)

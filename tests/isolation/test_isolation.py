@@ -262,3 +262,13 @@ def test_an_answer_holds_pages_and_errors_or_is_refused(message):
     stream.seek(0)
     with pytest.raises(pickle.UnpicklingError, match="is part of no page"):
         receive(stream, trusted=False)
+
+
+def test_a_worker_that_has_grown_large_is_not_kept(harmful, tmp_path):
+    pids = []
+    for width in (90, harm.GROWS, 91):
+        path = write_scan(tmp_path / f"{width}.png", shape=(120, width))
+        with IsolatedDocument(path) as document:
+            pids.append(document.worker_pid)
+            list(document.pages())
+    assert pids[0] == pids[1] != pids[2]
