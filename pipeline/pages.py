@@ -67,6 +67,12 @@ class Stored:
     quality: int | None = None
     """Of a JPEG: libjpeg's 1 to 100, estimated from its quantisation table."""
 
+    palette: bytes | None = None
+    """Its colours, three bytes of RGB for each, where an image file holds places in a palette."""
+
+    thumbnail: bool = False
+    """Whether a TIFF says that it is a smaller copy of another of its pages."""
+
 
 @dataclass(frozen=True, eq=False)
 class Page:

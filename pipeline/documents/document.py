@@ -157,16 +157,20 @@ class DocumentWriter:
         self.holds_many = holds_many
         self._empty = True
 
-    def add(self, page: Page | UntouchedPage) -> None:
+    def add(self, page: Page | UntouchedPage) -> str | None:
         """Take the next page, cleaned, or untouched as the reader gave it.
+
+        Returns:
+            Why its image stays as it was all the same, as a clause; None if it was taken.
 
         Raises:
             AccessError: it cannot be written: permissions, a full disk.
             OptionError: a page that does not fit the format, or one too many.
         """
         with self._named():
-            self._sink.add(page)
+            stays = self._sink.add(page)
         self._empty = False
+        return stays
 
     def finish(self) -> None:
         """Write what comes after the last page; `create_document` calls it."""

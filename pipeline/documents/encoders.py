@@ -11,9 +11,17 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
+from pagewash.documents import palettes
 from pagewash.documents.jp2 import add_boxes
+from pagewash.documents.palettes import Indexed, index_page, pack, to_palette_image
 from pagewash.documents.png import encode_pixels
-from pagewash.documents.tiff import Directory, jpeg_directory, read_directory
+from pagewash.documents.tiff import (
+    THUMBNAIL,
+    Directory,
+    jpeg_directory,
+    palette_tags,
+    read_directory,
+)
 from pagewash.errors import OptionError
 from pagewash.pages import Page, Stored, fitting_profile
 
@@ -21,7 +29,8 @@ _PHOTOMETRIC, _ROWS_PER_STRIP, _PREDICTOR = 262, 278, 317
 _WHITE_IS_ZERO, _DIFFERENCES = 0, 2
 _LOSSY = {"jpeg", "tiff_jpeg", "jp2", "webp"}
 _DEFAULT_QUALITY = 90
-_POOR_QUALITY = 30  # below it a page is not worth its smaller size
+POOR_QUALITY = 30
+"""Of a JPEG: below it a page is not worth its smaller size, and may grow."""
 
 
 def to_image(page: Page) -> Image.Image:
@@ -36,6 +45,13 @@ def is_bilevel(page: Page) -> bool:
     return page.mode == "1" and page.channels == 1
 
 
+def to_indexed(page: Page) -> Indexed | None:
+    """The page in the colours of the palette that it had; None if it had none."""
+    if page.stored.palette is None or is_bilevel(page):
+        return None
+    return index_page(page.pixels, np.frombuffer(page.stored.palette, np.uint8).reshape(-1, 3))
+
+
 def was_lossy(page: Page) -> bool:
     """Whether the page came from a lossy encoder, so that another one loses little."""
     return page.stored.codec in _LOSSY
@@ -47,6 +63,10 @@ def encode_png(page: Page) -> bytes:
     def small() -> bytes:
         return _save(to_image(page), "PNG", compress_level=6, **_beside(page))
 
+    indexed = to_indexed(page)
+    if indexed is not None:
+        beside = {**_dpi(page), "icc_profile": page.icc}
+        return _save(to_palette_image(indexed), "PNG", compress_level=9, **beside)
     if is_bilevel(page):
         return small()  # an eighth of the bytes takes an eighth of the time
     if was_lossy(page):  # nothing lossless would be as small
@@ -56,7 +76,11 @@ def encode_png(page: Page) -> bytes:
 
 def encode_bmp(page: Page) -> bytes:
     """The page as BMP, which holds no profile."""
-    return _save(to_image(page), "BMP", **_dpi(page))
+    indexed = to_indexed(page)
+    if indexed is not None:
+        return palettes.encode_bmp(indexed, page.dpi)
+    # without a resolution Pillow would write one of 96 dpi
+    return _save(to_image(page), "BMP", dpi=page.dpi or (0, 0))
 
 
 def encode_jpeg(page: Page) -> bytes:
@@ -97,8 +121,18 @@ def encode_tiff(page: Page) -> Directory:
     """The page for a TIFF: G4 for one bit; else LZW or deflate, or JPEG after a lossy original
     where that is smaller.
     """
+    directory = _encode_tiff(page)
+    if page.stored.thumbnail:
+        directory.tags.update(THUMBNAIL)
+    return directory
+
+
+def _encode_tiff(page: Page) -> Directory:
     if is_bilevel(page):
-        return encode_g4(page)
+        return encode_bilevel_tiff(page)
+    indexed = to_indexed(page)
+    if indexed is not None:
+        return _indexed_tiff(page, indexed)
     if not was_lossy(page):
         return _lossless_tiff(page)
     jpeg = encode_jpeg(replace(page, dpi=None, icc=None))
@@ -117,6 +151,32 @@ def _lossless_tiff(page: Page) -> Directory:
         lambda: _save(image, "TIFF", compression="tiff_adobe_deflate", **options),
     )
     return read_directory(tiff)
+
+
+def _indexed_tiff(page: Page, indexed: Indexed) -> Directory:
+    """Packed rows as Pillow compresses grey ones, with what says that they are none."""
+    bits = 4 if indexed.bits == 2 else indexed.bits
+    rows = Image.fromarray(pack(indexed.indices, bits))
+    beside = {**_dpi(page), "icc_profile": page.icc}
+    tiff = _no_larger(
+        page,
+        lambda: _save(rows, "TIFF", compression="tiff_lzw", **beside),
+        lambda: _save(rows, "TIFF", compression="tiff_adobe_deflate", **beside),
+    )
+    directory = read_directory(tiff)
+    directory.tags.update(palette_tags(page.pixels.shape[1], bits, indexed.colours))
+    return directory
+
+
+def encode_bilevel_tiff(page: Page) -> Directory:
+    """One bit per pixel in G4, or in deflate where G4 would grow the page, as it does dots."""
+    g4 = encode_g4(page)
+    if page.stored.size is None or g4.size <= page.stored.size:
+        return g4
+    deflate = read_directory(
+        _save(to_image(page), "TIFF", compression="tiff_adobe_deflate", **_beside(page))
+    )
+    return min(g4, deflate, key=lambda directory: directory.size)
 
 
 def encode_g4(page: Page) -> Directory:
@@ -142,7 +202,7 @@ def within_size(page: Page, encode: Callable[[int], bytes]) -> bytes:
     for quality in (former, former - 15):
         if page.stored.size is None or len(data) <= page.stored.size:
             break
-        if _POOR_QUALITY <= quality < good:
+        if POOR_QUALITY <= quality < good:
             data = encode(quality)
     return data
 

@@ -44,6 +44,7 @@ _READERS: dict[Container, type[ImageFile.ImageFile]] = {
 _CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
 _WEBP_HEAD = 64  # bytes; a lossless one says so in its first chunk, or in one after the profile
 _STRIP_BYTES, _TILE_BYTES = 279, 325
+_SUBFILE_TYPE, _REDUCED = 254, 1
 _MEAN_LUMINANCE_STEP = 57.625  # of the table in Annex K of the JPEG standard, quality 50
 
 
@@ -126,11 +127,16 @@ class ImageDocument:
     def _stored(self, image: ImageFile.ImageFile) -> Stored:
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             counts = image.tag_v2.get(_STRIP_BYTES) or image.tag_v2.get(_TILE_BYTES) or ()
-            return Stored(str(image.info.get("compression", "")), sum(counts) or None)
+            return Stored(
+                str(image.info.get("compression", "")),
+                sum(counts) or None,
+                palette=_palette(image),
+                thumbnail=bool(int(image.tag_v2.get(_SUBFILE_TYPE, 0)) & _REDUCED),
+            )
         self._file.seek(0)
         lossless = self.container == "webp" and b"VP8L" in self._file.read(_WEBP_HEAD)
         codec = "webp_lossless" if lossless else self.container
-        return Stored(codec, self._file.seek(0, 2), jpeg_quality(image))
+        return Stored(codec, self._file.seek(0, 2), jpeg_quality(image), _palette(image))
 
     def _jp2_profile(self) -> bytes | None:
         if self.container != "jp2":
@@ -151,6 +157,13 @@ class ImageDocument:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _palette(image: Image.Image) -> bytes | None:
+    """The colours of an image that holds places in a palette, but for mere black and white."""
+    if image.mode != "P" or is_black_on_white(image) or image.has_transparency_data:
+        return None
+    return bytes(image.getpalette("RGB") or ()) or None
 
 
 def jpeg_quality(image: Image.Image) -> int | None:

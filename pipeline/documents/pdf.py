@@ -17,8 +17,11 @@ from pikepdf import Name
 
 from pagewash.documents import pdf_images
 from pagewash.documents.containers import Container
-from pagewash.documents.pdf_layout import Layout, Placement, read_layout
+from pagewash.documents.pdf_frames import dpi_as_seen, is_whole, size_as_seen
+from pagewash.documents.pdf_layout import Layout, read_layout
 from pagewash.documents.pdf_objects import dictionary, number
+from pagewash.documents.pdf_pixels import read_scan, reason_to_leave
+from pagewash.documents.pdf_scans import Scan, ScanKey, find_scans, reason_without_scan
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.errors import EncryptedError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage, fitting_profile
@@ -75,72 +78,74 @@ class PdfDocument:
         and their part. An image that several pages share comes once. A page that has none to give
         comes as an `UntouchedPage`. See `Document.pages`.
         """
-        done: dict[tuple[int, int], int] = {}
+        done: dict[ScanKey, int] = {}
         for index in range(self.page_count):
             if wanted is None or index in wanted:
                 yield from self._page(index, done)
 
     def megapixels(self, wanted: Collection[int] | None = None) -> float:
         """What its large images hold together, each once; see `Document.megapixels`."""
-        sizes: dict[tuple[int, int], tuple[int, int]] = {}
+        sizes: dict[ScanKey, tuple[int, int]] = {}
         with self._understood():
             for index, page in enumerate(self._pdf.pages):
                 if wanted is None or index in wanted:
                     with suppress(UnreadableError), _page_errors(self._name, index):
-                        images = read_layout(page).images
-                        sizes |= {item.image.objgen: item.size for item in images}
+                        layout = read_layout(page)
+                        for scan in find_scans(layout):
+                            sizes[scan.key] = size_as_seen(scan, layout)
         return sum(width * height for width, height in sizes.values()) / 1e6
 
-    def _page(self, index: int, done: dict[tuple[int, int], int]) -> Iterator[Page | UntouchedPage]:
+    def _page(self, index: int, done: dict[ScanKey, int]) -> Iterator[Page | UntouchedPage]:
         """The images of a page; the page itself, untouched, if it has none that can be cleaned."""
         try:
             with _page_errors(self._name, index):
                 layout = read_layout(self._pdf.pages[index])
+                scans = find_scans(layout)
         except UnreadableError:
             yield UntouchedPage(index, "its content is damaged", self.source, damaged=True)
             return
-        reason, damaged = _reason_without_images(layout), layout.fault is not None
+        reason, damaged = reason_without_scan(layout), layout.fault is not None
         given = False
-        turns, single = layout.rotation // 90, len(layout.images) == 1
-        for part, placement in enumerate(layout.images):
-            before = done.get(placement.image.objgen)
+        single = len(scans) == 1
+        for part, scan in enumerate(scans):
+            before = done.get(scan.key)
             if before is not None:
                 reason = f"its image is that of page {before + 1}, and was cleaned there"
                 continue
             try:
-                page = self._image(placement, index, part)
+                page = self._scan(scan, layout, index, part)
             except UnreadableError:
                 reason, damaged = "one of its images cannot be decoded", True
                 continue
             if isinstance(page, Page):
-                done[placement.image.objgen] = index
+                done[scan.key] = index
                 given = True
-                whole = single and placement.is_whole
-                yield replace(page, shown=turns, whole=whole, alone=layout.is_only_image)
+                whole = single and is_whole(scan)
+                yield replace(page, whole=whole, alone=layout.is_only_image)
             else:
                 reason = page
         if not given:
             yield UntouchedPage(index, reason, self.source, damaged)
 
-    def _image(self, placement: Placement, index: int, part: int) -> Page | str:
-        """The image as a page, or why it is left alone.
+    def _scan(self, scan: Scan, layout: Layout, index: int, part: int) -> Page | str:
+        """A scan as a page, or why it is left alone.
 
         Raises:
             UnreadableError: it cannot be decoded.
             TooLargeError: it has more pixels than the limit.
         """
-        image = placement.image
         with _page_errors(self._name, index):
-            reason = pdf_images.reason_to_leave(image)
+            reason = reason_to_leave(scan)
             if reason is not None:
                 return reason
-            check_size(self._name, placement.size, self.limits)
-            pixels = pdf_images.decode(image)
-            if image.get(Name.ImageMask, False) and pdf_images.paints_most(pixels):
+            check_size(self._name, size_as_seen(scan, layout), self.limits)
+            pixels = read_scan(self._pdf.pages[index], layout, scan)
+            image = scan.placement.image
+            if scan.placement.is_stencil and pdf_images.paints_most(pixels):
                 return "its image is a stencil that paints the background"
             return Page(
                 pixels=pixels,
-                dpi=placement.dpi,
+                dpi=dpi_as_seen(scan, layout),
                 icc=fitting_profile(pdf_images.profile(image), 1 if pixels.ndim == 2 else 3),
                 mode=pdf_images.mode(image, pixels),
                 source=self.source,
@@ -186,18 +191,6 @@ def _page_errors(name: str, index: int) -> Iterator[None]:
     except Exception as error:
         log.debug("%s, page %d", name, index + 1, exc_info=True)
         raise UnreadableError(f"{name}, page {index + 1}: {error}") from error
-
-
-def _reason_without_images(layout: Layout) -> str:
-    if layout.fault:
-        return layout.fault
-    if layout.placements:
-        return "its images are too small to be a page"
-    if layout.patterns:
-        return "its image is painted as a pattern"
-    if layout.inline_share:
-        return "its images stand inline in its content"
-    return "it has no page image"
 
 
 def _notes(pdf: pikepdf.Pdf, name: str) -> Iterator[str]:

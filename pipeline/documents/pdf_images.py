@@ -13,6 +13,7 @@ from PIL import JpegImagePlugin
 
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.images import jpeg_quality
+from pagewash.documents.palettes import Colours, pack
 from pagewash.documents.pdf_expansion import check_expansion
 from pagewash.documents.pdf_objects import number, stream
 from pagewash.documents.pdfium import decode_only_image
@@ -93,6 +94,36 @@ def is_one_bit(image: Any) -> bool:
     return bool(image.get(Name.ImageMask, False)) or image.get(Name.BitsPerComponent, 8) == 1
 
 
+def is_indexed(image: Any) -> bool:
+    """Whether its samples are places in a palette."""
+    return _family(image.get(Name.ColorSpace)) == "/Indexed"
+
+
+def colour_table(image: Any) -> Colours | None:
+    """The colour of each value that a sample may have, where a colour space looks it up.
+
+    Returns:
+        (N, 3) RGB for a palette and for the tints of one ink; None for any other colour space.
+
+    Raises:
+        UnreadableError: the colour space makes no sense.
+    """
+    space: Any = image.get(Name.ColorSpace)
+    one_ink = _family(space) == "/Separation" or (
+        _family(space) == "/DeviceN" and len(space[1]) == 1
+    )
+    if not (is_indexed(image) or one_ink):
+        return None
+    bits = min(int(number(image.get(Name.BitsPerComponent), 8)), 8)
+    count = min(1 << bits, int(number(space[2])) + 1) if is_indexed(image) else 1 << bits
+    pdf = pikepdf.new()
+    ramp: Any = pdf.make_stream(pack(np.arange(count, dtype=np.uint8)[None], bits).tobytes())
+    ramp.Subtype, ramp.Width, ramp.Height, ramp.BitsPerComponent = Name.Image, count, 1, bits
+    ramp.ColorSpace = copied(pdf, space)
+    (colours,) = decode_only_image(_page_of(pdf, ramp))
+    return colours if colours.ndim == 2 else colours[:, None].repeat(3, 1)
+
+
 def profile(image: Any) -> bytes | None:
     """The ICC profile of an image's colour space, or None."""
     space = image.get(Name.ColorSpace)
@@ -136,7 +167,7 @@ def _alone(image: Any) -> bytes:
     copy: Any = pdf.make_stream(image.read_raw_bytes())
     for key in image.keys():  # noqa: SIM118  (a stream is no mapping)
         if key in _OF_THE_SAMPLES and key != "/Length":
-            copy[key] = _copied(pdf, image[key])
+            copy[key] = copied(pdf, image[key])
     if image.get(Name.ImageMask, False):
         copy.ColorSpace, copy.BitsPerComponent = Name.DeviceGray, 1
     elif components(image) in _DEVICES and Name.ColorSpace in copy:
@@ -147,22 +178,26 @@ def _alone(image: Any) -> bytes:
         check_expansion(image, 2 * expected, "its image")
         copy.write(image.read_bytes()[::2])  # pdfium takes the wrong byte of each sample
         copy.BitsPerComponent = 8
+    return _page_of(pdf, copy)
+
+
+def _page_of(pdf: pikepdf.Pdf, image: Any) -> bytes:
     page: Any = pdf.add_blank_page(page_size=(100, 100))
-    page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Image=copy))
+    page.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary(Image=image))
     page.Contents = pdf.make_stream(b"100 0 0 100 0 0 cm /Image Do")
     file = io.BytesIO()
     pdf.save(file, compress_streams=False, stream_decode_level=pikepdf.StreamDecodeLevel.none)
     return file.getvalue()
 
 
-def _copied(pdf: pikepdf.Pdf, value: Any) -> Any:
+def copied(pdf: pikepdf.Pdf, value: Any) -> Any:
     """A value for another PDF. The image itself is not copied so: pikepdf would keep its data."""
     if isinstance(value, pikepdf.Object) and value.is_indirect:
         return pdf.copy_foreign(value)
     if isinstance(value, pikepdf.Array):
-        return pikepdf.Array([_copied(pdf, item) for item in value])
+        return pikepdf.Array([copied(pdf, item) for item in value])
     if isinstance(value, pikepdf.Dictionary):
-        return pikepdf.Dictionary({key: _copied(pdf, value[key]) for key in value.keys()})  # noqa: SIM118
+        return pikepdf.Dictionary({key: copied(pdf, value[key]) for key in value.keys()})  # noqa: SIM118
     if isinstance(value, pikepdf.Name):
         return pikepdf.Name(str(value))
     if isinstance(value, pikepdf.String):

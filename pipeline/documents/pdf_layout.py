@@ -19,14 +19,18 @@ from pagewash.errors import UnreadableError
 
 _MOST_FORMS = 20_000  # drawn by a page
 _MOST_CONTENT = 100 * 10**6  # bytes of a stream
-_SMALLEST_SIDE = 100  # px; less is a logo, an icon, or a strip too thin to clean alone
-_SMALLEST_SHARE = 0.05  # of the page's area
-_WHOLE_SHARE = 0.9  # from here on an image is the page
+_LARGE_SIDE = 100  # px; less is an ornament
+WHOLE = 0.9
+"""Share of a page from which on an image is the page."""
+
 _PAINT = {"f", "F", "f*", "B", "B*", "b", "b*", "S", "s", "sh"}
 _TEXT = {"Tj", "TJ", "'", '"'}
 _UNSEEN = {3, 7}  # text rendering modes: invisible, in which OCR programs write, and clipping
 _COLOURS = {"scn", "SCN"}
 _OPERATORS = " ".join(["q", "Q", "cm", "Do", "Tr", "BI", "ID", "EI", *_PAINT, *_TEXT, *_COLOURS])
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, right and top in points of a page."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +61,57 @@ class Placement:
         return (round(width / across, 2), round(height / down, 2)) if across and down else None
 
     @property
-    def is_large(self) -> bool:
-        """Whether it is large enough to be a page's image, and not an ornament."""
-        return min(self.size) >= _SMALLEST_SIDE and self.share >= _SMALLEST_SHARE
+    def across(self) -> tuple[float, float]:
+        """From a pixel to the next of its row, in points of the page (y up)."""
+        width = self.size[0]
+        return self.matrix.a / width, self.matrix.b / width
+
+    @property
+    def down(self) -> tuple[float, float]:
+        """From a pixel to the one below, in points of the page."""
+        height = self.size[1]
+        return -self.matrix.c / height, -self.matrix.d / height
+
+    @property
+    def origin(self) -> tuple[float, float]:
+        """The corner of its first pixel, in points of the page."""
+        return self.matrix.c + self.matrix.e, self.matrix.d + self.matrix.f
+
+    @property
+    def box(self) -> Box:
+        """Left, bottom, right and top in points of the page."""
+        return _bounding_box(self.matrix)
+
+    @property
+    def is_stencil(self) -> bool:
+        """Whether it paints with the colour at hand, and spares the rest of the page."""
+        return self.image.get(Name.ImageMask) is True
+
+    @property
+    def mask(self) -> Any | None:
+        """The image that says where it is transparent: soft, or a stencil; None without one."""
+        return stream(self.image, Name.SMask) or stream(self.image, Name.Mask)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether it hides all that was drawn where it stands."""
+        keyed = isinstance(self.image.get(Name.Mask), pikepdf.Array)
+        own = keyed or number(self.image.get(Name.SMaskInData)) != 0
+        return self.mask is None and not own and not self.is_stencil
+
+    @property
+    def finest_size(self) -> tuple[int, int]:
+        """Width and height in pixels, or of its mask if that has more."""
+        mask = self.mask
+        if mask is None:
+            return self.size
+        other = int(number(mask.get(Name.Width))), int(number(mask.get(Name.Height)))
+        return max(self.size[0], other[0]), max(self.size[1], other[1])
 
     @property
     def is_whole(self) -> bool:
         """Whether it is the page, upright."""
-        return self.share >= _WHOLE_SHARE and self.is_upright
+        return self.share >= WHOLE and self.is_upright
 
     @property
     def is_upright(self) -> bool:
@@ -98,16 +145,6 @@ class Layout:
 
     fault: str | None = None
     """What is broken about its images, as a clause."""
-
-    @property
-    def images(self) -> list[Placement]:
-        """The large images, each once, at its largest."""
-        largest: dict[tuple[int, int], Placement] = {}
-        for placement in self.placements:
-            known = largest.get(placement.image.objgen)
-            if placement.is_large and (known is None or placement.share > known.share):
-                largest[placement.image.objgen] = placement
-        return list(largest.values())
 
     @property
     def whole_image(self) -> Placement | None:
@@ -239,15 +276,8 @@ class _Walker:
             return
         placement = Placement(image, matrix, _share(matrix, self.box), self.unit)
         self.placements.append(placement)
-        if placement.share >= _WHOLE_SHARE and is_opaque(image):
+        if placement.share >= WHOLE and placement.is_opaque:
             self.marks = 0  # it hides them: some OCR programs write below their scan
-
-
-def is_opaque(image: Any) -> bool:
-    """Whether an image hides all that was drawn where it stands."""
-    masked = isinstance(image.get(Name.Mask), pikepdf.Stream | pikepdf.Array)
-    soft = stream(image, Name.SMask) is not None or number(image.get(Name.SMaskInData))
-    return not (masked or soft or image.get(Name.ImageMask) is True)
 
 
 def _paints_image(resources: Any, operands: Any) -> bool:
@@ -260,7 +290,7 @@ def _paints_image(resources: Any, operands: Any) -> bool:
         min(number(named[slot].get(Name.Width)), number(named[slot].get(Name.Height)))
         for named, slot in _slots(pattern.get(Name.Resources), set())
     ]
-    return max(sizes, default=0) >= _SMALLEST_SIDE
+    return max(sizes, default=0) >= _LARGE_SIDE
 
 
 def _characters(operands: Any) -> int:
@@ -276,14 +306,20 @@ def _characters(operands: Any) -> int:
 
 def _share(matrix: Matrix, box: list[float]) -> float:
     """Share of the page box that the bounding box of the drawn unit square covers."""
-    xs = sorted([0, matrix.a, matrix.c, matrix.a + matrix.c])
-    ys = sorted([0, matrix.b, matrix.d, matrix.b + matrix.d])
     left, right = sorted((box[0], box[2]))
     bottom, top = sorted((box[1], box[3]))
-    wide = min(xs[-1] + matrix.e, right) - max(xs[0] + matrix.e, left)
-    high = min(ys[-1] + matrix.f, top) - max(ys[0] + matrix.f, bottom)
+    seen = _bounding_box(matrix)
+    wide = min(seen[2], right) - max(seen[0], left)
+    high = min(seen[3], top) - max(seen[1], bottom)
     area = (right - left) * (top - bottom)
     return max(wide, 0) * max(high, 0) / area if area else 0.0
+
+
+def _bounding_box(matrix: Matrix) -> Box:
+    """Left, bottom, right and top of the unit square as a matrix draws it."""
+    xs = sorted([0, matrix.a, matrix.c, matrix.a + matrix.c])
+    ys = sorted([0, matrix.b, matrix.d, matrix.b + matrix.d])
+    return xs[0] + matrix.e, ys[0] + matrix.f, xs[-1] + matrix.e, ys[-1] + matrix.f
 
 
 def _has_annotations(page: pikepdf.Page) -> bool:

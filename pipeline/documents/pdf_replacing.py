@@ -13,25 +13,30 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pikepdf
 from pikepdf import Name
 
 from pagewash.documents import pdf_images
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.pdf import PdfDocument
+from pagewash.documents.pdf_encoding import encode_like, grows
+from pagewash.documents.pdf_frames import Frame, frame_of
 from pagewash.documents.pdf_layout import Layout, Placement, image_slots, read_layout
+from pagewash.documents.pdf_pixels import images_of
 from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
+from pagewash.documents.pdf_scans import SMALLEST_SHARE, find_scans
 from pagewash.documents.pdf_transform import transform_page
-from pagewash.documents.pdf_writing import encode_for_pdf
 from pagewash.documents.pdfium import render_page
 from pagewash.documents.reading import reading_errors
 from pagewash.documents.sinks import PageSink
 from pagewash.files import access_errors
 from pagewash.geometry.transform import UNCHANGED, PageTransform
 from pagewash.leftovers import working_folder
-from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage
+from pagewash.pages import Page, Pixels, ReadLimits, Stored, UntouchedPage
 
 _LARGER = 1.02  # times the area of what is shown, within which an image is all of it
+_STAYS = "cleaned, its image would take more bytes than it does"
 _VECTOR_DPI = 300.0  # for pages without an image to set it
 
 
@@ -60,31 +65,49 @@ class ReplacingSink:
         self._cleaned: dict[tuple[int, int], pikepdf.Stream] = {}  # by the original's number
         self._placeholders: list[tuple[pikepdf.Stream, Path]] = []  # each with its data
         self._kept: set[int] = set()
-        self._transforms: dict[int, tuple[Placement, PageTransform]] = {}  # by page
+        self._transforms: dict[int, tuple[Frame, PageTransform]] = {}  # by page
         self.shown: dict[int, int] = {}
         """Pages of the copy for each page that has come; more than one where it is split."""
 
-    def add(self, page: Page | UntouchedPage) -> None:
-        """Take a cleaned image, or note that a page stays."""
+    def add(self, page: Page | UntouchedPage) -> str | None:
+        """Take a cleaned image, or note that a page stays; returns why its image stays, if so."""
         self._kept.add(page.index)
-        if isinstance(page, Page):
-            layout = read_layout(self._pdf.pages[page.index])
-            placement = layout.images[page.part]
-            original = placement.image
-            encoded = encode_for_pdf(page, self._lossless)
-            data = Path(self._folder, str(len(self._placeholders)))
-            with _space_to_work():
-                data.write_bytes(encoded.data)
-            placeholder = make_placeholder(self._pdf, encoded, page)
-            pdf_images.take_over(placeholder, original)
-            self._cleaned[original.objgen] = placeholder
-            self._placeholders.append((placeholder, data))
-            if page.transform.changes:
-                self._transforms[page.index] = placement, page.transform
+        if not isinstance(page, Page):
+            return None
+        own = self._pdf.pages[page.index]
+        layout = read_layout(own)
+        scan = find_scans(layout)[page.part]
+        if page.transform.changes:
+            self._transforms[page.index] = frame_of(scan, layout), page.transform
+        images = images_of(own, layout, scan, page.pixels)
+        took = [self._replace(image, pixels, page.mode) for image, pixels in images]
+        return None if any(took) else _STAYS
 
     def is_image(self, page: Page) -> bool:
         """Whether there is nothing to see on a page but its image."""
         return _layout(self._pdf.pages[page.index]).whole_image is not None
+
+    def _replace(self, original: Any, pixels: Pixels, mode: str) -> bool:
+        """Put cleaned pixels in the place of an image, wherever the document shows it.
+
+        Returns:
+            Whether the document shows them now; an image that cleaning would enlarge stays.
+        """
+        if original.objgen in self._cleaned:  # a strip that several scans have, as an empty one
+            return True
+        new = encode_like(original, pixels, mode, self._lossless)
+        if not self._lossless and grows(new, pdf_images.stored(original)):
+            return bool(np.array_equal(pdf_images.decode(original), pixels))
+        data = Path(self._folder, str(len(self._placeholders)))
+        with _space_to_work():
+            data.write_bytes(new.encoded.data)
+        placeholder = make_placeholder(self._pdf, new.encoded, new.samples)
+        pdf_images.take_over(placeholder, original)
+        if new.space is not None:
+            placeholder.ColorSpace = new.space
+        self._cleaned[original.objgen] = placeholder
+        self._placeholders.append((placeholder, data))
+        return True
 
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
@@ -149,13 +172,13 @@ class FlatteningSink:
         self._stored: dict[int, Stored] = {}  # by page, in the order of pages
         self._transforms: dict[int, PageTransform] = {}  # of pages that are one image
 
-    def add(self, page: Page | UntouchedPage) -> None:
+    def add(self, page: Page | UntouchedPage) -> str | None:
         """Take a cleaned image, or note that a page stays."""
         self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
         if isinstance(page, Page) and page.transform.changes and self._replacing.is_image(page):
             self._transforms[page.index] = page.transform
             page = replace(page, transform=UNCHANGED)
-        self._replacing.add(page)
+        return self._replacing.add(page)
 
     def finish(self) -> None:
         """Make the PDF, then its pages."""
@@ -197,10 +220,11 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     if whole is not None and _is_plain(whole.image) and not _goes_beyond(whole, page):
         with suppress(Exception):  # a viewer may make more of it than we
             return _own_image(whole, index)
-    known = [max(placement.dpi) for placement in layout.images if placement.dpi]
+    images = [placement for placement in layout.placements if placement.share >= SMALLEST_SHARE]
+    known = [max(placement.dpi) for placement in images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
     pixels = grey_if_grey(render_page(path, index, dpi))
-    one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in layout.images)
+    one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in images)
     return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
 
 

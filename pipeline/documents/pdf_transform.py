@@ -11,27 +11,27 @@ import pikepdf
 from numpy.typing import NDArray
 from pikepdf import Array, Matrix, Name
 
-from pagewash.documents.pdf_layout import Placement
+from pagewash.documents.pdf_frames import Frame
 from pagewash.documents.pdf_objects import inherited, number
 from pagewash.geometry.transform import Box, PageTransform, straightening
 
 
-def transform_page(pdf: pikepdf.Pdf, index: int, image: Placement, transform: PageTransform) -> int:
+def transform_page(pdf: pikepdf.Pdf, index: int, frame: Frame, transform: PageTransform) -> int:
     """Change the geometry of a page whose whole image was looked at.
 
     Args:
         pdf: is changed.
         index: of the page, from 0.
-        image: the page's image, upright, as it was placed.
-        transform: in pixels of that image.
+        frame: of its scan.
+        transform: in pixels of that scan, as a viewer shows it.
 
     Returns:
         How many pages there are now in its place, 1 or 2.
     """
     page = pdf.pages[index]
-    to_points = _to_points(image)
+    to_points = frame.to_points
     if transform.angle:
-        turn = to_points.inverse() @ _turn(image, transform) @ to_points
+        turn = to_points.inverse() @ _turn(frame, transform) @ to_points
         _move_content(pdf, page, turn)
         _move_annotations(page, turn)
     if transform.quarters:
@@ -45,15 +45,9 @@ def transform_page(pdf: pikepdf.Pdf, index: int, image: Placement, transform: Pa
     return max(1, len(transform.boxes))
 
 
-def _to_points(image: Placement) -> Matrix:
-    """From pixels of an image, counted downwards, to points of the page."""
-    width, height = image.size
-    return Matrix(1 / width, 0, 0, -1 / height, 0, 1) @ image.matrix
-
-
-def _turn(image: Placement, transform: PageTransform) -> Matrix:
+def _turn(frame: Frame, transform: PageTransform) -> Matrix:
     """From pixels of the scan to those of the straightened scan."""
-    width, height = image.size
+    width, height = frame.size
     (a, c, e), (b, d, f) = straightening((height, width), transform.angle).tolist()
     return Matrix(a, b, c, d, e, f)
 

@@ -8,6 +8,8 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+import numpy as np
+
 from pagewash.documents.encoders import (
     encode_g4,
     encode_jpeg,
@@ -16,6 +18,7 @@ from pagewash.documents.encoders import (
     lossy_wins,
     was_lossy,
 )
+from pagewash.documents.palettes import Indexed, pack
 from pagewash.documents.sinks import laid_out
 from pagewash.pages import Page, UntouchedPage, fitting_profile
 
@@ -47,7 +50,12 @@ def encode_for_pdf(page: Page, lossless: bool = False) -> EncodedImage:
     if is_bilevel(page):
         (strip,) = encode_g4(page).strips
         parms = f"<< /K -1 /Columns {width} /Rows {height} >>"
-        return EncodedImage(strip, f"/Filter /CCITTFaxDecode /DecodeParms {parms}", 1)
+        g4 = EncodedImage(strip, f"/Filter /CCITTFaxDecode /DecodeParms {parms}", 1)
+        if page.stored.size is None or len(strip) <= page.stored.size:
+            return g4
+        bits = pack((page.pixels >= 128).view(np.uint8), 1)  # G4 grows dots
+        flate = EncodedImage(zlib.compress(bits.tobytes(), 9), "/Filter /FlateDecode", 1)
+        return min(g4, flate, key=lambda image: len(image.data))
     if not lossless and was_lossy(page):
         jpeg = EncodedImage(encode_jpeg(replace(page, dpi=None, icc=None)), "/Filter /DCTDecode", 8)
         if lossy_wins(page, len(jpeg.data)):
@@ -56,10 +64,25 @@ def encode_for_pdf(page: Page, lossless: bool = False) -> EncodedImage:
     return _flate(page)
 
 
+def encode_indexed(page: Indexed) -> EncodedImage:
+    """Places in a palette, packed: G4 for two colours where that is smaller, else Flate."""
+    data = zlib.compress(pack(page.indices, page.bits).tobytes(), 9)
+    flate = EncodedImage(data, "/Filter /FlateDecode", page.bits)
+    if page.bits > 1:
+        return flate
+    g4 = encode_for_pdf(Page(page.indices * np.uint8(255), mode="1"))
+    return min(flate, g4, key=lambda image: len(image.data))
+
+
 def _flate(page: Page) -> EncodedImage:
+    """Flate: as a PNG has it, or without differences where that would grow the page."""
     parms = f"<< /Predictor 15 /Colors {page.channels} /Columns {page.pixels.shape[1]} >>"
     coding = f"/Filter /FlateDecode /DecodeParms {parms}"
-    return EncodedImage(_png_data(encode_png(page)), coding, 8)
+    png = EncodedImage(_png_data(encode_png(page)), coding, 8)
+    if was_lossy(page) or page.stored.size is None or len(png.data) <= page.stored.size:
+        return png
+    plain = EncodedImage(zlib.compress(page.pixels.tobytes(), 9), "/Filter /FlateDecode", 8)
+    return min(png, plain, key=lambda image: len(image.data))
 
 
 def _png_data(png: bytes) -> bytes:

@@ -63,6 +63,33 @@ def render_page(path: Path, index: int, dpi: float) -> Pixels:
             document.close()
 
 
+def render_whole(pdf: bytes, size: tuple[int, int]) -> Pixels:
+    """The first page of a PDF in so many pixels.
+
+    Args:
+        pdf: without annotations.
+        size: width and height; the page has their proportions, or nearly.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        UnreadableError: it cannot be rendered.
+    """
+    with _PDFIUM:
+        document = pypdfium2.PdfDocument(pdf)
+        try:
+            page = document[0]
+            width, height = page.get_size()
+            scale = max(size[0] / width, size[1] / height)
+            pixels = _pixels(page.render(scale=scale * _NO_PIXEL_MORE))
+        except pypdfium2.PdfiumError as error:
+            raise UnreadableError("one of its pages cannot be rendered") from error
+        finally:
+            document.close()
+    return np.ascontiguousarray(pixels[: size[1], : size[0]])
+
+
 def _pixels(bitmap: Any) -> Pixels:
     """A copy of a bitmap's pixels; the bitmap is released, here behind the lock."""
     bitmap.warn_on_close = False  # nothing looks at its memory any more

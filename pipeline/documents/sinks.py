@@ -25,8 +25,8 @@ _ENCODERS = {
 class PageSink(Protocol):
     """What takes the pages of one document, in order, and makes its bytes."""
 
-    def add(self, page: Page | UntouchedPage) -> None:
-        """Take the next page."""
+    def add(self, page: Page | UntouchedPage) -> str | None:
+        """Take the next page; returns why its image stays as it was, if so, as a clause."""
         ...
 
     def finish(self) -> None:

@@ -8,6 +8,9 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pagewash.errors import OptionError
 
 # Adobe, TIFF 6.0: section 2 for the layout and the types, section 8 for the tags
@@ -15,17 +18,22 @@ _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
 _JPEG, _INCHES = 7, 2
 _GREY, _YCBCR = 1, 6  # photometric interpretation
+_PALETTE = 3
 _STRIP_OFFSETS, _STRIP_BYTE_COUNTS = 273, 279
 _HEADER = b"II*\0"
 _LARGEST = 2**32 - 1  # offsets have 32 bits
+
+
+Tag = tuple[int, int, bytes]
+"""Type, count and value."""
 
 
 @dataclass(frozen=True)
 class Directory:
     """One encoded image of a TIFF."""
 
-    tags: dict[int, tuple[int, int, bytes]]
-    """Type, count and value of each tag, but for those that say where the strips lie."""
+    tags: dict[int, Tag]
+    """All but for those that say where the strips lie."""
 
     strips: list[bytes]
     """The encoded pixels, top to bottom."""
@@ -85,7 +93,25 @@ def jpeg_directory(
     return Directory(tags, [jpeg])
 
 
-def _value(kind: int, *numbers: int) -> tuple[int, int, bytes]:
+def palette_tags(width: int, bits: int, colours: NDArray[np.uint8]) -> dict[int, Tag]:
+    """What says that the rows of an image are places in a palette.
+
+    Args:
+        width: pixels of a row, which has fewer bytes below 8 bits.
+        bits: for each pixel.
+        colours: (N, 3) RGB, N at most 2 ** bits.
+    """
+    table = np.zeros((1 << bits, 3), np.uint16)
+    table[: len(colours)] = colours.astype(np.uint16) * 257
+    return {
+        256: _value(_LONG, width),
+        258: _value(_SHORT, bits),
+        262: _value(_SHORT, _PALETTE),
+        320: _value(_SHORT, *table.T.ravel().tolist()),
+    }
+
+
+def _value(kind: int, *numbers: int) -> Tag:
     return (
         kind,
         len(numbers),
@@ -93,9 +119,13 @@ def _value(kind: int, *numbers: int) -> tuple[int, int, bytes]:
     )
 
 
-def _integers(value: tuple[int, int, bytes]) -> tuple[int, ...]:
+def _integers(value: Tag) -> tuple[int, ...]:
     kind, number, data = value
     return struct.unpack(f"<{number}{'I' if kind == _LONG else 'H'}", data)
+
+
+THUMBNAIL = {254: _value(_LONG, 1)}
+"""What says that an image is a smaller copy of another one in the file."""
 
 
 class TiffAppender:

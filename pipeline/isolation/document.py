@@ -222,9 +222,10 @@ class IsolatedCopy:
             self._writing.ask("begin_copy", self._folder, images is not None)
             self._open = undo.pop_all()
 
-    def add(self, page: Page | UntouchedPage) -> None:
-        """Take a cleaned image, or note that a page stays."""
-        self._ask("add", page)
+    def add(self, page: Page | UntouchedPage) -> str | None:
+        """Take a cleaned image, or note that a page stays; returns why its image stays, if so."""
+        stays: str | None = self._ask("add", page)
+        return stays
 
     def finish(self) -> None:
         """Put the images in their places and take the copy over."""

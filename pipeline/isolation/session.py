@@ -121,12 +121,12 @@ class Session:
                 file = self._open.enter_context((folder / "copy").open("w+b"))
                 self._sink = self._open.enter_context(closing(ReplacingSink(document, file)))
 
-    def add(self, page: Page | UntouchedPage) -> None:
-        """Put a cleaned page into the copy."""
+    def add(self, page: Page | UntouchedPage) -> str | None:
+        """Put a cleaned page into the copy; returns why its image stays, if so."""
         if isinstance(page, Page):
             self._earn(page.area / 1e6 / _MPIXELS_PER_BUDGET)
         with self._named():
-            self._sink.add(page)
+            return self._sink.add(page)
 
     def finish(self) -> None:
         """Finish the copy; it is in its folder, or `next_page` gives its pages."""

@@ -167,7 +167,9 @@ class _Output:
 
     def _write(self, page: Page | UntouchedPage, row: PageRecord) -> PageRecord:
         start = time.perf_counter()
-        self._writer.add(page)
+        stays = self._writer.add(page)
+        if stays is not None:
+            row = dataclasses.replace(row, status="skipped", message=stays)
         if page.index not in self._places:
             self._places[page.index] = self._pages + 1
             self._pages += len(page.transform.boxes) or 1 if isinstance(page, Page) else 1

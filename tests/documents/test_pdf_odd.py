@@ -117,7 +117,7 @@ def test_a_page_that_cannot_be_read_stays_and_the_others_are_cleaned(damage, rea
 
 def test_an_image_that_cannot_be_decoded_leaves_the_others_on_its_page_to_be_cleaned():
     pdf = pikepdf.new()
-    halves = b"q 144 0 0 108 0 %d cm /Im%d Do Q "
+    halves = b"q 144 0 0 90 0 %d cm /Im%d Do Q "
     add_page(
         pdf,
         halves % (108, 0) + halves % (0, 1),

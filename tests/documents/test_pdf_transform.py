@@ -127,7 +127,8 @@ def test_two_pages_on_a_scan_become_two_pages(tmp_path, page):
 @pytest.mark.parametrize("rotation", [0, 90])
 def test_a_flattened_pdf_lies_as_the_pdf_would(tmp_path, page, rotation):
     source = searchable_pdf(tmp_path / "in.pdf", page, rotation)
-    transform = PageTransform(4.0, 1, ((0, 0, 800, 500), (0, 500, 800, 1200)))
+    boxes = ((0, 0, 500, 800), (500, 0, 1200, 800)), ((0, 0, 800, 500), (0, 500, 800, 1200))
+    transform = PageTransform(4.0, 1, boxes[rotation == 0])  # in pixels as a viewer shows them
     pdf = written(source, tmp_path / "out.pdf", transform)
     tiff = written(source, tmp_path / "out.tif", transform, format="tiff")
     with open_document(tiff) as document:
