@@ -37,7 +37,10 @@ UNITS = {
 def headline(report: RunReport) -> str:
     """A run in one line."""
     failed = len(report.failures)
-    parts = [f"{_count(report.documents - failed, 'document')} cleaned"]
+    cleaned = report.documents - failed - report.passed_through
+    parts = [f"{_count(cleaned, 'document')} cleaned"]
+    if report.passed_through:
+        parts.append(f"{report.passed_through} passed through as they were")
     if failed:
         parts.append(f"{failed} failed")
     if report.done_before:

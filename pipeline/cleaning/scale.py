@@ -32,6 +32,13 @@ SMALL = 1_000_000
 would run together. They come out a little smaller than on other pages, so that letters of 16 px are
 shown at twice their size, which halves errors on NoisyOffice's training pages."""
 
+MOST_WITHOUT_LETTERS = 2.0
+"""Scale of a page of low resolution that no letters are found on: more is work for nothing."""
+
+TINY = 4.0
+"""Inches of the longer side of a page below which its resolution is not believed before letters
+are measured: a page at 72 dpi that says 300 is one of 2 x 2.7 inches."""
+
 SHORTEST = 8
 """Rows and columns, at the least, of a page that letters are looked for on."""
 
@@ -56,7 +63,7 @@ def choose_scale(
     aim = text_heights
     if stated is not None or grey.size > LARGE:  # worth reducing, with a fifth to spare
         aim = text_heights[0], min(text_heights[1], 2 * 1.2 * text_heights[0])
-    if stated is not None and _scale_for(stated, aim) == 1:
+    if stated is not None and _scale_for(stated, aim) == 1 and not _is_tiny(grey.shape, dpi):
         return 1.0
     measured = measure_text_height(grey)
     height = measured if measured is not None else stated
@@ -66,7 +73,8 @@ def choose_scale(
             height = stated  # so that all pages of a document are treated alike
     if height is None:
         return 1.0
-    return min(_scale_for(height, aim), _largest_scale(grey.size))
+    most = LARGEST if measured is not None else MOST_WITHOUT_LETTERS
+    return min(_scale_for(height, aim), _largest_scale(grey.size), most)
 
 
 def measure_text_height(grey: Pixels) -> float | None:
@@ -153,6 +161,10 @@ def _stated_height(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> f
     if not 1 <= longer_side <= 50:  # inches: a stamp to A0
         return None
     return dpi[1] * X_HEIGHT_INCHES
+
+
+def _is_tiny(shape: tuple[int, ...], dpi: tuple[float, float] | None) -> bool:
+    return dpi is not None and max(shape[0] / dpi[1], shape[1] / dpi[0]) < TINY
 
 
 def _scale_for(height: float, aim: tuple[float, float]) -> float:

@@ -3,9 +3,10 @@
 Knows containers and what stands in their headers; what the modes mean is `decoding`'s.
 """
 
+import io
 import statistics
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -29,7 +30,9 @@ from pagewash.documents.decoding import (
     upright_pixels,
 )
 from pagewash.documents.jp2 import read_profile
+from pagewash.documents.jpeg import is_arithmetic, with_end
 from pagewash.documents.reading import check_size, reading_errors
+from pagewash.errors import UnreadableError
 from pagewash.pages import Page, ReadLimits, Stored, fitting_profile
 
 # The readers themselves, past Image.open: its guard against large images cannot be told our limit.
@@ -44,6 +47,8 @@ _READERS: dict[Container, type[ImageFile.ImageFile]] = {
 _CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
 _WEBP_HEAD = 64  # bytes; a lossless one says so in its first chunk, or in one after the profile
 _STRIP_BYTES, _TILE_BYTES = 279, 325
+_SAMPLE_FORMAT, _SIGNED = 339, 2
+_JPEG_END = b"\xff\xd9"
 _SUBFILE_TYPE, _REDUCED = 254, 1
 _MEAN_LUMINANCE_STEP = 57.625  # of the table in Annex K of the JPEG standard, quality 50
 
@@ -77,6 +82,8 @@ class ImageDocument:
         self._file = file
         self._name = str(source or "standard input")
         self._limits = limits
+        if container == "jpeg":
+            self._mend_end()
         with self._understood(), quiet():
             image = self._open()
             self.page_count = getattr(image, "n_frames", 1) if container == "tiff" else 1
@@ -105,7 +112,9 @@ class ImageDocument:
             with quiet():
                 image.seek(index)
             check_size(self._name, image.size, self._limits)
-            turned = decode(image)
+            self._check_samples(image)
+            with self._coding_named():
+                turned = decode(image)
             icc = image.info.get("icc_profile") or self._jp2_profile()
             pixels = upright_pixels(image, turned, icc)
             return Page(
@@ -120,9 +129,49 @@ class ImageDocument:
                 stored=self._stored(image),
             )
 
+    def _mend_end(self) -> None:
+        """Give a JPEG the end marker that it lacks, if that is all."""
+        self._file.seek(0)
+        data = self._file.read()
+        if data.rstrip(b"\0").endswith(_JPEG_END):
+            return
+        with self._understood(), quiet():
+            check_size(self._name, self._open().size, self._limits)
+            mended = with_end(data)
+        if mended is not None:
+            self._file.close()
+            self._file = io.BytesIO(mended)
+            self.notes += (f"{self._name} lacks the marker at its end, and nothing else",)
+
     def _open(self) -> ImageFile.ImageFile:
         self._file.seek(0)
         return _READERS[self.container](self._file)
+
+    @contextmanager
+    def _coding_named(self) -> Iterator[None]:
+        """Say of a JPEG that cannot be decoded that its coding is a rare one, if it is."""
+        try:
+            yield
+        except (OSError, SyntaxError) as error:
+            self._file.seek(0)
+            if self.container == "jpeg" and is_arithmetic(self._file.read()):
+                raise UnreadableError(
+                    "its JPEG is coded arithmetically, which is not read here; convert it: "
+                    "jpegtran -outfile OUT.jpg IN.jpg"
+                ) from error
+            raise
+
+    def _check_samples(self, image: Image.Image) -> None:
+        """Refuse samples whose white is anybody's guess, before they are decoded."""
+        if not isinstance(image, TiffImagePlugin.TiffImageFile):
+            return
+        kinds = set(image.tag_v2.get(_SAMPLE_FORMAT, (1,)))
+        if _SIGNED in kinds:
+            bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0]
+            raise UnreadableError(
+                f"its samples of {bits} bits have a sign, and where black and white lie is not "
+                "said; convert them to unsigned ones"
+            )
 
     def _stored(self, image: ImageFile.ImageFile) -> Stored:
         if isinstance(image, TiffImagePlugin.TiffImageFile):

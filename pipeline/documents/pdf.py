@@ -17,6 +17,7 @@ from pikepdf import Name
 
 from pagewash.documents import pdf_images
 from pagewash.documents.containers import Container
+from pagewash.documents.jpeg import is_arithmetic
 from pagewash.documents.pdf_frames import dpi_as_seen, is_whole, size_as_seen
 from pagewash.documents.pdf_layout import Layout, read_layout
 from pagewash.documents.pdf_objects import dictionary, number
@@ -115,7 +116,7 @@ class PdfDocument:
             try:
                 page = self._scan(scan, layout, index, part)
             except UnreadableError:
-                reason, damaged = "one of its images cannot be decoded", True
+                reason, damaged = _why_not_decoded(scan), True
                 continue
             if isinstance(page, Page):
                 done[scan.key] = index
@@ -191,6 +192,14 @@ def _page_errors(name: str, index: int) -> Iterator[None]:
     except Exception as error:
         log.debug("%s, page %d", name, index + 1, exc_info=True)
         raise UnreadableError(f"{name}, page {index + 1}: {error}") from error
+
+
+def _why_not_decoded(scan: Scan) -> str:
+    """Why one of the images of a scan cannot be decoded, as a clause."""
+    with suppress(Exception):
+        if any(is_arithmetic(tile.placement.image.read_raw_bytes()) for tile in scan.tiles):
+            return "its JPEG is coded arithmetically, which is not read here"
+    return "one of its images cannot be decoded"
 
 
 def _notes(pdf: pikepdf.Pdf, name: str) -> Iterator[str]:

@@ -62,6 +62,9 @@ class ShardReport:
     skipped: int = 0
     """Pages passed through untouched."""
 
+    passed_through: int = 0
+    """Documents of which no page was cleaned, and none failed."""
+
     pages_failed: int = 0
     """Pages that were not cleaned, all those of a failed document."""
 
@@ -118,6 +121,11 @@ class RunReport:
     def skipped(self) -> int:
         """Pages passed through untouched."""
         return sum(shard.skipped for shard in self.shards)
+
+    @property
+    def passed_through(self) -> int:
+        """Documents of which no page was cleaned, and none failed."""
+        return sum(shard.passed_through for shard in self.shards)
 
     @property
     def pages_failed(self) -> int:

@@ -227,12 +227,15 @@ def _record(part: Path | None, finished: pa.Table, records: Sequence[PageRecord]
 
 
 def _report(table: pa.Table, written: Sequence[Written], stopped: bool) -> ShardReport:
-    status = Counter(table["status"].to_pylist())
+    rows = list(zip(table["output"].to_pylist(), table["status"].to_pylist(), strict=True))
+    status = Counter(status for _, status in rows)
+    touched = {output for output, status in rows if status != "skipped"}
     return ShardReport(
         documents=len(set(table["output"].to_pylist())),
         pages=len(table),
         review=status["review"],
         skipped=status["skipped"],
+        passed_through=len({output for output, _ in rows} - touched),
         pages_failed=status["failed"],
         failures=tuple(document.failure for document in written if document.failure),
         stopped=stopped,

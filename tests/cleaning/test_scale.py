@@ -32,7 +32,7 @@ def blank(height: float, width: float) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("dpi", "scale"),
-    [(75, 4), (100, 4), (150, 2), (200, 2), (300, 1), (400, 1), (600, 0.5), (1200, 0.25)],
+    [(75, 2), (100, 2), (150, 2), (200, 2), (300, 1), (400, 1), (600, 0.5), (1200, 0.25)],
 )
 def test_the_resolution_of_a_page_decides_where_no_letters_speak(dpi, scale):
     page = blank(6 * dpi, 4 * dpi)
@@ -55,6 +55,13 @@ def test_letters_are_measured_where_the_resolution_is_missing_or_a_default(x_hei
 @pytest.mark.parametrize(("x_height", "dpi"), [(18, 600), (18, 75)])
 def test_letters_that_contradict_the_resolution_win(x_height, dpi):
     assert choose_scale(text_page(x_height), (dpi, dpi), KNOWN) == 1
+
+
+def test_a_tiny_page_is_measured_whatever_its_resolution_says():
+    page = text_page(5, lines=60)  # as A4 at 72 dpi
+    assert max(page.shape) / 300 < 4
+    assert choose_scale(page, (300, 300), KNOWN) == choose_scale(page, None, KNOWN) > 1
+    assert choose_scale(blank(*page.shape), (300, 300), KNOWN) == 1
 
 
 def test_small_print_at_600_dpi_is_halved_as_long_as_the_network_knows_its_size():

@@ -54,6 +54,7 @@ def test_a_page_of_a_palette_is_told_by_it_exactly(colours, seed):
 
 
 @given(bits=st.sampled_from([1, 2, 4, 8]), width=st.integers(1, 19))
+@settings(deadline=None)
 def test_packed_rows_begin_in_the_highest_bits(bits, width):
     indices = np.random.default_rng(width).integers(0, 1 << bits, (3, width), np.uint8)
     text = ["".join(f"{value:0{bits}b}" for value in row) for row in indices]

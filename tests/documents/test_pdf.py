@@ -315,8 +315,10 @@ def test_the_same_document_gives_the_same_bytes(kind):
 def test_one_bit_is_put_back_as_g4():
     bits = strokes() >= 128
     entries = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 1}
-    source = pdf_of(entries, np.packbits(bits, axis=1).tobytes(), 200, 300)
-    with pikepdf.open(copy(source)) as after:
+    pdf = pikepdf.new()
+    image = put(pdf, np.packbits(bits, axis=1).tobytes(), 200, 300, **entries)
+    add_page(pdf, FULL_PAGE, Im=image)
+    with pikepdf.open(copy(save(pdf, compress_streams=False))) as after:
         image = after.pages[0].obj.Resources.XObject.Im
         assert image.Filter == Name.CCITTFaxDecode
         assert image.BitsPerComponent == 1

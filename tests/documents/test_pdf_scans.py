@@ -229,6 +229,7 @@ def test_a_turned_scan_is_read_as_a_viewer_shows_it(matrix, rotate):
 
 
 @given(quarters=st.integers(0, 3), mirrored=st.booleans())
+@settings(deadline=None)
 def test_a_turn_is_undone(quarters, mirrored):
     pixels = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     turn = Turn(quarters, mirrored)
