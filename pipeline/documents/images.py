@@ -108,7 +108,8 @@ class ImageDocument:
         return total / 1e6
 
     def _page(self, image: ImageFile.ImageFile, index: int) -> Page:
-        with self._understood():
+        name = self._name if self.page_count == 1 else f"{self._name}, page {index + 1},"
+        with reading_errors(name, self.container, "scan the page again"):
             with quiet():
                 image.seek(index)
             check_size(self._name, image.size, self._limits)

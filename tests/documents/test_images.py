@@ -316,3 +316,20 @@ def test_warnings_about_odd_tags_stay_inside():
     damaged[place : place + 4] = struct.pack("<I", 10**6)  # leads past the end of the file
     (page,) = read(io.BytesIO(bytes(damaged)))
     assert np.array_equal(page.pixels, GREY)
+
+
+def test_a_page_of_many_that_cannot_be_read_is_named(tmp_path):
+    file = io.BytesIO()
+    pages = [Image.fromarray(np.full((40, 30), level, np.uint8)) for level in (50, 90, 130)]
+    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:], compression="tiff_lzw")
+    data = bytearray(file.getvalue())
+    with Image.open(io.BytesIO(data)) as image:
+        image.seek(1)
+        (start, *_), (size, *_) = image.tag_v2[273], image.tag_v2[279]
+    data[start : start + size] = b"\xff" * size
+    (tmp_path / "book.tif").write_bytes(data)
+    with (
+        open_document(tmp_path / "book.tif") as document,
+        pytest.raises(UnreadableError, match=r"book\.tif, page 2,"),
+    ):
+        list(document.pages())
