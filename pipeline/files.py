@@ -10,7 +10,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -98,7 +98,7 @@ def access_errors(name: str, done: str) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path, like: Path | None = None) -> Iterator[BinaryIO]:
+def whole_file(path: Path, like: Collection[Path] = ()) -> Iterator[BinaryIO]:
     """A file to write and read back, which takes its name when the block ends well.
 
     It is written under a temporary, hidden name in the same folder, flushed to disk, then
@@ -107,7 +107,7 @@ def whole_file(path: Path, like: Path | None = None) -> Iterator[BinaryIO]:
 
     Args:
         path: where it goes; its folder is made if need be.
-        like: a file that may be private: the new one is no more readable to others.
+        like: files that may be private: the new one is no more readable to others than each.
 
     Raises:
         AccessError: it cannot be made, flushed or renamed; what the block itself writes is the
@@ -117,8 +117,8 @@ def whole_file(path: Path, like: Path | None = None) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, file = open_temporary(path)
     try:
-        if like is not None:
-            _keep_private(file, like)
+        for other in like:
+            _keep_private(file, other)
         yield file
         with access_errors(str(path), "written"):
             file.flush()
@@ -154,11 +154,11 @@ def whole_stream(stream: BinaryIO, name: str) -> Iterator[BinaryIO]:
             stream.flush()
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, like: Collection[Path] = ()) -> None:
     """Write a file whole or not at all.
 
     Raises:
         AccessError: it cannot be written.
     """
-    with whole_file(path) as file, access_errors(str(path), "written"):
+    with whole_file(path, like) as file, access_errors(str(path), "written"):
         file.write(content)

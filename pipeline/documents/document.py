@@ -216,7 +216,8 @@ def create_document(
     container = _container_to_write(document, path, options)
     _refuse_many(document, container, wanted)
     stream = not isinstance(target, Path)
-    whole = whole_stream(target, name) if stream else whole_file(target, document.source)
+    like = () if document.source is None else (document.source,)
+    whole = whole_stream(target, name) if stream else whole_file(target, like)
     with whole as file, ExitStack() as stack:
         sink = _sink(document, container, file, stack)
         writer = DocumentWriter(name, sink, container in MULTI_PAGE)

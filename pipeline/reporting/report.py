@@ -11,6 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -93,8 +95,15 @@ def write_report(
     places = Places.around(place, options.scans, options.cleaned)
     contents = collect(places.cleaned.name, table, places, options.pictures, progress)
     html = render(contents).encode("utf-8", "replace")
-    write_atomically(path, html)
+    write_atomically(path, html, _pictured_scans(table, contents, places))
     return WrittenReport(path, contents.summary, len(contents.pictured), len(html))
+
+
+def _pictured_scans(table: pa.Table, contents: Contents, places: Places) -> list[Path]:
+    """Scans that a report shows pictures of: it is no more readable to others than these."""
+    names = pa.array([page.source for page in contents.pictured], pa.string())
+    rows = table.filter(pc.is_in(table["source"], value_set=names)).to_pylist()
+    return [scan for row in rows if (scan := places.scan(row)) is not None]
 
 
 def render(contents: Contents) -> str:

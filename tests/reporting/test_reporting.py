@@ -255,3 +255,13 @@ def test_runs_one_after_the_other_are_drawn_as_bars(tmp_path):
     assert (doubtful.first, doubtful.last) == ("1 Mar 2026", "3 Mar 2026")
     assert "Time a page" not in trends  # nobody measured it
     assert draw_trends(tables[0]) == ()
+
+
+def test_a_report_is_no_more_readable_than_the_scans_that_it_shows(tmp_path):
+    write_pages(tmp_path, ["a.png", "b.png"])
+    out = write_run(tmp_path, [row("a.png"), row("b.png")])
+    (tmp_path / "scans" / "b.png").chmod(0o600)
+    for pictures in (2, 0):
+        write_report(out, tmp_path / "report.html", ReportOptions(pictures=pictures))
+        private = not (tmp_path / "report.html").stat().st_mode & 0o077
+        assert private == (pictures > 0)

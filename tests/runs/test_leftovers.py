@@ -153,7 +153,7 @@ def test_a_copy_is_no_more_readable_than_its_source(tmp_path, scan, copy):
     try:
         (tmp_path / "scan").touch()
         (tmp_path / "scan").chmod(scan)
-        with whole_file(tmp_path / "copy", tmp_path / "scan"):
+        with whole_file(tmp_path / "copy", [tmp_path / "scan"]):
             (hidden,) = tmp_path.glob(".pagewash*")
             assert hidden.stat().st_mode & 0o777 == copy
         assert (tmp_path / "copy").stat().st_mode & 0o777 == copy
@@ -166,6 +166,6 @@ def test_where_the_copy_belongs_to_another_group_that_group_is_everybody(tmp_pat
     (tmp_path / "scan").touch()
     (tmp_path / "scan").chmod(0o640)
     os.chown(tmp_path / "scan", -1, 12345)
-    with whole_file(tmp_path / "copy", tmp_path / "scan"):
+    with whole_file(tmp_path / "copy", [tmp_path / "scan"]):
         pass
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
