@@ -66,8 +66,9 @@ def clean(
     Again with the same arguments, it does only what is missing or has changed.
 
     Args:
-        source: A folder, a document, or - for standard input.
-        destination: A folder, a file for one document, or - for standard output.
+        source: A folder, a document, s3://BUCKET/FOLDER, or - for standard input.
+        destination: A folder, s3://BUCKET/FOLDER, a file for one document, or - for standard
+            output.
         options: How to clean.
         metrics: Folder for a row of metrics per page, in Parquet; for a folder of outputs its
             metrics/.
@@ -78,6 +79,7 @@ def clean(
         verbose: Tell of every choice that is made.
     """
     from pagewash.flows.pipes import STREAM, piped
+    from pagewash.places import object_url
     from pagewash.runs.holding import planned_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
@@ -87,6 +89,12 @@ def clean(
             f"--cluster {cluster} cleans documents on disk, by a flow; "
             "leave it out for a stream, and with --no-flow"
         )
+    if object_url(source) or object_url(destination):
+        if by_flow or STREAM in (source, destination):
+            raise OptionError(
+                "object stores are cleaned from and to without a flow; leave out --flow"
+            )
+        return _between_stores(source, destination, options, metrics, quiet)
     if STREAM in (source, destination):
         # a stream holds nothing from an earlier run, and another process cannot come back to it
         options, by_flow = replace(options, force=True), False
@@ -103,6 +111,31 @@ def clean(
             report = _here(plan, quiet)
         if not quiet:
             _sum_up(report, None if destination == STREAM else destination)
+        return report.exit_code
+
+
+def _between_stores(
+    source: Path, destination: Path, options: RunOptions, metrics: Path | None, quiet: bool
+) -> int:
+    """Clean from or to an object store."""
+    from pagewash.runs.holding import planned_run
+    from pagewash.runs.objects import staged
+    from pagewash.runs.shards import clean_run
+
+    with (
+        staged(source, destination) as stage,
+        planned_run(stage.source, stage.destination, options, metrics) as plan,
+    ):
+        if not plan.jobs:
+            console.say(console.nothing_to_do(plan, source), quiet=quiet)
+            return DONE
+        with (
+            console.stopping() as stop,
+            console.progress_bar(len(plan.jobs), quiet=quiet) as progress,
+        ):
+            report = clean_run(plan, progress=progress, stop=stop, around=stage.around)
+        if not quiet:
+            _sum_up(report, None)
         return report.exit_code
 
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -47,6 +47,10 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], object]
 """Told of pages that are done, and of pages that were found beyond one per document."""
+
+
+Around = Callable[[Sequence[Job], Path | None], AbstractContextManager[object]]
+"""A block around the cleaning of a shard, given its jobs and its part."""
 
 
 class Stop(Protocol):
@@ -248,21 +252,27 @@ def clean_run(
     progress: Progress = lambda done, found: None,
     stop: threading.Event | None = None,
     load: Callable[[Run], Cleans] = load_cleaner,
+    around: Around = lambda jobs, part: nullcontext(),
 ) -> RunReport:
-    """Clean a planned run shard by shard, here and now; arguments as for `clean_shard`."""
+    """Clean a planned run shard by shard, here and now; arguments as for `clean_shard`.
+
+    `around` is a block around each shard, given its jobs and its part: it fetches what the shard
+    needs and takes away what it came to.
+    """
     run, began = Run.begin(plan), time.monotonic()
     stop = stop or threading.Event()
     reports: list[ShardReport] = []
     for number, jobs in enumerate(plan_shards(plan.jobs)):
-        report = clean_shard(
-            jobs,
-            run,
-            run.part(number),
-            progress=progress,
-            stop=stop,
-            may_fail=may_still_fail(plan, reports),
-            load=load,
-        )
+        with around(jobs, run.part(number)):
+            report = clean_shard(
+                jobs,
+                run,
+                run.part(number),
+                progress=progress,
+                stop=stop,
+                may_fail=may_still_fail(plan, reports),
+                load=load,
+            )
         reports.append(report)
         if report.stopped:
             break

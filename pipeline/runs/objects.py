@@ -1,0 +1,192 @@
+"""Object stores as source and destination: `s3://bucket/scans` to `s3://bucket/cleaned`.
+
+The work itself knows files alone. Of a store, a folder in the temporary directory holds what a run
+needs to plan (names, sizes and times of the scans, and all metrics), and one shard after the other
+is fetched, cleaned, and put back: outputs first, then its rows. A store shows an object whole or
+not at all, since an upload counts from its commit on; objects of the source are only read.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pagewash.documents.containers import container_of_name
+from pagewash.errors import AccessError, MissingError, OptionError
+from pagewash.measuring.records import find_parts, write_table
+from pagewash.places import object_url
+from pagewash.runs.planning import Job
+from pagewash.runs.shards import Around
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A run between object stores, on disk."""
+
+    source: Path
+    destination: Path
+    around: Around
+
+
+@contextmanager
+def staged(source: Path, destination: Path) -> Iterator[Staged]:
+    """Put folders in the place of a source or destination in an object store.
+
+    Raises:
+        MissingError: what talks to such a store is not installed.
+        AccessError: the store does not answer, or refuses.
+        OptionError: source and destination lie in each other.
+    """
+    urls = object_url(source), object_url(destination)
+    if None not in urls and _meet(f"{urls[0]}/", f"{urls[1]}/"):
+        raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside it")
+    with tempfile.TemporaryDirectory(prefix="pagewash-") as folder:
+        scans, outputs = source, destination
+        stores: list[_Store] = []
+        if urls[0] is not None:
+            scans = Path(folder, "scans")
+            stores.append(_Source(urls[0], scans))
+        if urls[1] is not None:
+            outputs = Path(folder, "cleaned")
+            stores.append(_Destination(urls[1], outputs, urls[0] or str(source.absolute())))
+
+        @contextmanager
+        def around(jobs: Sequence[Job], part: Path | None) -> Iterator[None]:
+            for store in stores:
+                store.before(jobs)
+            yield
+            for store in reversed(stores):
+                store.after(jobs, part)
+
+        yield Staged(scans, outputs, around)
+
+
+def _meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Whether a path stays in a folder: an object may be called `../a`."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+class _Store:
+    """A place in a store, and the folder that stands for it."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url.rstrip("/"), folder
+        folder.mkdir()
+        try:
+            from fsspec.core import url_to_fs
+
+            self._fs, self._root = url_to_fs(self.url)
+        except (ImportError, ValueError) as error:
+            raise MissingError(
+                f"{self.url} needs a package that is not installed ({error}); "
+                "run: pip install 'pagewash[s3]'"
+            ) from error
+
+    def before(self, jobs: Sequence[Job]) -> None:
+        """Make ready for a shard."""
+
+    def after(self, jobs: Sequence[Job], part: Path | None) -> None:
+        """Put away what it came to."""
+
+    def found(self) -> dict[str, dict[str, Any]]:
+        """What lies there, by its path below the place."""
+        with self.errors():
+            listed = self._fs.find(self._root, detail=True)
+        start = len(self._root.rstrip("/")) + 1
+        return {name[start:]: about for name, about in listed.items() if len(name) > start}
+
+    def get(self, name: str, path: Path) -> None:
+        """Fetch an object."""
+        with self.errors():
+            self._fs.get_file(f"{self._root}/{name}", str(path))
+
+    def put(self, path: Path, name: str) -> None:
+        """Upload a file; it appears whole, or not at all."""
+        with self.errors():
+            self._fs.put_file(str(path), f"{self._root}/{name}")
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn what a store says into an `AccessError`, which may pass."""
+        try:
+            yield
+        except Exception as error:
+            words = " ".join(str(error).split())
+            raise AccessError(
+                f"{self.url} cannot be reached or refuses: {words}. Check its name, your "
+                "credentials, and AWS_ENDPOINT_URL for a store that is not Amazon's."
+            ) from error
+
+
+class _Source(_Store):
+    """Scans: files of their size and time, which get their bytes shard by shard."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        super().__init__(url, folder)
+        self._times: dict[Path, float] = {}
+        for name, about in self.found().items():
+            path = folder / name
+            if container_of_name(path) is None or not path.resolve().is_relative_to(
+                folder.resolve()
+            ):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as file:
+                file.truncate(about["size"])
+            changed = about.get("LastModified") or about.get("mtime")
+            self._times[path] = changed.timestamp() if hasattr(changed, "timestamp") else 0.0
+            os.utime(path, (self._times[path],) * 2)
+
+    def before(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self.get(job.source.relative_to(self.folder).as_posix(), job.source)
+            os.utime(job.source, (self._times[job.source],) * 2)
+
+    def after(self, jobs: Sequence[Job], part: Path | None) -> None:
+        for job in jobs:
+            os.truncate(job.source, 0)
+
+
+class _Destination(_Store):
+    """Outputs: empty files for those that are there, and all metrics."""
+
+    def __init__(self, url: str, folder: Path, source: str) -> None:
+        super().__init__(url, folder)
+        self._source = source
+        for name in self.found():
+            path = folder / name
+            if not _inside(path, folder):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name.startswith("metrics/"):
+                self.get(name, path)
+            else:
+                path.write_bytes(b"")
+
+    def after(self, jobs: Sequence[Job], part: Path | None) -> None:
+        for job in jobs:
+            if job.output.exists() and job.output.stat().st_size:
+                self.put(job.output, job.output.relative_to(self.folder).as_posix())
+                os.truncate(job.output, 0)
+        if part is not None and part in find_parts(part.parent):
+            self._name_places(part)
+            self.put(part, part.relative_to(self.folder).as_posix())
+
+    def _name_places(self, part: Path) -> None:
+        """Have rows name the stores, and not the folders that stood for them."""
+        table = pq.ParquetFile(part).read()
+        for name, place in (("source_folder", self._source), ("output_folder", self.url)):
+            at = table.schema.get_field_index(name)
+            values = pa.array([place] * len(table), pa.string())
+            table = table.set_column(at, table.schema.field(at), values)
+        write_table(part, table)
