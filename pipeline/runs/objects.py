@@ -7,7 +7,6 @@ not at all, since an upload counts from its commit on; objects of the source are
 """
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from pagewash.documents.containers import container_of_name
 from pagewash.errors import AccessError, MissingError, OptionError
+from pagewash.leftovers import working_folder
 from pagewash.measuring.records import find_parts, write_table
 from pagewash.places import object_url
 from pagewash.runs.planning import Job
@@ -46,7 +46,7 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
     urls = object_url(source), object_url(destination)
     if None not in urls and _meet(f"{urls[0]}/", f"{urls[1]}/"):
         raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside it")
-    with tempfile.TemporaryDirectory(prefix="pagewash-") as folder:
+    with working_folder() as folder:
         scans, outputs = source, destination
         stores: list[_Store] = []
         if urls[0] is not None:
