@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pikepdf
 import pytest
 from PIL import Image
 from scans import FakeCleaner, scan, write_scan
@@ -61,6 +62,14 @@ def test_every_page_is_cleaned_and_has_a_row(clean, folders):
         ("book.tif", 2),
     ]
     assert {row["device"] for row in rows(report)} == {"cpu"}
+
+
+def test_a_document_that_passes_through_is_counted_as_that(clean, folders):
+    with pikepdf.new() as pdf:
+        pdf.add_blank_page()
+        pdf.save(folders[0] / "text.pdf")
+    report = clean()
+    assert (report.documents, report.passed_through, report.skipped) == (4, 1, 1)
 
 
 def test_rows_tell_where_the_scan_and_the_cleaned_page_lie(clean, folders, monkeypatch):
