@@ -13,7 +13,7 @@ from pagewash.failures import DONE, INTERRUPTED
 from pagewash.flows import console
 from pagewash.training.loop import LogLine, TrainingOptions
 from pagewash.training.material import Material, learn
-from pagewash.training.recipe_run import Surroundings, run_recipe
+from pagewash.training.recipe_run import Resources, run_recipe
 from pagewash.training.recipes import Recipe, at_share, differing_sources, read_recipe, with_seed
 
 MATERIAL = Material()
@@ -83,8 +83,8 @@ def train(
         _beside_a_recipe(recipe, material, options, flow)
         chosen = at_share(read_recipe(recipe), share)
         chosen = with_seed(chosen, options.seed) if options.seed else chosen
-        around = Surroundings(data, material.fonts, processes)
-        return _by_recipe(folder, chosen, around, options.minutes)
+        resources = Resources(data, material.fonts, processes)
+        return _by_recipe(folder, chosen, resources, options.minutes)
     return _from_own_pages(folder, material, options.complete(), flow)
 
 
@@ -98,9 +98,9 @@ def _beside_a_recipe(recipe: str, material: Material, options: OwnOptions, flow:
         )
 
 
-def _by_recipe(folder: Path, recipe: Recipe, around: Surroundings, minutes: float | None) -> int:
-    console.set_up_logging(quiet=False, verbose=False)
-    for line in differing_sources(recipe, around.data, around.fonts):
+def _by_recipe(folder: Path, recipe: Recipe, resources: Resources, minutes: float | None) -> int:
+    console.set_up_logging(quiet=False, verbose=True)  # it takes hours, and says what it does
+    for line in differing_sources(recipe, resources.data, resources.fonts):
         console.say(f"{line}; the weights will not be the same")
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     steps = recipe.loop.steps
@@ -113,7 +113,7 @@ def _by_recipe(folder: Path, recipe: Recipe, around: Surroundings, minutes: floa
         def stopped() -> bool:
             return stop.is_set() or time.monotonic() > ends
 
-        checkpoint = run_recipe(folder, recipe, around, until=stopped, on_step=show)
+        checkpoint = run_recipe(folder, recipe, resources, until=stopped, on_step=show)
     if checkpoint is None:
         console.tell(f"{folder} is not done; the same command goes on with it")
     else:

@@ -62,8 +62,8 @@ MARGINS = (0, 12, 24)
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """Where a recipe is cooked: the machine, not the recipe."""
+class Resources:
+    """What a machine has for a run; the recipe knows nothing of it."""
 
     data: Path
     """The folder with `pairs`, `noisyoffice`, `scans`, `textures`, and `ocr2` to read."""
@@ -78,7 +78,7 @@ class Surroundings:
 def run_recipe(
     folder: Path,
     recipe: Recipe,
-    around: Surroundings,
+    resources: Resources,
     *,
     until: Callable[[], bool] = lambda: False,
     on_step: Callable[[int, float], None] = lambda step, loss: None,
@@ -88,7 +88,7 @@ def run_recipe(
     Args:
         folder: of the run.
         recipe: what to do.
-        around: where.
+        resources: what there is to make pages of.
         until: asked after each stage and each step whether to stop.
         on_step: told the steps done and the loss of the last one.
 
@@ -100,28 +100,28 @@ def run_recipe(
         AccessError: a folder is not there, or cannot be written.
         MissingError: there is no font.
     """
-    _claim(folder, recipe, around)
+    _claim(folder, recipe, resources)
     checkpoint = folder / f"{recipe.name}.safetensors"
     if checkpoint.exists():
         return checkpoint
     for stage in (_make_paper, _make_real_pages, _make_laid_over_pages):
-        stage(folder, recipe, around)
+        stage(folder, recipe, resources)
         if until():
             return None
-    _make_leaves(folder, recipe, around, until)
+    _make_leaves(folder, recipe, resources, until)
     if until():
         return None
     run = Run(folder, recipe.network, recipe.loop)
     _train(run, recipe, until, on_step)
     if run.step < recipe.loop.steps:
         return None
-    _write_checkpoint(checkpoint, recipe, around)
+    _write_checkpoint(checkpoint, recipe, resources)
     return checkpoint
 
 
-def _claim(folder: Path, recipe: Recipe, around: Surroundings) -> None:
+def _claim(folder: Path, recipe: Recipe, resources: Resources) -> None:
     """Note in the folder what it is for; refuse one that is for something else."""
-    found = replace(recipe, sources=sources_at(recipe, around.data, around.fonts))
+    found = replace(recipe, sources=sources_at(recipe, resources.data, resources.fonts))
     wanted = _as_json(found)
     noted = folder / "recipe.json"
     if noted.exists() and noted.read_text("utf-8") != wanted:
@@ -132,35 +132,35 @@ def _claim(folder: Path, recipe: Recipe, around: Surroundings) -> None:
     write_atomically(noted, wanted.encode())
 
 
-def _make_paper(folder: Path, recipe: Recipe, around: Surroundings) -> None:
+def _make_paper(folder: Path, recipe: Recipe, resources: Resources) -> None:
     for split, bank in (("training", "paper"), ("validation", "paper-held-back")):
         if not (folder / bank / "index.json").exists():
             log.info("taking print off real scans, for %s", split)
-            write_bank(around.data, folder / bank, split)
+            write_bank(resources.data, folder / bank, split)
 
 
-def _make_real_pages(folder: Path, recipe: Recipe, around: Surroundings) -> None:
+def _make_real_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
     for corpus, held_back in (("pages", False), ("validation", True)):
         done = folder / f"{corpus}.real"
         if not done.exists():
             log.info("preparing real pages of known truth, for %s", corpus)
-            count = write_real_pages(around.data, folder / corpus, held_back=held_back)
+            count = write_real_pages(resources.data, folder / corpus, held_back=held_back)
             write_atomically(done, f"{count} real pages are written\n".encode())
 
 
-def _make_laid_over_pages(folder: Path, recipe: Recipe, around: Surroundings) -> None:
+def _make_laid_over_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
     corpus, seed = recipe.corpus, recipe.loop.seed
     for name, bank, count, held_back in (
         ("pages", "paper", corpus.laid_over, False),
         ("validation", "paper-held-back", corpus.validation_laid_over, True),
     ):
         write_laid_over_pages(
-            around.data, folder / name, folder / bank, count, seed, held_back=held_back
+            resources.data, folder / name, folder / bank, count, seed, held_back=held_back
         )
 
 
 def _make_leaves(
-    folder: Path, recipe: Recipe, around: Surroundings, until: Callable[[], bool]
+    folder: Path, recipe: Recipe, resources: Resources, until: Callable[[], bool]
 ) -> None:
     corpus = recipe.corpus
     for name, bank, first, count in (
@@ -171,10 +171,10 @@ def _make_leaves(
         write_leaves(
             folder / name,
             range(first, first + count),
-            around.fonts,
+            resources.fonts,
             folder / bank,
             corpus.leaf,
-            processes=around.processes,
+            processes=resources.processes,
             until=until,
         )
 
@@ -206,7 +206,7 @@ def _train(
     )
 
 
-def _write_checkpoint(path: Path, recipe: Recipe, around: Surroundings) -> None:
+def _write_checkpoint(path: Path, recipe: Recipe, resources: Resources) -> None:
     """Write the best candidate with its card, then onto the card how well its pages are read."""
     folder = path.parent
     network = PageAutoencoder(recipe.network)
@@ -226,7 +226,7 @@ def _write_checkpoint(path: Path, recipe: Recipe, around: Surroundings) -> None:
         attribution=recipe.attribution,
     )
     save_checkpoint(path, network.eval(), card)
-    if scores := reading_scores(path, around.data / "ocr2"):
+    if scores := reading_scores(path, resources.data / "ocr2"):
         written = read_card(path)
         write_card(path, replace(written, scores={**written.scores, **scores}))
 

@@ -20,7 +20,7 @@ from pagewash.inference.int8_tiles import can_run_int8_tiles
 from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 from pagewash.training import real_pages, recipe_run
 from pagewash.training.page_corpus import find_pages, write_page
-from pagewash.training.recipe_run import Surroundings, run_recipe
+from pagewash.training.recipe_run import Resources, run_recipe
 from pagewash.training.recipes import (
     SHIPPED,
     at_share,
@@ -88,7 +88,7 @@ def write_scan(path: Path, seed: int) -> None:
 
 
 @pytest.fixture
-def around(tmp_path, monkeypatch):
+def resources(tmp_path, monkeypatch):
     """Data of two pages for each purpose, one of which is held back, and one font."""
     data, notes = tmp_path / "data", {}
     for number in range(2):
@@ -114,7 +114,7 @@ def around(tmp_path, monkeypatch):
     monkeypatch.setattr(real_pages, "VALIDATION", {"own": ("H00",), "noisyoffice": ("Font0",)})
     fonts = tmp_path / "fonts"
     fonts.mkdir()
-    return Surroundings(data, (write_font(fonts),))
+    return Resources(data, (write_font(fonts),))
 
 
 def weights(folder):
@@ -122,15 +122,15 @@ def weights(folder):
 
 
 def test_a_recipe_becomes_a_checkpoint_and_a_stopped_run_the_same_one(
-    tmp_path, recipe_file, around
+    tmp_path, recipe_file, resources
 ):
     recipe = read_recipe(str(recipe_file))
-    path = run_recipe(tmp_path / "whole", recipe, around)
+    path = run_recipe(tmp_path / "whole", recipe, resources)
     assert path == tmp_path / "whole" / "tiny.safetensors"
 
     asked = count()
     parts = tmp_path / "parts"
-    while run_recipe(parts, recipe, around, until=lambda: next(asked) in (1, 6, 9)) is None:
+    while run_recipe(parts, recipe, resources, until=lambda: next(asked) in (1, 6, 9)) is None:
         pass
     assert next(asked) > 9, "it was stopped three times"
     whole, resumed = weights(tmp_path / "whole"), weights(parts)
@@ -146,9 +146,9 @@ def test_a_recipe_becomes_a_checkpoint_and_a_stopped_run_the_same_one(
     assert can_run_int8_tiles(checkpoint.network.tiles, ranges) == kernels_work()
 
 
-def test_pages_that_choose_are_no_pages_of_training(tmp_path, recipe_file, around):
+def test_pages_that_choose_are_no_pages_of_training(tmp_path, recipe_file, resources):
     folder = tmp_path / "run"
-    run_recipe(folder, read_recipe(str(recipe_file)), around)
+    run_recipe(folder, read_recipe(str(recipe_file)), resources)
     training, held_back = (
         {page.path.name: page for pages in find_pages([folder / part]).values() for page in pages}
         for part in ("pages", "validation")
@@ -167,19 +167,19 @@ def test_pages_that_choose_are_no_pages_of_training(tmp_path, recipe_file, aroun
     assert not sources[0] & sources[1]
 
 
-def test_a_folder_of_another_recipe_is_refused(tmp_path, recipe_file, around):
+def test_a_folder_of_another_recipe_is_refused(tmp_path, recipe_file, resources):
     recipe = read_recipe(str(recipe_file))
-    run_recipe(tmp_path / "run", recipe, around, until=lambda: True)
+    run_recipe(tmp_path / "run", recipe, resources, until=lambda: True)
     with pytest.raises(InputError, match="another recipe"):
-        run_recipe(tmp_path / "run", with_seed(recipe, 9), around, until=lambda: True)
+        run_recipe(tmp_path / "run", with_seed(recipe, 9), resources, until=lambda: True)
 
 
 def test_the_command_does_a_recipe_and_says_where_sources_differ(
-    tmp_path, recipe_file, around, capsys
+    tmp_path, recipe_file, resources, capsys
 ):
     arguments = [
-        "train", str(tmp_path / "run"), "--recipe", str(recipe_file), "--data", str(around.data),
-        "--fonts", str(around.fonts[0]), "--share", "0.5",
+        "train", str(tmp_path / "run"), "--recipe", str(recipe_file), "--data", str(resources.data),
+        "--fonts", str(resources.fonts[0]), "--share", "0.5",
     ]  # fmt: skip
     assert main(arguments) == 0
     out, err = capsys.readouterr()
@@ -292,3 +292,12 @@ def test_pages_are_read_only_where_tesseract_can(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe_run.shutil, "which", lambda name: None)
     (tmp_path / "ocr2").mkdir()
     assert recipe_run.reading_scores(tmp_path / "none.safetensors", tmp_path / "ocr2") == {}
+
+
+def test_the_help_of_training_fits_on_two_screens(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["train", "--help"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 80
+    assert len(shown) <= 2 * 24
+    assert any("--recipe" in line for line in shown)

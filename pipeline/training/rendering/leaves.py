@@ -4,6 +4,7 @@ Leaf number i of a seed is always the same, so that several processes can write 
 that was interrupted is completed.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,11 @@ from pagewash.training.synthesis.fonts import find_typefaces
 from pagewash.training.synthesis.paper_extraction import RealPaper
 from pagewash.training.synthesis.real_paper import read_index, read_paper
 from pagewash.training.synthesis.scripts import find_script_fonts
+
+log = logging.getLogger(__name__)
+
+TOLD_EVERY = 50
+"""Leaves after which the log says how many are rendered."""
 
 A4 = 3504, 2480
 """Height and width of a page at 300 dpi."""
@@ -109,15 +115,17 @@ def write_leaves(
     missing = [number for number in numbers if not is_written(folder, _name(number, "verso"))]
     write = partial(_write_leaf, folder=folder, fonts=tuple(fonts), bank=bank, options=options)
     if processes == 1 or len(missing) < 2:
-        _exhaust(map(write, missing), until)
+        _finish(map(write, missing), len(missing), until)
         return
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        _exhaust(pool.map(write, missing), until)
+        _finish(pool.map(write, missing), len(missing), until)
         pool.shutdown(cancel_futures=True)
 
 
-def _exhaust(written: Iterable[None], until: Callable[[], bool]) -> None:
-    for _ in written:
+def _finish(written: Iterable[None], count: int, until: Callable[[], bool]) -> None:
+    for done, _ in enumerate(written, 1):
+        if done % TOLD_EVERY == 0:
+            log.info("%d of %d leaves are rendered", done, count)
         if until():
             return
 
