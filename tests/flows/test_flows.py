@@ -174,7 +174,7 @@ def test_prefect_shows_a_form_that_explains_every_option():
     assert set(options) == set(vars(RunOptions()))
     assert all(option["description"] for option in options.values())
     assert options["format"]["enum"] == ["keep", "png", "tiff", "jpeg", "pdf"]
-    assert options["color"]["enum"] == ["keep", "gray"]
+    assert options["color"]["enum"] == ["keep", "gray", "bilevel"]
     kinds = {name: option["type"] for name, option in options.items()}
     assert kinds["jobs"] == "integer"
     assert kinds["max_image_mpixels"] == "number"
