@@ -21,7 +21,7 @@ def _harm(image):
     if image.width == ALLOCATES:
         bytearray(10**10)
     if image.width == GROWS:
-        b"x" * 1_100_000_000
+        _ = b"x" * 1_100_000_000
     if image.width == PRINTS:
         ctypes.CDLL(None).puts(b"\033[31mlook at me")
         ctypes.CDLL(None).fflush(None)
