@@ -171,9 +171,12 @@ def _from_16_bits(image: Image.Image) -> Pixels:
 
 
 def _on_white(image: Image.Image) -> Pixels:
-    paper = Image.new("RGBA", image.size, "white")
-    paper.alpha_composite(image.convert("RGBA"))
-    pixels = np.array(paper.convert("RGB"))
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _ROWS):  # a whole page would take four copies
+        band = image.crop((0, top, image.width, min(top + _ROWS, image.height)))
+        paper = Image.new("RGBA", band.size, "white")
+        paper.alpha_composite(band.convert("RGBA"))
+        pixels[top : top + _ROWS] = np.asarray(paper.convert("RGB"))
     return pixels if image.mode.startswith("RGB") else grey_if_grey(pixels)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw, TiffImagePlugin
 
+from pagewash.documents.decoding import upright_pixels
 from pagewash.documents.document import open_document
 from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pagewash.pages import ReadLimits
@@ -333,3 +334,15 @@ def test_a_page_of_many_that_cannot_be_read_is_named(tmp_path):
         pytest.raises(UnreadableError, match=r"book\.tif, page 2,"),
     ):
         list(document.pages())
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparent_parts_of_a_tall_page_become_white(mode, tmp_path):
+    random = np.random.default_rng(0)
+    image = Image.fromarray(random.integers(0, 256, (150, 20, 4), np.uint8), "RGBA")
+    image = image if mode == "RGBA" else image.convert(mode)
+    paper = Image.new("RGBA", image.size, "white")
+    paper.alpha_composite(image.convert("RGBA"))
+    pixels = upright_pixels(image, 1)
+    expected = np.asarray(paper.convert("RGB"))
+    assert np.array_equal(pixels if pixels.ndim == 3 else np.dstack([pixels] * 3), expected)
