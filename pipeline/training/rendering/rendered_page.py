@@ -24,7 +24,7 @@ FULL_PICTURES = 0.05
 ALMOST_BLANK = 0.04
 """Share of pages with a mark or two, and no text."""
 
-TINTED, RULED, ILLUSTRATED = 0.15, 0.12, 0.3
+TINTED, RULED, ILLUSTRATED = 0.35, 0.2, 0.3
 """Shares of pages with tints, on ruled paper, with a picture."""
 
 MARKS: tuple[tuple[Callable[[Generator, RenderedPage, Fonts], None], float], ...] = (
@@ -59,7 +59,7 @@ def render_page(rng: Generator, height: int, width: int, fonts: Fonts) -> Render
     set_body(rng, page, fonts)
     if rng.random() < ILLUSTRATED:
         picture(rng, page)
-    _add_marks(rng, page, fonts, 0.13)
+    _add_marks(rng, page, fonts, 0.2)
     return page
 
 

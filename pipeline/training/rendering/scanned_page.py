@@ -24,7 +24,7 @@ from pagewash.training.synthesis.noise import Image
 from pagewash.training.synthesis.paper_extraction import RealPaper
 from pagewash.training.synthesis.printing_on_paper import LaidPage, lay_on
 
-PRISTINE = 0.1
+PRISTINE = 0.16
 """Share of pages that stay as they are, so that clean pages pass unharmed."""
 
 BILEVEL = 0.1
