@@ -53,7 +53,7 @@ def with_text(strength: float) -> RenderedPage:
 def test_a_page_is_white_where_nothing_stands_and_never_lighter_for_being_clean(fonts, seed):
     page = render_page(np.random.default_rng(seed), HEIGHT, WIDTH, fonts)
     assert page.printed.shape == page.clean.shape == (HEIGHT, WIDTH, 3)
-    assert (page.clean[page.printed == 1] == 1).all()
+    assert page.clean[page.printed == 1].min() > 1 - 1e-4  # coverage of a millionth rounds to none
     assert (page.clean <= page.printed + 0.02).all()
     assert page.clean.min() >= 0
 
