@@ -132,10 +132,11 @@ def border_report(pages: list[Specimen]) -> Iterator[str]:
 
 
 def _ink_outside(cleaned: Pixels, box: tuple[int, int, int, int]) -> int:
-    """Pixels of strokes outside of a box that do not hang together with the scan's edge."""
+    """Pixels of strokes on paper outside of a box; a bed of black cloth has strokes of its own."""
     if min(cleaned.shape) < 64:
         return 0
-    strokes = without_edge(map_strokes(cleaned).strokes)
+    paper = np.asarray(cv2.blur(cleaned, (31, 31)) >= 128, np.uint8)
+    strokes = without_edge(map_strokes(cleaned).strokes) * paper
     left, top, right, bottom = box
     return cv2.countNonZero(strokes) - cv2.countNonZero(
         np.ascontiguousarray(strokes[top:bottom, left:right])

@@ -10,7 +10,7 @@ import numpy as np
 from pagewash.geometry.transform import Box
 from pagewash.measuring.strokes import map_strokes, quantile, reduce, without_edge
 
-LONG_SIDE = 600
+LONG_SIDE = 1000
 """Pixels of the longer side, at most, on which the page's edges are sought."""
 
 DARK = 0.55
@@ -25,7 +25,7 @@ STRAY = 0.03
 NARROWEST = 0.005
 """Of a side; what is narrower is no border."""
 
-MARGIN = 0.001
+MARGIN = 0.0005
 """Of the longer side: how much is kept around the page."""
 
 

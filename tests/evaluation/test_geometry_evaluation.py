@@ -1,0 +1,50 @@
+"""What the evaluation of geometry says of pages made here, whose truth is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lines import lines_page
+
+from pagewash.evaluation import geometry
+from pagewash.evaluation.blank_pages import FAULTS, HEIGHT, MARKS, WIDTH, blank_page, marked_page
+from pagewash.evaluation.geometry import Specimen, turned
+from pagewash.geometry.skew import find_skew
+
+
+@pytest.fixture
+def page() -> Specimen:
+    return Specimen(Path("page.png"), (lines_page() * 0.9).astype(np.uint8), lines_page(), 150.0)
+
+
+def test_a_turned_scan_leans_by_as_much_and_keeps_all_of_itself(page):
+    scan = turned(page.scan, 6.0)
+    assert find_skew(scan).angle == pytest.approx(6.0, abs=0.05)
+    assert (255.0 - scan).sum() >= (255.0 - page.scan).sum()
+
+
+def test_no_ink_is_cut_off_and_the_bed_goes(page):
+    left, lost = geometry.border_report([page])
+    assert "at most 1 %: 1 of 1" in left
+    assert lost.endswith("0 of 1")
+
+
+def test_sizes_in_one_bit_are_those_of_pages_without_pictures(page):
+    (sizes,) = geometry.bilevel_report([page], {"eng"}, 0)
+    assert "at most 60 kB: 1 of 1" in sizes
+
+
+@pytest.mark.parametrize("make", [*FAULTS, *MARKS])
+def test_faults_and_marks_only_darken_paper(make):
+    paper = np.full((HEIGHT, WIDTH), 0.9, np.float32)
+    marked = make(np.random.default_rng(1), paper)
+    assert marked.shape == paper.shape
+    assert (marked <= paper + 1e-6).all()
+    assert (marked < paper - 0.02).any()
+
+
+def test_the_same_seed_makes_the_same_page():
+    for make in (blank_page, marked_page):
+        one, same = (make(np.random.default_rng(3), []) for _ in range(2))
+        assert one.shape == (HEIGHT, WIDTH)
+        assert np.array_equal(one, same)
