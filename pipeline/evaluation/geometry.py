@@ -36,6 +36,9 @@ from pagewash.pages import Page
 
 Pixels = NDArray[np.uint8]
 LARGEST_ANGLE = 10.0
+SHORTEST_PAGE = 2300
+"""Pixels of the longer side of a page, at least, to be tried in one bit: A4 at some 200 dpi. On
+coarser ones one bit loses what grey levels still tell."""
 _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
 
@@ -157,7 +160,7 @@ def bilevel_report(pages: list[Specimen], languages: set[str], most: int) -> Ite
     """Pages of text in one bit: their size in G4, and what Tesseract reads in them."""
     sizes, grey_errors, bit_errors = [], [], []
     for page in pages:
-        if has_pictures(page.cleaned):
+        if max(page.cleaned.shape) < SHORTEST_PAGE or has_pictures(page.cleaned):
             continue
         one_bit = np.where(one_bit_levels(page.cleaned) < 128, 0, 255).astype(np.uint8)
         sizes.append(_g4_bytes(one_bit))
@@ -167,6 +170,8 @@ def bilevel_report(pages: list[Specimen], languages: set[str], most: int) -> Ite
             for errors, image in ((grey_errors, page.cleaned), (bit_errors, one_bit)):
                 errors.append(character_error_rate(recognise(image, case.language), text))
     small = sum(size <= 60_000 for size in sizes)
+    if not sizes:
+        return
     yield f"one bit, G4: median {np.median(sizes) / 1000:.0f} kB; at most 60 kB: " + _share(
         small, len(sizes)
     )

@@ -24,6 +24,9 @@ RULE, THIN, MANY = 60.0, 2.0, 6
 """Length of a rule at least, its thickness at most (standard deviation), and how many of them, at
 least, make ruled paper: one line alone is a mark."""
 
+WRITTEN = 300
+"""With more marks than this a page is full of something."""
+
 USUAL = 30.0
 """Ink of a mark (pixels, times darkness) at which a page is as likely blank as not."""
 
@@ -56,21 +59,28 @@ def largest_mark(grey: np.ndarray, unit: float) -> float:
     """Ink of the largest mark: pixels times darkness, in units of A4 at 150 dpi."""
     marks = cv2.threshold(255 - grey, MARK, 255, cv2.THRESH_BINARY)[1]
     marks = without_edge(marks)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(marks)
+    found = cv2.connectedComponentsWithStatsWithAlgorithm(marks, 8, cv2.CV_32S, cv2.CCL_BBDT)
+    labels, stats = found[1], found[2]
     left, top, wide, high, area = stats[1:].T.astype(np.float64)
     if not len(area):
         return 0.0
-    darkness = np.bincount(labels.ravel(), (255.0 - grey).ravel())[1:] / 255 / unit**2
-    ink = darkness * (np.hypot(wide, high) / unit >= SHORTEST)
-    ink[_are_rules(labels, area, unit)] = 0
+    large = np.hypot(wide, high) / unit >= SHORTEST
+    if large.sum() > WRITTEN:  # no need to look closer
+        return float(area[large].sum() / unit**2)
+    y, x = np.nonzero(marks)
+    which = labels[y, x]
+    darkness = np.bincount(which, 255.0 - grey[y, x])[1:] / 255 / unit**2
+    ink = darkness * large
+    ink[_are_rules(x, y, which, unit)] = 0
     ink[_are_holes(left, top, wide, high, area, grey.shape, unit)] = 0
     return float(ink.max())
 
 
-def _are_rules(labels: NDArray[np.int32], area: NDArray[np.float64], unit: float) -> np.ndarray:
+def _are_rules(
+    x: NDArray[np.intp], y: NDArray[np.intp], which: NDArray[np.int32], unit: float
+) -> NDArray[np.bool_]:
     """Long straight thin lines, of which ruled paper has several; a few are marks."""
-    y, x = np.nonzero(labels)
-    which = labels[y, x]
+    area = np.bincount(which)[1:]
     means = [np.bincount(which, of)[1:] / area for of in (x, y, x * x, y * y, x * y)]
     xx, yy, xy = (
         means[2] - means[0] ** 2,

@@ -38,7 +38,7 @@ MOST_WINDOWS = 96
 FEWEST_WINDOWS = 12
 """Letters that a page must have, at least, for its orientation to be told."""
 
-SURE = 0.4
+SURE = 0.55
 """Confidence from which on a page may be turned."""
 
 

@@ -1,5 +1,6 @@
 """What the evaluation of geometry says of pages made here, whose truth is known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,9 @@ def test_no_ink_is_cut_off_and_the_bed_goes(page):
     assert lost.endswith("0 of 1")
 
 
-def test_sizes_in_one_bit_are_those_of_pages_without_pictures(page):
-    (sizes,) = geometry.bilevel_report([page], {"eng"}, 0)
+def test_sizes_in_one_bit_are_those_of_large_pages_without_pictures(page):
+    large = replace(page, cleaned=lines_page((2400, 1700)))
+    (sizes,) = geometry.bilevel_report([page, large], {"eng"}, 0)
     assert "at most 60 kB: 1 of 1" in sizes
 
 
