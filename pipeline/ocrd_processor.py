@@ -57,6 +57,7 @@ class PagewashProcessor(Processor):  # type: ignore[misc]  # OCR-D has no types
             page_id: of that page in METS.
         """
         (pcgts,) = input_pcgts
+        assert pcgts is not None  # OCR-D passes over pages that are not there
         page = pcgts.get_Page()
         result = OcrdPageResult(pcgts)
         image, coordinates, info = self.workspace.image_from_page(

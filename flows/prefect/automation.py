@@ -37,7 +37,7 @@ def set_up_automation(file: Path = FILE) -> bool:
     asked: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     with server_errors():
         try:
-            found = Automation.read(name=asked["name"])
+            found: Any = Automation.read(name=asked["name"])  # outside of a loop it waits
         except ValueError:  # so Prefect says that there is none
             Automation(**asked).create()
             return True

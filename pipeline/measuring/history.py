@@ -125,8 +125,8 @@ def jump_of_last(runs: Sequence[RunFigures]) -> Jump | None:
 
 def jump_of_run(metrics: Path, run_id: str) -> Jump | None:
     """The same of a run that has just ended, held against those before it in a metrics folder."""
-    columns = ("run_id", "started", "status", "ink_lost", "noise_after")
-    columns += tuple(f"seconds_{stage}" for stage in STAGES)
+    stages = (f"seconds_{stage}" for stage in STAGES)
+    columns = ("run_id", "started", "status", "ink_lost", "noise_after", *stages)
     parts = find_parts(metrics)
     ours = [path for path in parts if f"run={run_id}" in path.parts]
     if not ours:

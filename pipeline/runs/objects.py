@@ -143,7 +143,7 @@ class _Source(_Store):
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
                 file.truncate(about["size"])
-            changed = about.get("LastModified") or about.get("mtime")
+            changed: Any = about.get("LastModified") or about.get("mtime")
             self._times[path] = changed.timestamp() if hasattr(changed, "timestamp") else 0.0
             os.utime(path, (self._times[path],) * 2)
 
