@@ -28,6 +28,10 @@ MARGIN = 16
 """Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
 
 
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+"""Weights of R, G and B in luminance, by ITU-R BT.601."""
+
+
 @dataclass(frozen=True)
 class TrainingPage:
     """A page before and after, as the corpus keeps it; H and W are multiples of `BLOCK / scale`."""
@@ -158,7 +162,7 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
     dirty, clean, weight = stacked[..., :3], stacked[..., 3:6], stacked[..., 6]
     dirty, summary[:9], summary[9:] = _toned(dirty, summary[:9], summary[9:], rng)
     if rng.random() < 0.15 and scale == 1:
-        dirty = np.stack([_as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
+        dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     return PageSample(summary[:9], summary[9:], places, dirty, clean, weight, scale)
 
 
@@ -190,7 +194,7 @@ def _toned(
     if rng.random() < 0.15:
         dirty = np.repeat(_grey(dirty)[..., None], 3, axis=3)
         for planes in (summary[0:3], summary[3:6], paper):
-            planes[:] = np.tensordot(np.float32((0.299, 0.587, 0.114)), planes, 1)
+            planes[:] = np.tensordot(LUMA, planes, 1)
     if rng.random() < 0.5:
         return dirty, summary, paper
     gain = np.float32(rng.uniform(0.75, 1.0)) * np.ones(3, np.float32)
@@ -198,7 +202,7 @@ def _toned(
         gain *= rng.uniform(0.85, 1, 3).astype(np.float32)
     lift = np.float32(rng.uniform(0, 1 - gain.max()) if rng.random() < 0.3 else 0)
     toned = np.rint(dirty * gain + 255 * lift).astype(np.uint8)
-    luma = gain @ np.float32((0.299, 0.587, 0.114))
+    luma = gain @ LUMA
     summary[0:3] = summary[0:3] * gain[:, None, None] + lift
     summary[3:6] = summary[3:6] * gain[:, None, None] + lift
     summary[6] = summary[6] * luma + lift
@@ -207,13 +211,15 @@ def _toned(
 
 
 def _grey(pixels: Bytes) -> Bytes:
-    weights = np.float32((0.299, 0.587, 0.114))
-    return np.rint(pixels @ weights).astype(np.uint8)
+    return np.asarray(np.rint(pixels @ LUMA), np.uint8)
 
 
-def _as_jpeg(crop: Bytes, quality: int) -> Bytes:
+def as_jpeg(crop: Bytes, quality: int) -> Bytes:
+    """Pack (H, W, 3) RGB as a JPEG of a quality up to 100, and unpack it."""
     packed = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
+    return np.ascontiguousarray(
+        np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))[..., ::-1], np.uint8
+    )
 
 
 def _enlarged(pixels: Bytes, scale: int) -> Bytes:

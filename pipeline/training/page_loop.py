@@ -87,8 +87,9 @@ class Run:
         """
         torch.manual_seed(options.seed)
         self.folder, self.options = folder, options
-        self.network = PageAutoencoder(network).to(memory_format=torch.channels_last)
-        self.average = PageAutoencoder(network).to(memory_format=torch.channels_last)
+        self.network, self.average = PageAutoencoder(network), PageAutoencoder(network)
+        for each in (self.network, self.average):
+            each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay

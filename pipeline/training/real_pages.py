@@ -17,6 +17,7 @@ from pagewash.files import require_folder
 from pagewash.inference.checkpoint import ModelCard
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Bytes, Floats, TrainingPage, write_page
+from pagewash.training.synthesis.noise import from_bytes, soften, to_bytes
 
 Mask = NDArray[np.bool_]
 
@@ -119,18 +120,18 @@ def page_of_mask(scan: Bytes, ink: Mask, *, partial: bool = False) -> TrainingPa
         ink: (H, W), true where ink is.
         partial: whether the mask leaves out some strokes.
     """
-    page = scan.astype(np.float32) / 255
+    page = from_bytes(scan)
     far = cv2.dilate(ink.astype(np.uint8), np.ones((7, 7), np.uint8)) == 0
     paper = blurred_where(page, far, (3, 9, 27, 81))
-    relative = np.clip(page / np.maximum(paper, 0.05), 0, 1)
+    relative = _relative(page, paper)
     # masks have hard edges, pages have edges a pixel soft
-    soft = cv2.GaussianBlur(ink.astype(np.float32), (0, 0), 0.6)[..., None]
+    soft = soften(ink.astype(np.float32), 0.6)[..., None]
     clean = 1 - soft * (1 - _restored(relative, ink))
     weight = _full_weight(scan)
     if partial:
         doubtful = (far & (luma(relative) < 0.75)).astype(np.uint8)
         weight[(cv2.dilate(doubtful, np.ones((5, 5), np.uint8)) > 0) & ~ink] = DOUBTFUL
-    return at_view(scan, _bytes(clean), weight, paper)
+    return at_view(scan, to_bytes(clean), weight, paper)
 
 
 def page_without_shadow(scan: Bytes, lit: Bytes) -> TrainingPage:
@@ -140,11 +141,10 @@ def page_without_shadow(scan: Bytes, lit: Bytes) -> TrainingPage:
         scan: (H, W, 3) RGB, with a shadow.
         lit: the same page without.
     """
-    light = lit.astype(np.float32) / 255
-    paper = cv2.GaussianBlur(cv2.dilate(light, np.ones((25, 25), np.uint8)), (0, 0), 12)
-    relative = np.clip(light / np.maximum(paper, 0.05), 0, 1)
-    clean = np.clip((relative - 0.15) / (0.9 - 0.15), 0, 1)
-    return at_view(scan, _bytes(clean), np.full(scan.shape[:2], MISREGISTERED, np.uint8))
+    light = from_bytes(lit)
+    paper = soften(np.asarray(cv2.dilate(light, np.ones((25, 25), np.uint8)), np.float32), 12)
+    clean = (_relative(light, paper) - np.float32(0.15)) / np.float32(0.9 - 0.15)
+    return at_view(scan, to_bytes(clean), np.full(scan.shape[:2], MISREGISTERED, np.uint8))
 
 
 def at_view(scan: Bytes, clean: Bytes, weight: Bytes, paper: Floats | None = None) -> TrainingPage:
@@ -240,7 +240,11 @@ def _restored(relative: Floats, ink: Mask) -> Floats:
     dark = 1 - luma(colour)
     strong = np.maximum(1 - (1 - dark) ** 2.2, WEAKEST_INK)
     # all channels darken alike: to scale them would colour ink that is nearly neutral
-    return np.clip(colour - (strong - dark)[..., None], 0, 1)
+    return np.asarray(np.clip(colour - (strong - dark)[..., None], 0, 1), np.float32)
+
+
+def _relative(page: Floats, paper: Floats) -> Floats:
+    return np.asarray(np.clip(page / np.maximum(paper, 0.05), 0, 1), np.float32)
 
 
 def _shrunk(pixels: Bytes, scale: float) -> Bytes:
@@ -250,12 +254,9 @@ def _shrunk(pixels: Bytes, scale: float) -> Bytes:
 def _by_block(paper: Floats, shape: tuple[int, ...], unit: int) -> Floats:
     """(3, h, w) means of (H, W, 3), of whatever size, on the blocks of a page of a shape."""
     size = shape[1] // unit, shape[0] // unit
-    return np.moveaxis(cv2.resize(paper, size, interpolation=cv2.INTER_AREA), 2, 0)
+    means = np.asarray(cv2.resize(paper, size, interpolation=cv2.INTER_AREA), np.float32)
+    return np.moveaxis(means, 2, 0)
 
 
 def _full_weight(scan: Bytes) -> Bytes:
     return np.full(scan.shape[:2], 255, np.uint8)
-
-
-def _bytes(page: Floats) -> Bytes:
-    return np.rint(np.clip(page, 0, 1) * 255).astype(np.uint8)

@@ -68,12 +68,12 @@ class RenderedPage:
     @property
     def height(self) -> int:
         """Rows of pixels."""
-        return self.printed.shape[0]
+        return int(self.printed.shape[0])
 
     @property
     def width(self) -> int:
         """Columns of pixels."""
-        return self.printed.shape[1]
+        return int(self.printed.shape[1])
 
     def add(
         self, patch: Patch, colour: Colour, printed: Image | float, clean: Image | float

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pagewash.models.page_autoencoder import BLOCK
-from pagewash.training.page_corpus import Floats, TrainingPage
+from pagewash.training.page_corpus import Floats, TrainingPage, as_jpeg
 from pagewash.training.rendering.layers import RenderedPage
 from pagewash.training.rendering.surroundings import surround
 from pagewash.training.synthesis import noise, paper
@@ -150,12 +150,10 @@ def _stored(laid: LaidPage, rng: Generator) -> TrainingPage:
 def _packed(page: TrainingPage, rng: Generator) -> TrainingPage:
     if rng.random() >= PACKED:
         return page
-    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]
-    encoded = cv2.imencode(".jpg", page.dirty[..., ::-1], quality)[1]
-    dirty = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1]
+    dirty = as_jpeg(page.dirty, int(rng.integers(30, 95)))
     if (page.dirty[..., :1] == page.dirty).all():  # no colour comes of packing a grey page
         dirty = np.repeat(dirty[..., 1:2], 3, axis=2)
-    return replace(page, dirty=np.ascontiguousarray(dirty, np.uint8))
+    return replace(page, dirty=dirty)
 
 
 def _paper_by_block(sheet: Image, outside: NDArray[np.bool_]) -> Floats:
@@ -164,7 +162,7 @@ def _paper_by_block(sheet: Image, outside: NDArray[np.bool_]) -> Floats:
     means = cv2.resize(np.clip(sheet, 0, 1), size, interpolation=cv2.INTER_AREA)
     share = cv2.resize(outside.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     means[share > 0.02] = np.nan
-    return np.moveaxis(means, 2, 0)
+    return np.moveaxis(np.asarray(means, np.float32), 2, 0)
 
 
 def _three_channels(grey: Image) -> Image:

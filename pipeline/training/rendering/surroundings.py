@@ -47,7 +47,8 @@ def surround(sheet: LaidPage, rng: Generator) -> LaidPage:
 def _askew(rng: Generator, height: int, width: int) -> NDArray[np.float64]:
     """A perspective transformation that turns, shrinks and shifts a little."""
     angle = rng.normal(0, 1.5) if rng.random() < 0.8 else rng.uniform(-10, 10)
-    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, rng.uniform(0.8, 1.0))
+    middle = width / 2, height / 2
+    turn = np.asarray(cv2.getRotationMatrix2D(middle, angle, rng.uniform(0.8, 1.0)), np.float64)
     turn[:, 2] += rng.uniform(-0.12, 0.12, 2) * (width, height)
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     moved = np.asarray(cv2.transform(corners[None], turn)[0], np.float64)

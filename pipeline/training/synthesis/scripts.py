@@ -165,7 +165,7 @@ def _columns(
 ) -> None:
     """Columns from right to left, as East Asian books have them."""
     pitch, step = size * rng.uniform(1.3, 2.2), size * rng.uniform(1.0, 1.15)
-    x = box[2] - size
+    x = float(box[2] - size)
     rules = rng.random() < 0.25
     while x > box[0]:
         y = float(box[1])
