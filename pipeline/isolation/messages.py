@@ -41,8 +41,8 @@ def send(stream: BinaryIO, message: object) -> None:
     head = pickle.dumps(message, 5, buffer_callback=arrays.append)
     parts = [array.raw() for array in arrays]
     sizes = b"".join(_SIZE.pack(part.nbytes) for part in parts)
-    for part in (_HEAD.pack(len(head), len(parts)) + sizes + head, *parts):
-        left = memoryview(part)
+    start = memoryview(_HEAD.pack(len(head), len(parts)) + sizes + head)
+    for left in (start, *parts):
         while left:
             left = left[stream.write(left) :]
     stream.flush()
@@ -69,7 +69,7 @@ def receive(stream: BinaryIO, *, trusted: bool) -> Any:
 def _read(stream: BinaryIO, size: int) -> Any:
     """So many bytes, in memory that nobody has cleared before."""
     data = np.empty(size, np.uint8)
-    left = memoryview(data)
+    left = data.data
     while left:
         count = stream.readinto(left)  # type: ignore[attr-defined]
         if not count:
