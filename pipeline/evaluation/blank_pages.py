@@ -41,8 +41,8 @@ def _paper(rng: Generator, papers: Sequence[NDArray[np.uint8]]) -> Image:
         page = tone + cv2.resize(coarse, (WIDTH, HEIGHT))
     else:
         paper = papers[int(rng.integers(len(papers)))].astype(np.float32)
-        page = cv2.resize(paper, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        page *= tone / np.median(page)
+        large = cv2.resize(paper, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        page = large * (tone / np.median(large))
     return np.asarray(page, np.float32)
 
 
@@ -56,7 +56,11 @@ def _text(rng: Generator, text: str, scale: float, thickness: int) -> Image:
     ink = np.zeros((HEIGHT, WIDTH), np.uint8)
     x, y = int(rng.integers(120, WIDTH - 400)), int(rng.integers(120, HEIGHT - 120))
     cv2.putText(ink, text, (x, y), cv2.FONT_HERSHEY_DUPLEX, scale, 255, thickness, cv2.LINE_AA)
-    return ink.astype(np.float32) / 255
+    return _share(ink)
+
+
+def _share(ink: NDArray[np.uint8]) -> Image:
+    return np.asarray(ink, np.float32) / np.float32(255)
 
 
 def _inked(page: Image, ink: Image, darkness: float) -> Image:
@@ -73,7 +77,7 @@ def _pencil(rng: Generator, page: Image) -> Image:
     x, y = rng.integers(150, WIDTH - 350), rng.integers(150, HEIGHT - 150)
     steps = np.array((x, y)) + rng.normal((6, 0), 8, (14, 2)).cumsum(0)
     cv2.polylines(ink, [np.rint(steps * 8).astype(np.int32)], False, 255, 2, cv2.LINE_AA, 3)
-    return _inked(page, ink.astype(np.float32) / 255, rng.uniform(0.3, 0.6))
+    return _inked(page, _share(ink), rng.uniform(0.3, 0.6))
 
 
 def _stamp(rng: Generator, page: Image) -> Image:
@@ -88,7 +92,7 @@ def _faint_line(rng: Generator, page: Image) -> Image:
     x, y = int(rng.integers(100, WIDTH // 2)), int(rng.integers(150, HEIGHT - 150))
     end = (x + int(rng.integers(150, 500)), y + int(rng.integers(-20, 20)))
     cv2.line(ink, (x, y), end, 255, 2, cv2.LINE_AA)
-    return _inked(page, ink.astype(np.float32) / 255, rng.uniform(0.25, 0.5))
+    return _inked(page, _share(ink), rng.uniform(0.25, 0.5))
 
 
 def _show_through(rng: Generator, page: Image) -> Image:
@@ -123,7 +127,8 @@ def _shadow(rng: Generator, page: Image) -> Image:
 
 def _grain(rng: Generator, page: Image) -> Image:
     specks = (rng.random((HEIGHT, WIDTH)) < rng.uniform(1e-5, 2e-4)).astype(np.float32)
-    return page * (1 - 0.6 * cv2.GaussianBlur(specks, (0, 0), 0.8) * 4).clip(0, 1)
+    soft = np.asarray(cv2.GaussianBlur(specks, (0, 0), 0.8), np.float32)
+    return np.asarray(page * (1 - 2.4 * soft).clip(0, 1), np.float32)
 
 
 FAULTS: tuple[Callable[[Generator, Image], Image], ...] = (

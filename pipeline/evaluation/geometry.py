@@ -158,7 +158,9 @@ def blank_report(count: int, papers: list[Pixels], cleaner: Cleaner) -> Iterator
 
 def bilevel_report(pages: list[Specimen], languages: set[str], most: int) -> Iterator[str]:
     """Pages of text in one bit: their size in G4, and what Tesseract reads in them."""
-    sizes, grey_errors, bit_errors = [], [], []
+    sizes: list[int] = []
+    grey_errors: list[float] = []
+    bit_errors: list[float] = []
     for page in pages:
         if max(page.cleaned.shape) < SHORTEST_PAGE or has_pictures(page.cleaned):
             continue

@@ -68,7 +68,7 @@ def largest_mark(grey: np.ndarray, unit: float) -> float:
     if large.sum() > WRITTEN:  # no need to look closer
         return float(area[large].sum() / unit**2)
     y, x = np.nonzero(marks)
-    which = labels[y, x]
+    which = np.asarray(labels[y, x], np.int32)
     darkness = np.bincount(which, 255.0 - grey[y, x])[1:] / 255 / unit**2
     ink = darkness * large
     ink[_are_rules(x, y, which, unit)] = 0

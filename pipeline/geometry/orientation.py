@@ -77,7 +77,9 @@ def find_orientation(page: np.ndarray) -> Orientation:
 
     # what the network prefers for no reason cancels out where windows are turned all four ways
     turns = np.arange(len(shown)) % 4
-    seen = np.stack([np.rot90(window, -turn) for window, turn in zip(shown, turns, strict=True)])
+    seen = np.stack(
+        [np.rot90(window, -int(turn)) for window, turn in zip(shown, turns, strict=True)]
+    )
     with torch.inference_mode():
         logits = _network()(torch.from_numpy(seen).float().div_(255)[:, None])
     chances = (

@@ -7,6 +7,7 @@ run across the page or down it, as in vertical setting.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -178,7 +179,7 @@ def _conflict(peak: _Peak, other: _Peak) -> float:
     return other.strength / peak.strength
 
 
-def _energies(edges: _Edges, angles: NDArray[np.float64]) -> NDArray[np.float64]:
+def _energies(edges: _Edges, angles: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     """How high the peaks of the profile along each angle are."""
     return np.array([_energy(edges, angle) for angle in angles])
 

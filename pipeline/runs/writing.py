@@ -141,7 +141,10 @@ class _Output:
             self._dropped = self._dropped or (len(self._rows), laid)
             row = dataclasses.replace(row, status="skipped", message="it is blank, and left out")
         else:
-            row = self._write(laid.page if laid else item.page, row)
+            untouched = item.page if isinstance(item, PagePassed) else None
+            page = laid.page if laid is not None else untouched
+            assert page is not None, "a page is laid out, or passes through"
+            row = self._write(page, row)
         self._rows.append(row)
         return row
 
@@ -183,13 +186,14 @@ def _row(
 ) -> PageRecord:
     """A row about a page that goes into the output, measured."""
     base = _document_row(opened, run)
-    if isinstance(item, PagePassed) or laid is None:
+    if isinstance(item, PagePassed):
         page = item.page.index + 1
         if item.page.damaged:
             log.warning(
                 "%s, page %d, stays as it is: %s", opened.job.source, page, item.page.reason
             )
         return dataclasses.replace(base, page=page, status="skipped", message=item.page.reason)
+    assert laid is not None, "what was cleaned is laid out"
     cleaned = item.cleaned
     before = cleaned.before
     start = time.perf_counter()

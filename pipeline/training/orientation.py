@@ -81,7 +81,7 @@ def train(pages: Sequence[Path], options: OrientationTraining) -> OrientationNet
         seen = _varied(rng, torch.from_numpy(batch).float()[:, None] / 255)
         loss = F.cross_entropy(network(seen), torch.from_numpy(turns), label_smoothing=0.05)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         schedule.step()
         if step % 200 == 199:
