@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pagewash.errors import MissingError, OptionError
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
+from pagewash.models.autoencoder import Autoencoder
 from pagewash.training.loop import LogLine, TrainingOptions, train
 from pagewash.training.pairs import PairSource, RealPair, read_clean, read_pairs
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
@@ -66,9 +67,10 @@ def learn(
 
     Raises:
         InputError: pairs do not match.
+        OptionError: the checkpoint to start from is of a network that recipes train.
         MissingError: neither fonts nor pages, or no such checkpoint to start from.
     """
-    start = load_checkpoint(material.start, fold=False).network if material.start else None
+    start = _start(material.start) if material.start else None
     if start is not None:
         options = replace(options, network=start.options)
     if material.clean and not material.dirty:
@@ -84,6 +86,16 @@ def learn(
         attribution=material.attribution,
     )
     return train(folder, options, source, card, start=start, on_line=on_line)
+
+
+def _start(name_or_path: str) -> Autoencoder:
+    network = load_checkpoint(name_or_path, fold=False).network
+    if not isinstance(network, Autoencoder):
+        raise OptionError(
+            f"--start {name_or_path}: such a network is trained from nothing, "
+            "by a recipe (--recipe)"
+        )
+    return network
 
 
 def _real(material: Material) -> list[RealPair]:

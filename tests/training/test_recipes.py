@@ -19,6 +19,8 @@ from pagewash.inference.int8 import kernels_work
 from pagewash.inference.int8_tiles import can_run_int8_tiles
 from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 from pagewash.training import real_pages, recipe_run
+from pagewash.training.loop import TrainingOptions
+from pagewash.training.material import Material, learn
 from pagewash.training.page_corpus import find_pages, write_page
 from pagewash.training.recipe_run import Resources, run_recipe
 from pagewash.training.recipes import (
@@ -139,6 +141,8 @@ def test_a_recipe_becomes_a_checkpoint_and_a_stopped_run_the_same_one(
 
     checkpoint = load_checkpoint(path)
     assert isinstance(checkpoint.network, PageAutoencoder)
+    with pytest.raises(OptionError, match="by a recipe"):
+        learn(tmp_path / "own", TrainingOptions(steps=1), Material(start=str(path)))
     assert checkpoint.card.recipe["loop"]["steps"] == 4
     assert checkpoint.card.recipe["step"] in (2, 4)
     assert {"validation masked, RMSE", "validation rendered, RMSE"} <= checkpoint.card.scores.keys()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pagewash.training.synthesis.noise import Value
 from pagewash.training.synthesis.paper_extraction import Image, Mask, RealPaper
 
 _SMALLEST, _LARGEST, _ENLARGED = 0.6, 1.6, 1.5
@@ -53,7 +54,7 @@ def lay_on(paper: RealPaper, transmittance: Image, clean: Image, rng: Generator)
     else:
         fitted, transmittance, clean = cover(turned, transmittance, clean, rng)
     dirty = print_on(fitted, transmittance, rng)
-    bare = fitted.paper.astype(np.float32) / 255
+    bare = fitted.paper.astype(np.float32) / np.float32(255)
     return LaidPage(dirty, np.where(fitted.outside[..., None], 1, clean), fitted.outside, bare)
 
 
@@ -86,7 +87,7 @@ def _turned(paper: RealPaper, page_shape: tuple[int, ...], rng: Generator) -> Re
         upright = (height > width) == (page_shape[0] > page_shape[1])
         quarters = quarters // 2 * 2 + (not upright)
 
-    def turn(image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def turn(image: NDArray[Value]) -> NDArray[Value]:
         image = np.rot90(image, quarters)
         return np.ascontiguousarray(image[:, ::-1] if mirrored else image)
 
@@ -101,7 +102,7 @@ def _scaled(paper: RealPaper, scale: float) -> RealPaper:
     outside = cv2.resize(paper.outside.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     return replace(
         paper,
-        paper=cv2.resize(paper.paper, size, interpolation=kind),
+        paper=np.asarray(cv2.resize(paper.paper, size, interpolation=kind), np.uint8),
         outside=outside > 0,
         blur=paper.blur * scale,
     )
@@ -122,7 +123,7 @@ def cover(
     rows, columns = paper.outside.shape
     if rows < height or columns < width:
         beyond = (0, max(0, height - rows), 0, max(0, width - columns))
-        tiled = cv2.copyMakeBorder(paper.paper, *beyond, cv2.BORDER_REFLECT)
+        tiled = np.asarray(cv2.copyMakeBorder(paper.paper, *beyond, cv2.BORDER_REFLECT), np.uint8)
         paper = replace(paper, paper=tiled, outside=np.zeros(tiled.shape[:2], bool))
     on_paper = _window(paper.outside.shape, (height, width), rng)
     on_page = _window(page.shape, (height, width), rng)
@@ -154,8 +155,10 @@ def _fit_outline(
     left = _place(page.shape[1], width, _shown(corners[:, 0], paper.outside.shape[1]), rng)
     # corners lie on edges of pixels, positions of pixels at their centres
     on_page = np.array([(0, 0), (width, 0), (width, height), (0, height)]) - (left, top) - 0.5
-    warp = cv2.getPerspectiveTransform(np.float32(on_page), np.float32(corners - 0.5))
-    shape = paper.outside.shape
+    warp = cv2.getPerspectiveTransform(
+        on_page.astype(np.float32), (corners - 0.5).astype(np.float32)
+    )
+    warp, shape = np.asarray(warp, np.float64), paper.outside.shape
     return paper, _warped(page, warp, shape), _warped(clean, warp, shape)
 
 
