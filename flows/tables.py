@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pagewash.evaluation.scores import Evaluation, Figures
 from pagewash.files import harmless
+from pagewash.measuring.definitions import METRICS
 from pagewash.measuring.records import read_records
 from pagewash.measuring.summary import Change, Summary, WorstPage, summarise
 from pagewash.runs.outcome import RunReport
@@ -22,16 +23,6 @@ TABLE_ROWS = 100
 
 SCREEN_ROWS = 6
 """Most pages in a closing summary, which fits on one screen."""
-
-UNITS = {
-    "noise": "grey levels",
-    "background": "0 to 255",
-    "unevenness": "grey levels",
-    "contrast": "0 to 1",
-    "sharpness": "0 to 1",
-    "ink_ratio": "share of the page",
-    "ocr_confidence": "0 to 100",
-}
 
 
 def headline(report: RunReport) -> str:
@@ -157,8 +148,8 @@ def worst_table(pages: Iterable[WorstPage]) -> Table:
 
 
 def _cells(change: Change) -> tuple[str, str, str, str]:
-    name = change.metric.replace("_", " ")
-    return name, f"{change.before:.3g}", f"{change.after:.3g}", UNITS.get(change.metric, "")
+    metric = METRICS[change.metric]
+    return metric.title, f"{change.before:.3g}", f"{change.after:.3g}", metric.unit
 
 
 def _percent(share: float | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 from scans import scan
 
-from pagewash.measuring.metrics import PageMetrics
+from pagewash.measuring.definitions import PageMetrics
 from pagewash.measuring.records import PageRecord, Provenance, Status, part_path, write_part
 
 STARTED = datetime.datetime(2026, 3, 1, 2, 0, tzinfo=datetime.UTC)

@@ -3,7 +3,6 @@
 Strings, and one foreign program. This module does not know where pages or transcriptions come from.
 """
 
-import csv
 import functools
 import os
 import re
@@ -11,7 +10,6 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
-from statistics import fmean
 
 import cv2
 import numpy as np
@@ -125,32 +123,10 @@ def recognise(page: np.ndarray, language: str = "eng", dpi: float | None = None)
         MissingError: Tesseract or its data for the language is not installed.
         PagewashError: Tesseract failed otherwise.
     """
-    return _tesseract(page, language, dpi, [])
-
-
-def reading_confidence(
-    page: np.ndarray, language: str = "eng", dpi: float | None = None
-) -> float | None:
-    """How sure Tesseract is of the words that it reads, the mean over words, 0 to 100.
-
-    Misleads where words are gone: what is not seen is not doubted. Takes as long as ``recognise``.
-
-    Args:
-        page: (H, W) uint8 grey or (H, W, 3) uint8 RGB.
-        language: as in ``recognise``.
-        dpi: as in ``recognise``.
-
-    Returns:
-        None for a page without words.
-
-    Raises:
-        MissingError: Tesseract or its data for the language is not installed.
-        PagewashError: Tesseract failed otherwise.
-    """
-    lines = _tesseract(page, language, dpi, ["tsv"]).splitlines()
-    words = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-    sure = [float(word["conf"]) for word in words if (word["text"] or "").strip()]
-    return fmean(sure) if sure else None
+    shown = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2BGR)
+    encoded = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    resolution = [] if dpi is None else ["--dpi", str(round(dpi))]
+    return _run(["-", "-", "-l", language, "--psm", "3", *resolution], encoded, language)
 
 
 @functools.cache
@@ -173,14 +149,6 @@ def require_languages(languages: Iterable[str]) -> None:
     missing = {name for joined in languages for name in joined.split("+")} - installed
     if missing:
         raise _without_data("+".join(sorted(missing)))
-
-
-def _tesseract(page: np.ndarray, language: str, dpi: float | None, output: list[str]) -> str:
-    shown = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2BGR)
-    encoded = cv2.imencode(".png", shown, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
-    resolution = [] if dpi is None else ["--dpi", str(round(dpi))]
-    arguments = ["-", "-", "-l", language, "--psm", "3", *resolution, *output]
-    return _run(arguments, encoded, language)
 
 
 def _run(arguments: list[str], stdin: bytes = b"", language: str = "eng") -> str:

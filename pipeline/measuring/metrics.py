@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.errors import OptionError
+from pagewash.measuring.definitions import PageMetrics
 from pagewash.measuring.strokes import (
     SQUARE,
     StrokeMap,
@@ -37,57 +38,6 @@ dpi they hold a third of a million pixels, and on a page of 420 rows some 25 lie
 
 SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
 """In rows and columns, one after the other; a difference of two Laplacians."""
-
-
-@dataclass(frozen=True)
-class PageMetrics:
-    """Quality and safety of one cleaned page; compare before with after, not page with page."""
-
-    noise_before: float
-    """Noise of the paper, standard deviation in grey levels (``noise_sigma``)."""
-
-    noise_after: float
-
-    background_before: float
-    """Median level of the paper, 0 (black) to 255."""
-
-    background_after: float
-
-    unevenness_before: float
-    """How far the paper's level varies over the page: its 95th less its 5th percentile, in grey
-    levels, of averages over small squares."""
-
-    unevenness_after: float
-
-    contrast_before: float
-    """Median darkness of the strokes against the paper around them, 0 (paper) to 1 (black)."""
-
-    contrast_after: float
-
-    sharpness_before: float
-    """Share of the contrast that a good edge of a stroke crosses within 3 px, 0 to 1."""
-
-    sharpness_after: float
-
-    ink_ratio_before: float
-    """Share of the page's area under strokes, 0 to 1."""
-
-    ink_ratio_after: float
-
-    ink_lost: float
-    """Share of the scan's strokes, by area, where the cleaned page has next to nothing."""
-
-    ink_added: float
-    """Share of the cleaned page's strokes, by area, where the scan has next to nothing."""
-
-    picture_area: float
-    """Share of the scan's area under pictures and other dark areas too wide for strokes."""
-
-    picture_lost: float
-    """Share of that area that is less than half as dark after cleaning: hollowed out."""
-
-    blank: bool
-    """The scan has neither strokes nor pictures."""
 
 
 def measure(before: np.ndarray, after: np.ndarray) -> PageMetrics:

@@ -11,7 +11,7 @@ add the columns ``date`` and ``run``; the file itself has neither (it has ``star
 import dataclasses
 import datetime
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,7 @@ from pagewash.errors import AccessError, OptionError, UnreadableError
 from pagewash.files import access_errors, printable, whole_file
 from pagewash.geometry.page_geometry import PageGeometry
 from pagewash.geometry.transform import PageTransform
-from pagewash.measuring.metrics import PageMetrics
+from pagewash.measuring.definitions import NOVELTY, PageMetrics, definitions
 
 Status = Literal["cleaned", "skipped", "review", "failed"]
 
@@ -78,8 +78,6 @@ class PageRecord:
     transform: PageTransform | None = None
     novelty: float | None = None
     embedding: NDArray[np.float32] | None = dataclasses.field(default=None, compare=False)
-    ocr_confidence_before: float | None = None
-    ocr_confidence_after: float | None = None
     seconds_read: float | None = None
     seconds_clean: float | None = None
     seconds_measure: float | None = None
@@ -123,6 +121,16 @@ def _column(name: str, kind: pa.DataType, description: str, *, always: bool = Fa
 
 _text, _int, _float = pa.string(), pa.int32(), pa.float32()
 
+
+def _metric_columns() -> Iterator[pa.Field]:
+    """A column for each field of `PageMetrics`, described by its definition."""
+    for field in dataclasses.fields(PageMetrics):
+        description = definitions()[field.name].description
+        if field.name.endswith("_after"):
+            description = "The same, cleaned"
+        yield _column(field.name, pa.bool_() if field.type is bool else _float, description)
+
+
 SCHEMA = pa.schema(
     [
         _column("run_id", _text, "The run; also the folder run=ID", always=True),
@@ -150,39 +158,7 @@ SCHEMA = pa.schema(
         _column("tile", _int, "Side of a tile, halo included, pixels", always=True),
         _column("halo", _int, "Context on every side of a tile, pixels", always=True),
         _column("options_hash", _text, "Hash of the options that change pixels", always=True),
-        _column(
-            "noise_before",
-            _float,
-            "Noise of the paper in the scan, standard deviation, grey levels",
-        ),
-        _column("noise_after", _float, "The same, cleaned"),
-        _column("background_before", _float, "Level of the paper in the scan, 0 (black) to 255"),
-        _column("background_after", _float, "The same, cleaned"),
-        _column(
-            "unevenness_before", _float, "Spread of the paper's level over the scan, grey levels"
-        ),
-        _column("unevenness_after", _float, "The same, cleaned"),
-        _column(
-            "contrast_before", _float, "Darkness of the strokes in the scan, 0 (paper) to 1 (black)"
-        ),
-        _column("contrast_after", _float, "The same, cleaned"),
-        _column(
-            "sharpness_before",
-            _float,
-            "Share of the contrast that a stroke's edge crosses in 3 px, scan",
-        ),
-        _column("sharpness_after", _float, "The same, cleaned"),
-        _column("ink_ratio_before", _float, "Share of the scan's area under strokes"),
-        _column("ink_ratio_after", _float, "The same, cleaned"),
-        _column("ink_lost", _float, "Share of the scan's strokes that are gone, by area"),
-        _column(
-            "ink_added",
-            _float,
-            "Share of the cleaned page's strokes that came from nowhere, by area",
-        ),
-        _column("picture_area", _float, "Share of the scan under pictures and dark areas"),
-        _column("picture_lost", _float, "Share of that area that turned to paper"),
-        _column("blank", pa.bool_(), "The scan has neither strokes nor pictures"),
+        *_metric_columns(),
         _column(
             "skew", _float, "Degrees by which lines rise to the right (below 0: fall), -15 to 15"
         ),
@@ -209,18 +185,12 @@ SCHEMA = pa.schema(
             "Left, top, right, bottom in pixels of the straightened scan of each page made of it; "
             "null: all of it, as one page",
         ),
-        _column(
-            "novelty", _float, "How unlike the training pages, percentile of normal pages, 0 to 100"
-        ),
+        _column("novelty", _float, NOVELTY.description),
         _column(
             "embedding",
             pa.list_(_float),
             "What stands where on the page, a vector of length 1; --embeddings",
         ),
-        _column(
-            "ocr_confidence_before", _float, "Mean word confidence of OCR on the scan, 0 to 100"
-        ),
-        _column("ocr_confidence_after", _float, "The same, cleaned"),
         _column("seconds_read", _float, "Time to read and decode"),
         _column("seconds_clean", _float, "Time in the network, of tiles side by side added up"),
         _column("seconds_measure", _float, "Time for these metrics"),

@@ -12,12 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pagewash.errors import OptionError
+from pagewash.measuring.definitions import PAIRED
 from pagewash.measuring.records import Status
 
 STAGES = ("read", "clean", "measure", "write")
-
-QUALITIES = ("noise", "background", "unevenness", "contrast", "sharpness", "ink_ratio")
-"""Metrics that stand in a row as ``…_before`` and ``…_after``."""
 
 NOTICEABLE = 0.005
 """Ink lost or added below this share is not worth a line among the worst pages."""
@@ -106,7 +104,7 @@ def latest(table: pa.Table) -> pa.Table:
 
 
 def _changes(table: pa.Table) -> tuple[Change, ...]:
-    changes = (_change(table, metric) for metric in (*QUALITIES, "ocr_confidence"))
+    changes = (_change(table, metric) for metric in PAIRED)
     return tuple(change for change in changes if change is not None)
 
 

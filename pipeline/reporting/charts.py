@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pagewash.measuring.review import ReviewLimits
+from pagewash.measuring.definitions import METRICS, Metric
 
 BINS = 36
 WIDTH, HEIGHT = 320, 44
@@ -17,35 +17,17 @@ SPREAD = (0.5, 99.5)
 """Percentiles that a chart reaches over; the first and last bin hold what lies beyond."""
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A metric worth a chart."""
-
-    name: str
-    """In the columns: as it is, or with _before and _after."""
-
-    title: str
-    about: str
-    share: bool = False
-    """Shown in percent."""
-
-    limit: float | None = None
-    """Beyond it a page is to be looked at."""
-
-
-LIMITS = ReviewLimits()
-
-METRICS = (
-    Metric("ink_lost", "Ink lost", "share of the scan's strokes", True, LIMITS.ink_lost),
-    Metric("ink_added", "Ink added", "share of the strokes", True, LIMITS.ink_added),
-    Metric("novelty", "Novelty", "percentile of normal pages"),
-    Metric("noise", "Noise of the paper", "grey levels"),
-    Metric("background", "Level of the paper", "0 black to 255 white"),
-    Metric("unevenness", "Unevenness of the paper", "grey levels"),
-    Metric("contrast", "Contrast of the ink", "darkness against the paper", True),
-    Metric("sharpness", "Sharpness of the ink", "share of an edge within 3 px", True),
-    Metric("ocr_confidence", "Confidence of OCR", "0 to 100"),
+CHARTED = (
+    "ink_lost",
+    "ink_added",
+    "novelty",
+    "noise",
+    "background",
+    "unevenness",
+    "contrast",
+    "sharpness",
 )
+"""Names of the metrics that are worth a chart, in the order of the report."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +60,9 @@ class Chart:
 
 def draw_charts(table: pa.Table) -> tuple[Chart, ...]:
     """A chart for each metric that pages of a table have; rows in ``records.SCHEMA``."""
-    found = (_chart(metric, list(_values(table, metric))) for metric in METRICS)
+    found = (
+        _chart(metric, list(_values(table, metric))) for metric in map(METRICS.__getitem__, CHARTED)
+    )
     return tuple(chart for chart in found if chart is not None)
 
 

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pagewash.measuring.accepted import COLUMNS as MARK_COLUMNS
 from pagewash.measuring.accepted import HARMS
+from pagewash.measuring.definitions import METRICS
 from pagewash.measuring.summary import Summary, by_need, latest, summarise
 from pagewash.reporting.charts import Chart, draw_charts
 from pagewash.reporting.places import Places
@@ -41,19 +42,24 @@ class Column:
     """What a title cannot say."""
 
 
+def _metric_column(name: str, when: str = "") -> Column:
+    metric = METRICS[name]
+    kind = "share" if metric.share else "number"
+    column, title = (f"{name}_{when}", f"{metric.title} {when}") if when else (name, metric.title)
+    return Column(column, title, kind, f"{metric.meaning}; {metric.unit}")
+
+
 COLUMNS = (
     Column("source", "Document", "text"),
     Column("page", "Page", "count"),
     Column("status", "Status", "status"),
     Column("message", "Why", "text"),
-    Column("ink_lost", "Ink lost", "share", "share of the scan's strokes that are gone"),
-    Column("ink_added", "Ink added", "share", "share of the strokes that came from nowhere"),
-    Column("picture_lost", "Pictures lost", "share", "share of the pictures that turned to paper"),
-    Column("novelty", "Novelty", "number", "percentile of normal pages"),
-    Column("noise_before", "Noise before", "number", "grey levels"),
-    Column("noise_after", "Noise after", "number", "grey levels"),
-    Column("ocr_confidence_before", "OCR before", "number", "mean confidence, 0 to 100"),
-    Column("ocr_confidence_after", "OCR after", "number", "mean confidence, 0 to 100"),
+    _metric_column("ink_lost"),
+    _metric_column("ink_added"),
+    _metric_column("picture_lost"),
+    _metric_column("novelty"),
+    _metric_column("noise", "before"),
+    _metric_column("noise", "after"),
 )
 
 ALWAYS = {"source", "status", "ink_lost", "ink_added"}
@@ -197,14 +203,13 @@ def _output_index(row: Mapping[str, Any], cleaned: Sequence[int]) -> int:
 def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("ink_lost", "ink_added", "picture_lost"):
         if row[name] is not None:
-            yield name.replace("_", " ").capitalize(), f"{row[name]:.1%}".replace("%", " %")
+            yield METRICS[name].title, f"{row[name]:.1%}".replace("%", " %")
     if row["novelty"] is not None:
-        yield "Novelty", f"{row['novelty']:.0f}"
-    for name, digits in (("noise", 1), ("background", 0), ("ocr_confidence", 0)):
+        yield METRICS["novelty"].title, f"{row['novelty']:.0f}"
+    for name, digits in (("noise", 1), ("background", 0)):
         before, after = row[f"{name}_before"], row[f"{name}_after"]
         if before is not None and after is not None:
-            title = name.replace("_", " ").replace("ocr", "OCR")
-            yield title[0].upper() + title[1:], f"{before:.{digits}f} → {after:.{digits}f}"
+            yield METRICS[name].title, f"{before:.{digits}f} → {after:.{digits}f}"
     if row.get("straightened"):
         yield "Straightened", f"{row['straightened']:.1f}°"
     if row.get("turned"):

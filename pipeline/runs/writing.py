@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from pagewash.documents.document import DocumentWriter, WriteOptions, create_document
 from pagewash.errors import OptionError
 from pagewash.failures import Failure, describe
-from pagewash.measuring.metrics import PageMetrics, measure
+from pagewash.measuring.definitions import PageMetrics
+from pagewash.measuring.metrics import measure
 from pagewash.measuring.records import PageRecord, Provenance
 from pagewash.measuring.review import reason_to_look
 from pagewash.options import parse_pages

@@ -16,7 +16,6 @@ from pagewash.evaluation.text import (
     character_error_rate,
     edit_distance,
     fold,
-    reading_confidence,
     recognise,
     require_languages,
     word_error_rate,
@@ -118,19 +117,6 @@ def test_tesseract_reads_a_printed_page(colour):
     cv2.putText(page, "Clean this page", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 2, 0, 3)
     page = np.dstack([page] * 3) if colour else page
     assert character_error_rate(recognise(page, dpi=300), "clean this page") == 0
-
-
-@needs_tesseract
-def test_tesseract_is_surer_of_a_printed_page_than_of_a_noisy_one():
-    page = np.full((200, 700), 255, np.uint8)
-    cv2.putText(page, "Clean this page", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 2, 0, 3)
-    noise = np.random.default_rng(0).normal(0, 90, page.shape)
-    noisy = np.clip(page * 0.6 + noise, 0, 255).astype(np.uint8)
-    sure = reading_confidence(page, dpi=300)
-    assert sure is not None
-    assert 80 < sure <= 100
-    assert (reading_confidence(noisy, dpi=300) or 0) < sure
-    assert reading_confidence(np.full_like(page, 255), dpi=300) is None
 
 
 @needs_tesseract

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from pagewash.errors import OptionError
 from pagewash.measuring import metrics
-from pagewash.measuring.metrics import PageMetrics, measure, noise_sigma
+from pagewash.measuring.definitions import PageMetrics
+from pagewash.measuring.metrics import measure, noise_sigma
 from pagewash.measuring.review import reason_to_look
 from pagewash.measuring.strokes import COUNTED_ROWS, quantile
 from pagewash.speed import draw_page

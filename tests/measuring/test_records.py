@@ -15,7 +15,7 @@ import reported
 from reported import STARTED
 
 from pagewash.errors import AccessError, OptionError, UnreadableError
-from pagewash.measuring.metrics import PageMetrics
+from pagewash.measuring.definitions import PageMetrics, definitions
 from pagewash.measuring.records import (
     SCHEMA,
     SCHEMA_VERSION,
@@ -81,7 +81,7 @@ def test_every_column_is_described():
 def test_the_schema_prints_as_a_table_for_the_readme():
     lines = schema_as_markdown().splitlines()
     assert len(lines) == 2 + len(SCHEMA)
-    assert "| `ink_lost` | float | Share of the scan's strokes that are gone, by area |" in lines
+    assert f"| `ink_lost` | float | {definitions()['ink_lost'].description} |" in lines
 
 
 def test_the_file_carries_version_and_descriptions(tmp_path):

@@ -2,11 +2,8 @@
 
 import dataclasses
 
-import pytest
-
-from pagewash.errors import OptionError
-from pagewash.measuring.metrics import PageMetrics
-from pagewash.measuring.review import ReviewLimits, reason_to_look
+from pagewash.measuring.definitions import METRICS, PageMetrics
+from pagewash.measuring.review import reason_to_look
 
 QUIET = PageMetrics(
     **{field.name: 0.0 for field in dataclasses.fields(PageMetrics)[:-1]}, blank=False
@@ -26,12 +23,7 @@ def test_every_reason_is_said():
     )
 
 
-def test_limits_may_be_moved():
-    harmed = dataclasses.replace(QUIET, ink_lost=0.071)
-    assert reason_to_look(harmed, ReviewLimits(ink_lost=0.1)) is None
-
-
-@pytest.mark.parametrize("limit", [-0.1, 5])
-def test_a_limit_that_is_no_share_is_refused(limit):
-    with pytest.raises(OptionError, match="ink_lost is a share"):
-        ReviewLimits(ink_lost=limit)
+def test_every_limit_is_a_share_that_something_is_said_of():
+    limited = [metric for metric in METRICS.values() if metric.limit is not None]
+    assert {metric.name for metric in limited} == {"ink_lost", "ink_added", "picture_lost"}
+    assert all(metric.share and 0 < metric.limit < 1 and metric.alarm for metric in limited)
