@@ -1,8 +1,9 @@
-"""Every option of every command as Markdown tables, read from the command line itself.
+"""Every option of every command, and every column of the metrics, as Markdown tables.
 
     python -m pagewash.flows.options_table
 
-writes them anew into flows/README.md; a test holds the two against each other.
+writes them anew into flows/README.md and pipeline/README.md; a test holds them to it. Options are
+read from the command line itself, columns from the schema.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +18,13 @@ from cyclopts.argument import Argument
 
 from pagewash.files import write_atomically
 from pagewash.flows.cli import app
+from pagewash.measuring.records import schema_as_markdown
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- options: begin -->", "<!-- options: end -->"
+
+SCHEMA_PAGE = PAGE.parents[1] / "pipeline" / "README.md"
+SCHEMA_BEGIN, SCHEMA_END = "<!-- schema: begin -->", "<!-- schema: end -->"
 
 
 def as_markdown(cli: App = app) -> str:
@@ -36,10 +41,19 @@ def _commands(cli: App, above: str = "pagewash") -> Iterator[tuple[str, App]]:
 
 
 def rewritten(page: str) -> str:
-    """The page with today's tables between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{as_markdown()}\n{END}{after}"
+    """The page with today's tables of options between its marks."""
+    return _between(page, BEGIN, as_markdown(), END)
+
+
+def with_schema(page: str) -> str:
+    """The page with today's columns of the metrics between its marks."""
+    return _between(page, SCHEMA_BEGIN, schema_as_markdown(), SCHEMA_END)
+
+
+def _between(page: str, begin: str, text: str, end: str) -> str:
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def _table(command: App) -> str:
@@ -124,8 +138,9 @@ def _shown(default: Any) -> str:
 
 
 def main() -> None:
-    """Write the tables into the page."""
-    write_atomically(PAGE, rewritten(PAGE.read_text(encoding="utf-8")).encode())
+    """Write the tables into their pages."""
+    for page, renew in ((PAGE, rewritten), (SCHEMA_PAGE, with_schema)):
+        write_atomically(page, renew(page.read_text(encoding="utf-8")).encode())
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ SCHEMA = pa.schema(
 
 
 def schema_as_markdown(schema: pa.Schema = SCHEMA) -> str:
-    """A schema as a Markdown table: columns, types, descriptions; it stands so in the README."""
+    """A schema as a Markdown table of columns, types, descriptions, as in pipeline/README.md."""
     rows = [
         f"| `{field.name}` | {field.type} | {field.metadata[b'description'].decode()} |"
         for field in schema

@@ -88,7 +88,11 @@ def test_the_file_carries_version_and_descriptions(tmp_path):
     write_part(part(tmp_path, 0), [CLEANED])
     schema = pq.read_schema(part(tmp_path, 0))
     assert schema.metadata[VERSION_KEY] == str(SCHEMA_VERSION).encode()
-    assert schema.field("ink_lost").metadata[b"description"].startswith(b"Share of the scan's")
+    assert (
+        schema.field("ink_lost")
+        .metadata[b"description"]
+        .startswith(b"Ink lost: share of the scan's")
+    )
 
 
 def test_parts_of_all_runs_come_together_in_order(tmp_path):
