@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 from pagewash.documents import palettes
 from pagewash.documents.jp2 import add_boxes
 from pagewash.documents.palettes import Indexed, index_page, pack, to_palette_image
-from pagewash.documents.png import encode_pixels
+from pagewash.documents.png import encode_pixels, encode_tightly
 from pagewash.documents.tiff import (
     THUMBNAIL,
     Directory,
@@ -71,7 +71,12 @@ def encode_png(page: Page) -> bytes:
         return small()  # an eighth of the bytes takes an eighth of the time
     if was_lossy(page):  # nothing lossless would be as small
         return encode_pixels(page.pixels, page.dpi, _icc(page))
-    return _no_larger(page, lambda: encode_pixels(page.pixels, page.dpi, _icc(page)), small)
+    return _no_larger(
+        page,
+        lambda: encode_pixels(page.pixels, page.dpi, _icc(page)),
+        small,
+        lambda: encode_tightly(page.pixels, page.dpi, _icc(page)),
+    )
 
 
 def encode_bmp(page: Page) -> bytes:
@@ -214,12 +219,14 @@ def lossy_wins(page: Page, size: int) -> bool:
     return 8 * len(encode_png(replace(sample, mode="", stored=Stored()))) > 1.2 * size
 
 
-def _no_larger(page: Page, fast: Callable[[], bytes], slow: Callable[[], bytes]) -> bytes:
-    """Encode the fast way, and the slow way too where the fast one would grow the page."""
+def _no_larger(page: Page, fast: Callable[[], bytes], *slower: Callable[[], bytes]) -> bytes:
+    """Encode the fast way, and in slower ones as long as the page would grow."""
     data = fast()
-    if page.stored.size is None or len(data) <= page.stored.size:
-        return data
-    return min(data, slow(), key=len)
+    for encode in slower:
+        if page.stored.size is None or len(data) <= page.stored.size:
+            break
+        data = min(data, encode(), key=len)
+    return data
 
 
 def _dpi(page: Page) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pdfs import FULL_PAGE, add_page, copy, pdf_of, put, read, render, save, str
 from pikepdf import Array, Dictionary, Name, String
 from PIL import Image
 
+from pagewash.documents import png
 from pagewash.documents.document import create_document, open_document
 from pagewash.documents.palettes import index_page, pack
 from pagewash.documents.tiff import TiffAppender, read_directory
@@ -196,6 +197,17 @@ def test_a_bilevel_page_of_dots_is_not_grown_by_g4(tmp_path):
     entries = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 1, **FLATE}
     before = pdf_of(entries, bits_of(dots), 200, 300)
     assert len(copy(before).getvalue()) <= 1.02 * len(before.getvalue())
+
+
+def test_a_png_that_was_packed_with_care_does_not_grow(tmp_path):
+    tones = np.random.default_rng(0).integers(100, 255, (8, 3), np.uint8)
+    page = np.tile(tones.repeat(25, 0), (300, 1, 1))
+    page[INK] = NAVY
+    source = png.encode_tightly(page)
+    assert len(source) < len(png.encode_pixels(page))
+    after = cleaned_file(source, tmp_path / "page.png", lambda pixels: pixels)
+    assert len(after) <= len(source)
+    assert np.array_equal(np.array(Image.open(io.BytesIO(after))), page)
 
 
 def test_a_bmp_without_resolution_gets_none(tmp_path):
