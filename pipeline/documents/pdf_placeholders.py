@@ -67,6 +67,7 @@ def fill_placeholders(
     """
     bare, update, whole = (folder / name for name in ("bare.pdf", "update.json", "whole.pdf"))
     pdf.trailer[_LIST] = pikepdf.Array([placeholder for placeholder, _ in placeholders])
+    pdf.trailer[Name.Size] = len(pdf.objects) + 1  # qpdf corrects it, but only where it is
     with access_errors(str(folder), "written"):
         _save(pdf, bare)
         update.write_text(json.dumps(_update(bare, [data for _, data in placeholders])))
