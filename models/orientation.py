@@ -32,4 +32,5 @@ class OrientationNetwork(nn.Module):
             (N, 4) logits, for windows turned clockwise by 0, 90, 180 and 270 degrees.
         """
         found = self.layers(window)
-        return self.head(torch.cat([found.mean((2, 3)), found.amax((2, 3))], 1))
+        turns: Tensor = self.head(torch.cat([found.mean((2, 3)), found.amax((2, 3))], 1))
+        return turns

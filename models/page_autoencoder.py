@@ -8,6 +8,7 @@ no more than `receptive_radius` pixels around a pixel.
 Colours are RGB in 0 (black) to 1 (white). A *block* is a square of `BLOCK` pixels.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -248,6 +249,27 @@ class PageAutoencoder(nn.Module):
         """Farthest pixel of a tile that can change an output pixel, its context aside."""
         return self.tiles.receptive_radius
 
+    @property
+    def macs_per_pixel(self) -> float:
+        """Multiply-adds per pixel of a page, its context included."""
+        side, total = 32 * BLOCK, 0
+
+        def count(conv: nn.Module, inputs: object, result: Tensor) -> None:
+            nonlocal total
+            assert isinstance(conv, nn.Conv2d)
+            total += conv.weight.numel() * result.shape[2] * result.shape[3]
+
+        alike = copy.deepcopy(self).to("meta")  # which has shapes, and computes nothing
+        for part in alike.modules():
+            if isinstance(part, nn.Conv2d):
+                part.register_forward_hook(count)
+        blocks = side // BLOCK
+        alike(
+            torch.empty(1, 3, side, side, device="meta"),
+            torch.empty(1, SUMMARY_CHANNELS, blocks, blocks, device="meta"),
+        )
+        return total / side**2
+
     def forward(self, pages: Tensor, summaries: Tensor) -> Tensor:
         """Clean whole pages.
 
@@ -300,7 +322,8 @@ def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
 def luminance(x: Tensor) -> Tensor:
     """Return the luma of (N, 3, H, W), (N, 1, H, W), by the weights of ITU-R BT.601."""
     red, green, blue = x.split(1, dim=1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    luma: Tensor = 0.299 * red + 0.587 * green + 0.114 * blue
+    return luma
 
 
 def detail(x: Tensor) -> Tensor:

@@ -20,7 +20,9 @@ import torch
 from pagewash.cleaning.cleaner import Cleaner
 from pagewash.documents.document import WriteOptions, create_document, open_document
 from pagewash.errors import InputError
+from pagewash.inference.page_network import PageNetwork
 from pagewash.inference.precision import convolution
+from pagewash.inference.regions import Region
 from pagewash.inference.session import Network
 from pagewash.measuring.metrics import measure
 from pagewash.options import RunOptions
@@ -90,7 +92,7 @@ def convolutions(device: torch.device, dtype: torch.dtype, seconds: float) -> Sp
 
 
 def network_alone(
-    network: Network,
+    network: Network | PageNetwork,
     macs_per_pixel: float,
     device: torch.device,
     dtype: torch.dtype,
@@ -107,10 +109,10 @@ def network_alone(
         window: height and width of the tile, multiples of the network's stride.
         seconds: how long to try.
     """
-    tile = torch.rand(1, 1, *window, device=device)
+    predict = _prediction(network, device, window)
 
     def infer() -> None:
-        network.predict_affine(tile)
+        predict()
         _wait_for(device)
 
     half = dtype in (torch.bfloat16, torch.float16)
@@ -118,6 +120,18 @@ def network_alone(
         spent = fastest(infer, seconds)
     pixels = window[0] * window[1]
     return Speed("network alone", spent, pixels, 2 * macs_per_pixel * pixels)
+
+
+def _prediction(
+    network: Network | PageNetwork, device: torch.device, window: tuple[int, int]
+) -> Callable[[], object]:
+    """A call that predicts a tile of noise; for a network that sees pages, without context."""
+    if isinstance(network, PageNetwork):
+        page = np.random.default_rng(0).integers(0, 256, window, np.uint8)
+        context, whole = network.look(page), Region(range(window[0]), range(window[1]))
+        return lambda: network.predict_affine([page], [context], [whole])
+    tile = torch.rand(1, 1, *window, device=device)
+    return lambda: network.predict_affine(tile)
 
 
 def page_through_network(cleaner: Cleaner, page: Page, seconds: float) -> Speed:

@@ -18,7 +18,6 @@ from pagewash.documents.containers import (
     EXTENSIONS,
     MULTI_PAGE,
     Container,
-    Format,
     WriteOptions,
     container_of_name,
     find_documents,
@@ -38,7 +37,6 @@ __all__ = [
     "Container",
     "Document",
     "DocumentWriter",
-    "Format",
     "WriteOptions",
     "create_document",
     "find_documents",
@@ -215,9 +213,8 @@ def create_document(
     name = str(path or "standard output")
     container = _container_to_write(document, path, options)
     _refuse_many(document, container, wanted)
-    stream = not isinstance(target, Path)
     like = () if document.source is None else (document.source,)
-    whole = whole_stream(target, name) if stream else whole_file(target, like)
+    whole = whole_file(target, like) if isinstance(target, Path) else whole_stream(target, name)
     with whole as file, ExitStack() as stack:
         sink = _sink(document, container, file, stack)
         writer = DocumentWriter(name, sink, container in MULTI_PAGE)

@@ -38,7 +38,7 @@ def with_end(jpeg: bytes) -> bytes | None:
         seen = [_decode(jpeg + more + _END) for more in (b"", _MORE)]
     except (OSError, ValueError, SyntaxError):
         return None
-    return jpeg + _END if np.array_equal(*seen) else None
+    return jpeg + _END if np.array_equal(seen[0], seen[1]) else None
 
 
 def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:

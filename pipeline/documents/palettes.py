@@ -46,7 +46,8 @@ def to_indices(pixels: Pixels, colours: Colours) -> NDArray[np.uint8]:
         colours: what there is.
     """
     distinct, places, _ = _distinct(pixels)
-    return _nearest(distinct, colours)[places]
+    nearest: NDArray[np.uint8] = _nearest(distinct, colours)[places]
+    return nearest
 
 
 def index_page(pixels: Pixels, colours: Colours) -> Indexed:

@@ -121,7 +121,7 @@ def colour_table(image: Any) -> Colours | None:
     ramp.Subtype, ramp.Width, ramp.Height, ramp.BitsPerComponent = Name.Image, count, 1, bits
     ramp.ColorSpace = copied(pdf, space)
     (colours,) = decode_only_image(_page_of(pdf, ramp))
-    return colours if colours.ndim == 2 else colours[:, None].repeat(3, 1)
+    return np.asarray(colours if colours.ndim == 2 else colours[:, None].repeat(3, 1), np.uint8)
 
 
 def profile(image: Any) -> bytes | None:

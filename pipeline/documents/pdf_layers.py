@@ -108,10 +108,10 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, visible: NDArray[np.boo
     if layer.ndim == 2:
         seen, cleaned = (_grey(image) for image in (seen, cleaned))
     elif cleaned.ndim == 2:
-        cleaned = cv2.cvtColor(cleaned, cv2.COLOR_GRAY2RGB)
+        cleaned = np.asarray(cv2.cvtColor(cleaned, cv2.COLOR_GRAY2RGB), np.uint8)
     shape = layer.shape[:2]
     weight = _cell_sums(visible.astype(np.float32), shape)
-    change = _cell_sums(_weighted(cv2.absdiff(seen, cleaned), visible), shape)
+    change = _cell_sums(_weighted(np.asarray(cv2.absdiff(seen, cleaned), np.uint8), visible), shape)
     means = _cell_sums(_weighted(cleaned, visible), shape)
     known = weight > 0
     scale = (1 / np.maximum(weight, 1)).reshape(*shape, *([1] * (layer.ndim - 2)))

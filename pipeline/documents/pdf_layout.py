@@ -85,7 +85,8 @@ class Placement:
     @property
     def is_stencil(self) -> bool:
         """Whether it paints with the colour at hand, and spares the rest of the page."""
-        return self.image.get(Name.ImageMask) is True
+        flag: object = self.image.get(Name.ImageMask)
+        return flag is True
 
     @property
     def mask(self) -> Any | None:

@@ -88,7 +88,7 @@ def _save(pdf: pikepdf.Pdf, path: Path) -> None:
     with path.open("wb") as file:
         remembering = _Remembering(file)
         pdf.save(
-            remembering,
+            remembering,  # type: ignore[arg-type]  # it writes, which is all that is asked
             stream_decode_level=pikepdf.StreamDecodeLevel.none,
             deterministic_id=True,
         )

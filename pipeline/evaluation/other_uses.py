@@ -22,7 +22,7 @@ from pagewash.errors import MissingError
 from pagewash.evaluation import out_of_distribution as out_of_distribution_pages
 from pagewash.evaluation.evaluation_pages import set_evaluation_page
 from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, fit_whole, labelled_crops
-from pagewash.inference.checkpoint import load_checkpoint
+from pagewash.inference.checkpoint import load_checkpoint, only_autoencoder
 from pagewash.models.autoencoder import Autoencoder
 from pagewash.pages import Page
 from pagewash.training.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
@@ -86,7 +86,7 @@ def classifier_figures(
     """Train classifiers of damage from the model's encoder and from scratch."""
     crops, labels = labelled_crops(SEEDS["learned"], max(LABELS), faces)
     judged = labelled_crops(SEEDS["judged"], JUDGED, held_back)
-    pretrained = load_checkpoint(model).network
+    pretrained = only_autoencoder(load_checkpoint(model))
     torch.manual_seed(0)
     untrained = Autoencoder(pretrained.options).eval()
     for count in LABELS:

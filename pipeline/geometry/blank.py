@@ -60,7 +60,7 @@ def largest_mark(grey: np.ndarray, unit: float) -> float:
     marks = cv2.threshold(255 - grey, MARK, 255, cv2.THRESH_BINARY)[1]
     marks = without_edge(marks)
     found = cv2.connectedComponentsWithStatsWithAlgorithm(marks, 8, cv2.CV_32S, cv2.CCL_BBDT)
-    labels, stats = found[1], found[2]
+    labels, stats = np.asarray(found[1], np.int32), found[2]
     left, top, wide, high, area = stats[1:].T.astype(np.float64)
     if not len(area):
         return 0.0

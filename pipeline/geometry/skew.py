@@ -167,7 +167,7 @@ def _refine(peak: _Peak) -> _Peak:
 def _middle(edges: _Edges, near: float) -> float:
     """The middle of the peak near an angle."""
     angles = near + np.arange(-10, 11) * FINE_STEP
-    energy = _energies(edges, angles)
+    energy = _energies(edges, np.asarray(angles, np.float64))
     above = np.maximum(energy - SHOULDER * energy.max(), 0)
     return float(above @ angles / above.sum())
 

@@ -135,6 +135,20 @@ def save_checkpoint(path: Path, network: AnyNetwork, card: ModelCard) -> None:
     write_card(path, card)
 
 
+def only_autoencoder(checkpoint: Checkpoint) -> Autoencoder:
+    """Return the network of a checkpoint, for what knows that architecture alone.
+
+    Raises:
+        InputError: it has another one.
+    """
+    if not isinstance(checkpoint.network, Autoencoder):
+        raise InputError(
+            f"{checkpoint.card.name} is a {checkpoint.card.architecture}, and this is for an "
+            "autoencoder alone; name a checkpoint of that architecture"
+        )
+    return checkpoint.network
+
+
 def write_card(path: Path, card: ModelCard) -> None:
     """Write the card beside a weights' file anew, whole or not at all.
 
@@ -254,9 +268,7 @@ def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     return kind(**options)
 
 
-def _check_shapes(
-    kind: type[AnyNetwork], options: Options, tensors: Mapping[str, torch.Tensor]
-) -> None:
+def _check_shapes(kind: type[Any], options: Options, tensors: Mapping[str, torch.Tensor]) -> None:
     """Compare a network with its weights before it takes any memory."""
     with torch.device("meta"):
         expected = {name: value.shape for name, value in kind(options).state_dict().items()}

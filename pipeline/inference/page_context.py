@@ -41,7 +41,9 @@ class PageContext:
         ]
         part = np.ascontiguousarray(self.paper[np.ix_(*around)])
         size = part.shape[1] * BLOCK, part.shape[0] * BLOCK
-        wide = np.atleast_3d(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR))
+        wide = np.atleast_3d(
+            np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        )
         height, width = window.shape
         return wide[BLOCK : BLOCK + height, BLOCK : BLOCK + width]
 

@@ -117,9 +117,7 @@ class PageNetwork:
 
 def _as_bytes(seen: Sequence[Floats]) -> Tensor:
     """(N, 1 or 3, H, W) uint8 in channels_last, as `INPUT` says, of (H, W, 1 or 3) each."""
-    inks = [
-        cv2.subtract((255.0,) * 4, x * np.float32(1 / INPUT.step), dtype=cv2.CV_8U) for x in seen
-    ]
+    inks = [cv2.convertScaleAbs(np.maximum(255 - x * np.float32(1 / INPUT.step), 0)) for x in seen]
     stacked = torch.from_numpy(np.stack([np.atleast_3d(ink) for ink in inks]))
     return stacked.permute(0, 3, 1, 2)
 

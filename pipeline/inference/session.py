@@ -134,7 +134,7 @@ def clean_tiles(
     with torch.inference_mode():
         if isinstance(network, PageNetwork):
             views = [task.cut_view() for task in batch]
-            contexts = [task.state.context for task in batch]
+            contexts = [task.state.context for task in batch if task.state.context]
             windows = [task.tile.window for task in batch]
             for task, maps in zip(
                 batch, network.predict_affine(views, contexts, windows), strict=True
@@ -146,9 +146,9 @@ def clean_tiles(
             view = view.float().div_(255)
             gain, offset = network.predict_affine(view)
             if session.twice and scale > 1:
-                _average((gain, offset), session.network, view, round(scale))
-        for task, *maps in zip(batch, gain, offset, strict=True):
-            _apply(maps, task, device)
+                _average((gain, offset), network, view, round(scale))
+        for task, *said in zip(batch, gain, offset, strict=True):
+            _apply(said, task, device)
 
 
 def _average(maps: Sequence[Tensor], network: Network, view: Tensor, by: int) -> None:
@@ -209,9 +209,9 @@ def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
     scaled = page.astype(np.float32)  # numpy and OpenCV take half the time
     scaled *= gain.numpy()
     whole = cleaned if cleaned.strides[1] == 1 else None  # OpenCV fills no channel of several
-    mixed = cv2.addWeighted(scaled, 1, offset.numpy(), 255, 0, whole, dtype=cv2.CV_8U)
+    filled = cv2.addWeighted(scaled, 1, offset.numpy(), 255, 0, whole, dtype=cv2.CV_8U)
     if whole is None:
-        cleaned[:] = mixed
+        cleaned[:] = filled
 
 
 def _load(pixels: Pixels, device: torch.device) -> Tensor:

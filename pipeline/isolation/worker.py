@@ -7,7 +7,6 @@ A decoder that crashes, hangs or asks for gigabytes takes this process with it, 
 
 import os
 import signal
-import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -66,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -22,6 +22,7 @@ from pagewash.errors import OptionError
 from pagewash.inference.checkpoint import (
     Checkpoint,
     load_checkpoint,
+    only_autoencoder,
     ranges_for_card,
     save_checkpoint,
 )
@@ -72,7 +73,7 @@ def main() -> None:
     given = [argument.rpartition("=") for argument in rest if "=" in argument]
     checkpoints: list[Checkpoint] = [load_checkpoint(model, fold=False) for model, _, _ in given]
     shares = [float(share) for _, _, share in given]
-    network = average([checkpoint.network for checkpoint in checkpoints], shares).eval()
+    network = average([only_autoencoder(checkpoint) for checkpoint in checkpoints], shares).eval()
     faces = find_typefaces([Path(argument) for argument in rest if "=" not in argument])
     crops = PairSource(SEED, PairOptions(), faces).batch(range(CROPS)).seen
     measured = measure_ranges(network, torch.from_numpy(crops).float().div(255))

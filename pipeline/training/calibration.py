@@ -24,7 +24,7 @@ from pagewash.cleaning.novelty import (
     FeatureRecorder,
     feature_vector,
 )
-from pagewash.inference.checkpoint import load_checkpoint, write_card
+from pagewash.inference.checkpoint import load_checkpoint, only_autoencoder, write_card
 from pagewash.inference.model_files import find_model
 from pagewash.models.autoencoder import Autoencoder
 from pagewash.training.synthesis.corruption import CorruptionOptions, corrupt
@@ -116,7 +116,7 @@ def main() -> None:
     checkpoint = load_checkpoint(model)
     faces = find_typefaces([Path(font) for font in fonts])
     pages = [usual_scan(np.random.default_rng((SEED, number)), faces) for number in range(PAGES)]
-    calibration = calibrate(checkpoint.network, pages)
+    calibration = calibrate(only_autoencoder(checkpoint), pages)
     write_card(find_model(model), replace(checkpoint.card, calibration=calibration.for_card()))
 
 

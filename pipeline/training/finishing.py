@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from pagewash.inference.checkpoint import load_checkpoint, save_checkpoint
+from pagewash.inference.checkpoint import load_checkpoint, only_autoencoder, save_checkpoint
 from pagewash.models.autoencoder import Autoencoder
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     """Finish a checkpoint: the result, the start, channels and layers of the finish."""
     out, start, channels, layers = sys.argv[1:]
     checkpoint = load_checkpoint(start, fold=False)
-    network = with_finish(checkpoint.network, int(channels), int(layers))
+    network = with_finish(only_autoencoder(checkpoint), int(channels), int(layers))
     ranges = {} if int(channels) else checkpoint.card.activation_ranges
     # what is on the card of its scores and novelty was true of the start
     save_checkpoint(

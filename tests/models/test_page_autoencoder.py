@@ -129,3 +129,16 @@ def test_a_tile_of_another_size_than_the_stride_is_refused():
     made = network()
     with pytest.raises(ValueError, match="multiples of 32"):
         made.tiles(torch.rand(1, 3, 40, 64), torch.rand(1, 4, 2, 4))
+
+
+def test_multiply_adds_are_those_of_all_convolutions():
+    options = PageAutoencoderOptions(
+        channels=(8, 8, 8), layers=(1, 1, 1), context_channels=(8,), features=4
+    )
+    stem, outer = 48 * 8 * 9 / 16, 2 * 8 * 8 * 9 / 16
+    inner = 2 * 8 * 8 * 9 / 64 + 8 * 8 * 9 / 256
+    between = 2 * (8 * 8 * 4 / 64 + 8 * 8 * 4 / 256)
+    head, told = 8 * 64 * 9 / 16, 4 * 8 / 256
+    context = (9 * 8 * 9 + 8 * 8 * 9 + 8 * 4 + 8 * 3) / 256 + 8 * 8 / 512**2
+    expected = stem + outer + inner + between + head + told + context
+    assert PageAutoencoder(options).macs_per_pixel == pytest.approx(expected)

@@ -71,7 +71,7 @@ def extract(
         ink: (H, W) where ink is known to be.
         seek: look for ink oneself; without it, `ink` and `marks` are all there is.
     """
-    light = scan.astype(np.float32) / 255
+    light = scan.astype(np.float32) / np.float32(255)
     inside = inside_of(outline, light.shape[:2])
     strokes = find_strokes(light, inside) if seek else np.zeros_like(inside)
     if ink is not None:
@@ -126,12 +126,13 @@ def fill(light: Image, known: Mask) -> Image:
     weight = known.astype(np.float32)
     levels = [(light * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2 and levels[-1][1].min() < 0.5:
-        levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
+        coarse, share = (np.asarray(cv2.pyrDown(part), np.float32) for part in levels[-1])
+        levels.append((coarse, share))
     filled = np.broadcast_to(_mean(*levels[-1]), levels[-1][0].shape)
     for weighted, weight in reversed(levels):
         height, width = weight.shape
         if filled.shape != weighted.shape:
-            filled = cv2.pyrUp(filled, dstsize=(width, height))
+            filled = np.asarray(cv2.pyrUp(filled, dstsize=(width, height)), np.float32)
         sure = np.minimum(2 * weight, 1)[..., None]
         filled = sure * weighted / np.maximum(weight, 1e-6)[..., None] + (1 - sure) * filled
     return np.asarray(filled, np.float32)
@@ -190,7 +191,7 @@ def _most(image: Image) -> Image:
 
 
 def _grey(image: Image) -> Image:
-    return cv2.transform(image, np.full((1, 3), 1 / 3, np.float32))
+    return np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3, np.float32)), np.float32)
 
 
 def _grown(mask: Mask, reach: int) -> Mask:

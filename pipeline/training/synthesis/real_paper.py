@@ -75,7 +75,7 @@ def write_bank(shared_data: Path, folder: Path, split: str = "training") -> list
     """
     require_folder(shared_data)
     folder.mkdir(parents=True, exist_ok=True)
-    banked = []
+    banked: list[BankedPaper] = []
     for source, kind, scale, paper in _papers(shared_data, split):
         number = len(banked)
         _write_png(folder / f"{number:04d}.png", paper.paper[..., ::-1])
@@ -177,11 +177,13 @@ def _noisy_papers(folder: Path) -> Iterator[tuple[Path, RealPaper]]:
         height, width = scans[largest].shape[:2]
         total, known = np.zeros((height, width, 3), np.float32), np.zeros((height, width))
         for scan, clean in zip(scans, cleans, strict=True):
-            bare = cv2.erode(np.uint8(clean.min(axis=2) > 250), np.ones((5, 5), np.uint8)) > 0
+            bare = (
+                cv2.erode((clean.min(axis=2) > 250).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+            )
             rows, columns = bare.shape
             total[:rows, :columns] += scan * bare[..., None]
             known[:rows, :columns] += bare
-        light = fill(np.float32(total / np.maximum(known, 1)[..., None]), known > 0)
+        light = fill((total / np.maximum(known, 1)[..., None]).astype(np.float32), known > 0)
         paper = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
         outside = np.zeros(paper.shape[:2], bool)
         yield sources[largest], RealPaper(paper, outside, 0.0, RealPaper.blur, tileable=True)
