@@ -155,10 +155,9 @@ def _fit_outline(
     left = _place(page.shape[1], width, _shown(corners[:, 0], paper.outside.shape[1]), rng)
     # corners lie on edges of pixels, positions of pixels at their centres
     on_page = np.array([(0, 0), (width, 0), (width, height), (0, height)]) - (left, top) - 0.5
-    warp = cv2.getPerspectiveTransform(
-        on_page.astype(np.float32), (corners - 0.5).astype(np.float32)
-    )
-    warp, shape = np.asarray(warp, np.float64), paper.outside.shape
+    start, end = (points.astype(np.float32) for points in (on_page, corners - 0.5))
+    warp = np.asarray(cv2.getPerspectiveTransform(start, end), np.float64)
+    shape = paper.outside.shape
     return paper, _warped(page, warp, shape), _warped(clean, warp, shape)
 
 
