@@ -58,7 +58,7 @@ class Orientation:
 NO_ORIENTATION = Orientation(0, 0.0)
 
 
-def find_orientation(page: np.ndarray) -> Orientation:
+def find_orientation(page: np.ndarray, strokes: np.ndarray | None = None) -> Orientation:
     """Tell which way up the letters of a page stand.
 
     Misleads on pages of signs that look alike both ways up (music, figures, drawings) and on
@@ -66,11 +66,12 @@ def find_orientation(page: np.ndarray) -> Orientation:
 
     Args:
         page: (H, W) uint8 grey or (H, W, 3) RGB, best cleaned.
+        strokes: its `page_strokes`, where they are known already.
 
     Returns:
         The orientation and how sure it is; `NO_ORIENTATION` for a page with few letters.
     """
-    shown = windows(page)
+    shown = windows(page, strokes=strokes)
     if len(shown) < FEWEST_WINDOWS:
         return NO_ORIENTATION
     import torch
@@ -92,12 +93,15 @@ def find_orientation(page: np.ndarray) -> Orientation:
     return Orientation(90 * int(best), 1 - math.exp(-2 * margin))
 
 
-def windows(page: np.ndarray, most: int = MOST_WINDOWS) -> NDArray[np.uint8]:
+def windows(
+    page: np.ndarray, most: int = MOST_WINDOWS, strokes: np.ndarray | None = None
+) -> NDArray[np.uint8]:
     """Windows around letters, spread over a page.
 
     Args:
         page: (H, W) uint8 grey or (H, W, 3) RGB.
         most: of them.
+        strokes: its `page_strokes`, where they are known already.
 
     Returns:
         (N, WINDOW, WINDOW) uint8, 255 is ink; N is 0 for a page without letters.
@@ -106,7 +110,7 @@ def windows(page: np.ndarray, most: int = MOST_WINDOWS) -> NDArray[np.uint8]:
     none = np.zeros((0, WINDOW, WINDOW), np.uint8)
     if min(page.shape[:2]) // factor < 32:
         return none
-    strokes = map_strokes(reduce(page, factor)).strokes
+    strokes = page_strokes(page) if strokes is None else strokes
     found = cv2.connectedComponentsWithStatsWithAlgorithm(strokes, 8, cv2.CV_32S, cv2.CCL_BBDT)
     stats, centres = found[2][1:], found[3][1:]
     side = stats[:, 2:4].min(1)
@@ -124,6 +128,12 @@ def windows(page: np.ndarray, most: int = MOST_WINDOWS) -> NDArray[np.uint8]:
     every = np.lib.stride_tricks.sliding_window_view(padded, (WINDOW, WINDOW))
     x, y = np.minimum(places, np.array(every.shape[1::-1]) - 1).T
     return np.ascontiguousarray(every[y, x])
+
+
+def page_strokes(page: np.ndarray) -> NDArray[np.uint8]:
+    """(h, w): 255 where strokes are, of a page of at most `LONG_SIDE`."""
+    factor = max(1, -(-max(page.shape[:2]) // LONG_SIDE))
+    return np.asarray(map_strokes(reduce(page, factor)).strokes, np.uint8)
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

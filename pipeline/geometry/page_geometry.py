@@ -11,7 +11,7 @@ import numpy as np
 
 from pagewash.geometry import blank, orientation, skew, split
 from pagewash.geometry.blank import blank_confidence
-from pagewash.geometry.orientation import find_orientation
+from pagewash.geometry.orientation import find_orientation, page_strokes
 from pagewash.geometry.page_box import find_page_box
 from pagewash.geometry.skew import find_skew
 from pagewash.geometry.split import find_gutter
@@ -65,7 +65,9 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
         scan: (H, W) uint8 grey or (H, W, 3) RGB, as it was before cleaning.
         page: cleaned, not transformed.
     """
-    leaning, lying = find_skew(page.pixels), find_orientation(page.pixels)
+    strokes = page_strokes(page.pixels) if _is_stout(page.pixels) else None
+    leaning = find_skew(page.pixels, strokes)
+    lying = find_orientation(page.pixels, strokes)
     gutter = find_gutter(scan, page.pixels)
     return PageGeometry(
         skew=leaning.angle,
@@ -77,6 +79,12 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
         gutter=gutter.x if gutter.confidence else None,
         gutter_confidence=gutter.confidence,
     )
+
+
+def _is_stout(pixels: np.ndarray) -> bool:
+    """Whether a page is no strip, which may be too thin to look for strokes once it is reduced."""
+    shorter, longer = sorted(pixels.shape[:2])
+    return shorter >= 64 and longer < 10 * shorter
 
 
 def choose_transform(

@@ -64,7 +64,7 @@ class Skew:
 NO_SKEW = Skew(0.0, 0.0)
 
 
-def find_skew(page: np.ndarray) -> Skew:
+def find_skew(page: np.ndarray, strokes: np.ndarray | None = None) -> Skew:
     """Measure the angle of the lines on a page.
 
     Misleads where lines are curved or run in several directions, as on photographs of open books;
@@ -73,13 +73,16 @@ def find_skew(page: np.ndarray) -> Skew:
     Args:
         page: (H, W) uint8 grey or (H, W, 3) RGB, best cleaned: borders and stains have edges too.
 
+        strokes: those of the page at its working size, where they are known already.
+
     Returns:
         The angle and how sure it is; `NO_SKEW` for a page without enough strokes.
     """
     factor = max(1, -(-max(page.shape[:2]) // LONG_SIDE))
     if min(page.shape[:2]) // factor < 32:
         return NO_SKEW
-    strokes = map_strokes(_at_working_size(page, factor)).strokes
+    if strokes is None or max(strokes.shape) <= LONG_SIDE // 2:
+        strokes = map_strokes(_at_working_size(page, factor)).strokes
     across = _search(_edges(strokes))
     down = _search(_edges(np.ascontiguousarray(strokes.T)))
     best, other = (across, down) if across.strength >= down.strength else (down, across)

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import lines_page, turned
 
+from pagewash.geometry.page_geometry import measure_geometry
 from pagewash.geometry.skew import LARGEST_SKEW, NO_SKEW, SURE, find_skew
+from pagewash.pages import Page
 
 
 @pytest.mark.parametrize("angle", [-10, -3.3, -0.4, 0, 0.2, 1.7, 9.5])
@@ -65,3 +67,11 @@ def test_a_page_whose_halves_lean_differently_is_left_in_doubt():
 
 def test_more_than_the_largest_angle_is_no_skew():
     assert find_skew(lines_page((900, 900), angle=LARGEST_SKEW + 10)).confidence < SURE
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5000), (64, 20000), (9000, 70), (64, 64)])
+def test_strips_and_specks_can_be_measured_too(shape):
+    page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    found = measure_geometry(page, Page(page))
+    assert 0 <= found.skew_confidence <= 1
+    assert len(found.page_box) == 4
