@@ -16,7 +16,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from pagewash.errors import OptionError, PagewashError
 from pagewash.failures import DONE, INTERRUPTED, exit_code
+from pagewash.files import printable
 from pagewash.flows import console
+from pagewash.flows.configuration import configure
 from pagewash.flows.streams import steady_streams
 from pagewash.inference.heap import keep_freed_memory
 from pagewash.options import PrecisionName, RunOptions
@@ -31,7 +33,10 @@ DEFAULTS = RunOptions()
 app = App(
     name="pagewash",
     version=lambda: version_of("pagewash"),
+    version_flags=["--version", "-V"],
     help="Clean scanned documents with a small denoising autoencoder.",
+    help_epilogue="Options also come from --config FILE (TOML: [clean] device = 'cpu') and from "
+    "the environment (PAGEWASH_CLEAN_DEVICE=cpu).",
     help_format="plaintext",  # markdown would take a tenth of a second to load
 )
 
@@ -46,9 +51,10 @@ Place = Annotated[Path, Parameter(allow_leading_hyphen=True, validator=_no_optio
 Options = Annotated[RunOptions, Parameter(name="*")]
 Quiet = Annotated[bool, Parameter(alias="-q", negative="")]
 Verbose = Annotated[bool, Parameter(alias="-v", negative="")]
+Switch = Annotated[bool, Parameter(negative="")]
 
 
-@app.command
+@app.command(sort_key=1, help_epilogue="Example: pagewash clean scans cleaned --format pdf")
 def clean(
     source: Place,
     destination: Place,
@@ -58,6 +64,7 @@ def clean(
     metrics: Path | None = None,
     flow: bool | None = None,
     cluster: str | None = None,
+    dry_run: Switch = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
@@ -75,6 +82,7 @@ def clean(
         flow: Run as a Prefect flow; the default is to do so where PREFECT_API_URL is set.
         cluster: Run as a Prefect flow on a Dask cluster: local, or its scheduler's address, such
             as tcp://10.0.0.5:8786.
+        dry_run: Say what would be cleaned to where, and do nothing.
         quiet: Print errors only.
         verbose: Tell of every choice that is made.
     """
@@ -89,6 +97,8 @@ def clean(
             f"--cluster {cluster} cleans documents on disk, by a flow; "
             "leave it out for a stream, and with --no-flow"
         )
+    if dry_run:
+        return _say_plan(source, destination, options, metrics)
     if object_url(source) or object_url(destination):
         if by_flow or STREAM in (source, destination):
             raise OptionError(
@@ -112,6 +122,22 @@ def clean(
         if not quiet:
             _sum_up(report, None if destination == STREAM else destination)
         return report.exit_code
+
+
+def _say_plan(source: Path, destination: Path, options: RunOptions, metrics: Path | None) -> int:
+    """Say what a run would do; nothing is written."""
+    from pagewash.flows.pipes import STREAM
+    from pagewash.places import object_url
+    from pagewash.runs.planning import plan_run
+
+    for place in (source, destination):
+        if place == STREAM or object_url(place):
+            raise OptionError(f"--dry-run tells of documents on disk; {place} is elsewhere")
+    plan = plan_run(source, destination, options, metrics)
+    for job in plan.jobs:
+        console.show(f"{printable(str(job.source))} -> {printable(str(job.output))}")
+    console.say(f"{len(plan.jobs)} to be cleaned, {plan.done} clean already; nothing was done")
+    return DONE
 
 
 def _between_stores(
@@ -176,24 +202,31 @@ def _as_flow(
         return run_flow(source, destination, options, metrics, stop, cluster=cluster)
 
 
-metrics_app = App(name="metrics")
+metrics_app = App(
+    name="metrics", sort_key=3, help_epilogue="Example: pagewash metrics cleaned --worst 20"
+)
 app.command(metrics_app)
 
 
 @metrics_app.default
-def metrics(place: Path, /, *, worst: int = 10) -> int:
+def metrics(place: Path, /, *, worst: int = 10, json: Switch = False) -> int:
     """Sum up the metrics of cleaned pages, and name the pages to look at first.
 
     Args:
         place: A run's folder, a metrics folder, or the folder of the outputs. Of several runs,
             each document's last one counts.
         worst: How many pages to name.
+        json: Print it as JSON, for other programs.
     """
-    from pagewash.flows.tables import overview
+    from pagewash.flows.tables import as_json, overview
     from pagewash.measuring.records import read_records
     from pagewash.measuring.summary import latest, summarise
 
-    console.show(overview(summarise(latest(read_records(place)), worst=worst)))
+    summary = summarise(latest(read_records(place)), worst=worst)
+    if json:
+        print(as_json(summary))
+    else:
+        console.show(overview(summary))
     return DONE
 
 
@@ -217,7 +250,7 @@ def compact(place: Path, /) -> int:
     return DONE
 
 
-@app.command
+@app.command(sort_key=5, help_epilogue="Example: pagewash serve scans cleaned --cron '0 2 * * *'")
 def serve(
     source: Path,
     destination: Path,
@@ -246,7 +279,7 @@ def serve(
     return DONE
 
 
-@app.command
+@app.command(sort_key=6, help_epilogue="Example: pagewash evaluate dirty --truth clean")
 def evaluate(
     folder: Path,
     /,
@@ -303,13 +336,20 @@ def evaluate(
 
 
 # named, not imported: their options bring torch, or what plans a run
-for _name, _what in {
-    "watch": "Clean what arrives in a folder, until stopped.",
-    "report": "Write a report to look at, in one file.",
-    "train": "Train an autoencoder, or go on with a run.",
-    "bench": "Measure what was chosen for this machine.",
-}.items():
-    app.command(f"pagewash.flows.commands.{_name}:{_name}", name=_name, help=_what)
+for _name, _place, _what, _example in (
+    ("report", 2, "Write a report to look at, in one file.", "cleaned --out report.html"),
+    ("watch", 4, "Clean what arrives in a folder, until stopped.", "inbox cleaned"),
+    ("train", 7, "Train an autoencoder, or go on with a run.", "runs/ours --start fast"),
+    ("bench", 8, "Measure what was chosen for this machine.", "scan.png --seconds 40"),
+):
+    app.command(
+        f"pagewash.flows.commands.{_name}:{_name}",
+        name=_name,
+        help=_what,
+        sort_key=_place,
+        help_epilogue=f"Example: pagewash {_name} {_example}",
+    )
+app.register_install_completion_command()  # --install-completion
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -323,7 +363,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             console.end_on_signals()
             code = app(
-                sys.argv[1:] if arguments is None else list(arguments),
+                configure(app, sys.argv[1:] if arguments is None else arguments),
                 result_action="return_value",
                 exit_on_error=False,
             )

@@ -1,8 +1,9 @@
 """What a run came to, in words and tables: for the terminal, and for Prefect's artifacts."""
 
+import json
 import shlex
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,11 @@ def overview(summary: Summary) -> RenderableType:
     head = f"{_count(summary.documents, 'document')}, {_count(summary.pages, 'page')}: {statuses}"
     spent = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in summary.seconds.items())
     return Group(Text(head, style="bold"), Text(f"time by stage: {spent}"), *_tables(summary))
+
+
+def as_json(summary: Summary) -> str:
+    """The same for other programs: the fields of `Summary`, in JSON."""
+    return json.dumps(asdict(summary), indent=2)
 
 
 def as_markdown(report: RunReport) -> str:
