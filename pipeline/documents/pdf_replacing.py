@@ -120,6 +120,7 @@ class ReplacingSink:
             whole = fill_placeholders(self._pdf, self._placeholders, self._folder)
         with whole.open("rb") as file:
             shutil.copyfileobj(file, self._file)
+        self._file.flush()  # whoever reads it by its name must find all of it
 
     def _transform_pages(self) -> None:
         for place, index in reversed(list(enumerate(sorted(self._kept)))):

@@ -19,6 +19,9 @@ from pdfs import (
 )
 from pikepdf import Dictionary, Name
 
+from pagewash.documents.document import open_document
+from pagewash.documents.pdf import PdfDocument
+from pagewash.documents.pdf_replacing import ReplacingSink
 from pagewash.pages import Page, UntouchedPage
 
 GREY = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 8}
@@ -156,3 +159,18 @@ def test_a_pdf_that_can_be_repaired_is_cleaned(damage):
     plain = save(pdf, object_stream_mode=pikepdf.ObjectStreamMode.disable).getvalue()
     pages = read(copy(io.BytesIO(damage(plain)), lambda _: strokes(), flawless=False))
     assert all(np.array_equal(page.pixels, strokes()) for page in pages)
+
+
+def test_a_small_pdf_is_there_in_full_for_whoever_reads_it_before_it_is_closed(tmp_path):
+    pdf = pikepdf.new()
+    add_page(pdf, b"")
+    source, target = tmp_path / "in.pdf", tmp_path / "out.pdf"
+    pdf.save(source)
+    with open_document(source) as document, target.open("wb") as file:
+        assert isinstance(document, PdfDocument)
+        sink = ReplacingSink(document, file)
+        for page in document.pages():
+            sink.add(page)
+        sink.finish()
+        assert target.read_bytes().endswith(b"%%EOF\n")
+        sink.close()
