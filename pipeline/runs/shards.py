@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -119,7 +121,11 @@ def fail_shard(jobs: Sequence[Job], run: Run, part: Path | None, error: Exceptio
 def _clean(
     jobs: Sequence[Job], run: Run, tally: "_Tally", load: Callable[[Run], Cleans]
 ) -> tuple[list[Written], Cleans | None]:
-    """Carry documents through the network; returns those that came to their end, in order."""
+    """The journey of documents: read ahead, through the network, measured and written behind.
+
+    Returns:
+        Those that came to their end, in order, and the network if any page asked for it.
+    """
     opened_documents: list[OpenDocument] = []
     cleaners: list[Cleans] = []
 
@@ -144,25 +150,18 @@ def _clean(
             closing(read_ahead(jobs, read, threads)) as reading,
             WriteBehind(write, threads, most=2 * threads) as writing,
         ):
-            for item in through_network(tally.watch(reading, run.options), network):
-                _hand_over(item, writing)
+            cleaned = through_network(tally.watch(reading, run.options), network)
+            for opened, items in groupby(cleaned, key=attrgetter("opened")):
+                writing.begin(opened)
+                for item in items:
+                    if isinstance(item, Ended):
+                        writing.end()  # without it, as when the run stops, all of it is dropped
+                    else:
+                        writing.put(item)
     finally:
         for opened in opened_documents:
             opened.close()  # those that were dropped
     return list(writing.results()), next(iter(cleaners), None)
-
-
-def _hand_over(
-    item: PageOut | PagePassed | Ended,
-    writing: WriteBehind[OpenDocument, PageOut | PagePassed, Written],
-) -> None:
-    if not item.opened.handed_over:
-        item.opened.handed_over = True
-        writing.begin(item.opened)
-    if isinstance(item, Ended):
-        writing.end()
-    else:
-        writing.put(item)
 
 
 class _Tally:

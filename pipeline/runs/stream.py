@@ -63,9 +63,6 @@ class OpenDocument:
     pages_done: int = 0
     """Pages that have been measured and encoded."""
 
-    handed_over: bool = False
-    """A thread is writing it."""
-
     def fail(self, error: Exception) -> None:
         """Give it up, for the first reason that anyone has."""
         self.error = self.error or error
