@@ -168,7 +168,9 @@ def _refine(peak: _Peak) -> _Peak:
 
 
 def _middle(edges: _Edges, near: float) -> float:
-    """The middle of the peak near an angle."""
+    """The middle of the peak near an angle; the angle itself where half a page has no edges."""
+    if not len(edges.x):
+        return near
     angles = near + np.arange(-10, 11) * FINE_STEP
     energy = _energies(edges, np.asarray(angles, np.float64))
     above = np.maximum(energy - SHOULDER * energy.max(), 0)
