@@ -43,7 +43,7 @@ _IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)
-class Specimen:
+class EvaluationPage:
     """A scan and its cleaned page."""
 
     path: Path
@@ -54,7 +54,7 @@ class Specimen:
     """Its text and language, where they are known."""
 
 
-def specimens(folders: Iterable[Path], cleaner: Cleaner) -> Iterator[Specimen]:
+def evaluation_pages(folders: Iterable[Path], cleaner: Cleaner) -> Iterator[EvaluationPage]:
     """Clean every image below some folders, ground truth aside."""
     for folder in folders:
         cases = _cases(folder)
@@ -62,7 +62,7 @@ def specimens(folders: Iterable[Path], cleaner: Cleaner) -> Iterator[Specimen]:
             if path.suffix.lower() in _IMAGES and path.parent.name not in ("gt", "clean"):
                 scan, dpi = read_image(path)
                 cleaned = as_grey(cleaner.clean(scan, dpi))
-                yield Specimen(path, scan, cleaned, dpi, cases.get(path))
+                yield EvaluationPage(path, scan, cleaned, dpi, cases.get(path))
 
 
 def _cases(folder: Path) -> dict[Path, Case]:
@@ -84,7 +84,7 @@ def turned(scan: Pixels, angle: float) -> Pixels:
     return np.asarray(page, np.uint8)
 
 
-def skew_report(pages: list[Specimen], cleaner: Cleaner) -> Iterator[str]:
+def skew_report(pages: list[EvaluationPage], cleaner: Cleaner) -> Iterator[str]:
     """Scans turned by known angles, then cleaned: how far the difference found is off."""
     rng = np.random.default_rng(0)
     errors = []
@@ -99,7 +99,7 @@ def skew_report(pages: list[Specimen], cleaner: Cleaner) -> Iterator[str]:
         yield f"skew, median error: {np.median(errors):.3f}°; within 0.2°: {_mean(errors, 0.2)}"
 
 
-def orientation_report(pages: list[Specimen]) -> Iterator[str]:
+def orientation_report(pages: list[EvaluationPage]) -> Iterator[str]:
     """Cleaned pages turned by quarters: how many are decided, and how many of those right."""
     decided = right = false_turns = 0
     for page in pages:
@@ -113,7 +113,7 @@ def orientation_report(pages: list[Specimen]) -> Iterator[str]:
     yield f"orientation, right: {_share(right, decided)}; upright ones turned: {false_turns}"
 
 
-def border_report(pages: list[Specimen]) -> Iterator[str]:
+def border_report(pages: list[EvaluationPage]) -> Iterator[str]:
     """Scans laid on a black bed: what is left of the bed, and what is lost of the page's ink."""
     left, lost = [], 0
     for page in pages:
@@ -156,7 +156,7 @@ def blank_report(count: int, papers: list[Pixels], cleaner: Cleaner) -> Iterator
         yield f"blank pages, {name} ones called blank: {_share(found, count)}"
 
 
-def bilevel_report(pages: list[Specimen], languages: set[str], most: int) -> Iterator[str]:
+def bilevel_report(pages: list[EvaluationPage], languages: set[str], most: int) -> Iterator[str]:
     """Pages of text in one bit: their size in G4, and what Tesseract reads in them."""
     sizes: list[int] = []
     grey_errors: list[float] = []
@@ -183,7 +183,7 @@ def bilevel_report(pages: list[Specimen], languages: set[str], most: int) -> Ite
         yield f"character error, in points, {read}: grey {grey:.2f}, one bit {bits:.2f}"
 
 
-def time_report(pages: list[Specimen], cleaner: Cleaner) -> Iterator[str]:
+def time_report(pages: list[EvaluationPage], cleaner: Cleaner) -> Iterator[str]:
     """Processor time of all measures of geometry, against that of cleaning."""
     spent = [0.0, 0.0]
     for page in pages:
@@ -222,7 +222,7 @@ def main() -> None:
     parser.add_argument("--languages", nargs="+", default=["eng", "deu", "fra"])
     chosen = parser.parse_args()
     cleaner = Cleaner.from_pretrained(chosen.model, CleanOptions(color="gray"))
-    pages = list(specimens(chosen.folders, cleaner))
+    pages = list(evaluation_pages(chosen.folders, cleaner))
     papers = [as_grey(read_image(path)[0]) for path in sorted(chosen.paper.glob("*.jpg"))] if (
         chosen.paper
     ) else []  # fmt: skip

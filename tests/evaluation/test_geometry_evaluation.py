@@ -9,13 +9,15 @@ from lines import lines_page
 
 from pagewash.evaluation import geometry
 from pagewash.evaluation.blank_pages import FAULTS, HEIGHT, MARKS, WIDTH, blank_page, marked_page
-from pagewash.evaluation.geometry import Specimen, turned
+from pagewash.evaluation.geometry import EvaluationPage, turned
 from pagewash.geometry.skew import find_skew
 
 
 @pytest.fixture
-def page() -> Specimen:
-    return Specimen(Path("page.png"), (lines_page() * 0.9).astype(np.uint8), lines_page(), 150.0)
+def page() -> EvaluationPage:
+    return EvaluationPage(
+        Path("page.png"), (lines_page() * 0.9).astype(np.uint8), lines_page(), 150.0
+    )
 
 
 def test_a_turned_scan_leans_by_as_much_and_keeps_all_of_itself(page):
