@@ -68,7 +68,7 @@ def encode_tightly(
 
     Drawings and screenshots that others packed with care would grow otherwise.
     """
-    png = memoryview(_paper(pixels, lambda rows: zlib.compress(rows, 9)))
+    png = memoryview(_paper(pixels, lambda rows: zlib.compress(rows.data, 9)))
     return b"".join((png[:_HEAD], _resolution(dpi), _profile(icc), png[_HEAD:]))
 
 

@@ -84,7 +84,7 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
 def _is_stout(pixels: np.ndarray) -> bool:
     """Whether a page is no strip, which may be too thin to look for strokes once it is reduced."""
     shorter, longer = sorted(pixels.shape[:2])
-    return shorter >= 64 and longer < 10 * shorter
+    return bool(shorter >= 64 and longer < 10 * shorter)
 
 
 def choose_transform(
