@@ -15,8 +15,8 @@ from pagewash.flows.cli import main
 from pagewash.runs import objects
 from pagewash.runs.objects import staged
 
-s3fs = pytest.importorskip("s3fs", reason="pip install '.[test]'")
-moto = pytest.importorskip("moto.server", reason="pip install '.[test]'")
+s3fs = pytest.importorskip("s3fs", reason="pip install '.[stores]'")
+moto = pytest.importorskip("moto.server", reason="pip install '.[stores]'")
 pq = pytest.importorskip("pyarrow.parquet")
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
