@@ -19,6 +19,7 @@ from pagewash.inference.checkpoint import load_checkpoint
 from pagewash.inference.session import open_session
 from pagewash.inference.tile_choice import keep_tile
 from pagewash.inference.tiles import TileOptions, TilePlan
+from pagewash.isolation.limits import peak_memory
 from pagewash.options import PrecisionName, RunOptions, available_processors
 from pagewash.speed import (
     Speed,
@@ -26,7 +27,6 @@ from pagewash.speed import (
     first_page,
     network_alone,
     page_through_network,
-    peak_memory,
     stages,
     whole_pipeline,
     write_scan,

@@ -4,9 +4,7 @@ A time is the shortest of several tries: what else the machine does can only mak
 is measured and what is compared with what is decided by the callers.
 """
 
-import re
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -247,19 +245,6 @@ def write_scan(folder: Path, dpi: int = DRAWN_DPI) -> Path:
     path = folder / f"a4-{dpi}.jpg"
     Image.fromarray(draw_page(dpi)).save(path, quality=85, dpi=(dpi, dpi))
     return path
-
-
-def peak_memory() -> float | None:
-    """Most memory this process has had, in MiB; None where the system does not tell."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would begin with what the parent process had
-        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))
-        return int(found[1]) / 2**10 if found else None
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return None
 
 
 def _wait_for(device: torch.device) -> None:

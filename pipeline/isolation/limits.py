@@ -4,6 +4,7 @@ Linux keeps all of them, macOS the processor time; elsewhere they do nothing.
 """
 
 import math
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -52,7 +53,16 @@ def limit_processor_time(seconds: float) -> Iterator[None]:
 
 def has_stayed_small(gigabytes: float = 1.0) -> bool:
     """Whether this process has never had more memory than that; what it had, it keeps."""
-    if resource is None:
-        return True
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit < gigabytes * 1e9
+    peak = peak_memory()
+    return peak is None or peak * 2**20 < gigabytes * 1e9
+
+
+def peak_memory() -> float | None:
+    """Most memory this process has had, in MiB; None where the system does not tell."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would begin with what the parent process had
+        found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text(encoding="utf-8"))
+        return int(found[1]) / 2**10 if found else None
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return None

@@ -158,7 +158,7 @@ def test_small_pages_against_a4_pages_of_as_many_pixels(results, pipeline, small
 RUN = """
 import sys
 from pagewash.flows.cli import main
-from pagewash.speed import peak_memory
+from pagewash.isolation.limits import peak_memory
 assert main(["clean", *sys.argv[1:], "--format", "png", "--quiet"]) == 0
 print(peak_memory())
 """

@@ -133,7 +133,7 @@ def test_figures_are_per_second_and_a_multiply_add_is_two_operations():
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell")
 def test_peak_memory_grows_with_what_a_process_has_had():
     code = (
-        "import numpy; from pagewash.speed import peak_memory\n"
+        "import numpy; from pagewash.isolation.limits import peak_memory\n"
         "print(peak_memory()); numpy.ones(2**25).sum(); print(peak_memory())"  # 256 MiB
     )
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

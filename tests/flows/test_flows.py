@@ -68,7 +68,10 @@ def test_the_flow_leaves_the_files_rows_and_artifacts_of_a_run(folders, options)
     assert set(left) == {"pagewash-progress", "pagewash-summary", "pagewash-look"}
     assert left["pagewash-progress"] == 100
     assert "23 documents cleaned" in left["pagewash-summary"]
-    (needy,) = json.loads(left["pagewash-look"])
+    look = json.loads(left["pagewash-look"])
+    # what an untrained network makes of scans is doubtful
+    assert {row["status"] for row in look} <= {"failed", "review"}
+    (needy,) = (row for row in look if row["status"] == "failed")
     assert (needy["document"], needy["status"]) == ("empty.png", "failed")
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_run(state.state_details.flow_run_id)
@@ -175,7 +178,7 @@ def test_prefect_shows_a_form_that_explains_every_option():
     assert all(option["description"] for option in options.values())
     assert options["format"]["enum"] == ["keep", "png", "tiff", "jpeg", "pdf"]
     assert options["color"]["enum"] == ["keep", "gray", "bilevel"]
-    kinds = {name: option["type"] for name, option in options.items()}
+    kinds = {name: option.get("type") for name, option in options.items()}  # none for a choice
     assert kinds["jobs"] == "integer"
     assert kinds["max_image_mpixels"] == "number"
     assert kinds["force"] == "boolean"

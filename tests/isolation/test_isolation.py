@@ -112,6 +112,22 @@ def test_one_process_serves_one_document_after_the_other(tmp_path):
     assert len(pids) == 1
 
 
+def test_a_large_run_does_not_make_its_workers_large(tmp_path):
+    program = f"""
+import numpy
+kept = numpy.ones(2 * 10**8)  # 1.6 GB, which a new process begins its count with
+from pathlib import Path
+from pagewash.isolation.document import IsolatedDocument
+pids = set()
+for number in range(2):
+    with IsolatedDocument(Path({str(write_scan(tmp_path / "a.png"))!r})) as document:
+        pids.add(document.worker_pid)
+        list(document.pages())
+assert len(pids) == 1
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_worker_that_was_killed_while_it_waited_is_replaced(tmp_path):
     path = write_scan(tmp_path / "a.png")
     with IsolatedDocument(path) as document:
