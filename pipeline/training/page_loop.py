@@ -5,16 +5,16 @@ goes on from its last state as if nothing had happened. Where pages come from is
 `pagewash.training.page_corpus`.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pagewash.errors import InputError
@@ -36,7 +36,7 @@ AHEAD = 4
 class LoopOptions:
     """Hyperparameters of a run."""
 
-    steps: int = 60_000
+    steps: int = 30_000
     """Steps of the whole run."""
 
     pages: int = 4
@@ -48,11 +48,17 @@ class LoopOptions:
     crop: int = 320
     """Side of a crop in pixels; a multiple of the network's stride."""
 
-    learning_rate: float = 1.5e-3
-    """Of AdamW, at its highest."""
+    learning_rate: float = 4e-3
+    """Of the convolutions inside, by Muon, at its highest; an update's size is that of AdamW's."""
+
+    outer_learning_rate: float = 1.5e-3
+    """Of stems, heads and biases, by AdamW, at its highest."""
 
     warmup: int = 500
-    """Steps in which the learning rate rises from 0; then it falls as a cosine."""
+    """Steps in which learning rates rise from 0."""
+
+    cooldown: float = 0.3
+    """Share of the steps, at the end, in which they fall to 0; they stay as they are before."""
 
     weight_decay: float = 1e-4
     """How fast weights shrink by themselves."""
@@ -91,9 +97,19 @@ class Run:
         for each in (self.network, self.average):
             each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.network.state_dict())
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), options.learning_rate, weight_decay=options.weight_decay
+        inner, outer = _inner_and_outer(self.network)
+        self._inner = [(parameter, _as_matrix(parameter)) for parameter in inner]
+        # torch's Muon takes matrices; these share their memory with the convolutions' weights
+        muon = torch.optim.Muon(
+            [matrix for _, matrix in self._inner],
+            options.learning_rate,
+            weight_decay=options.weight_decay,
+            adjust_lr_fn="match_rms_adamw",
         )
+        adam = torch.optim.AdamW(
+            outer, options.outer_learning_rate, weight_decay=options.weight_decay
+        )
+        self._optimizers = {"muon": muon, "adam": adam}
         self.step = 0
         if self._state.exists():
             self._resume()
@@ -103,22 +119,29 @@ class Run:
         return self.folder / "state.safetensors"
 
     @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step."""
-        rising = min((self.step + 1) / max(self.options.warmup, 1), 1.0)
-        falling = (1 + math.cos(math.pi * min(self.step / self.options.steps, 1))) / 2
-        return self.options.learning_rate * rising * max(falling, 1e-3)
+    def rate(self) -> float:
+        """The learning rates of the next step, against their highest."""
+        options = self.options
+        rising = (self.step + 1) / max(options.warmup, 1)
+        falling = (options.steps - self.step) / max(options.cooldown * options.steps, 1)
+        return max(min(rising, falling, 1.0), 1e-3)
 
     def update(self, samples: Sequence[PageSample]) -> float:
         """Learn from some pages; returns the loss."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate
         with torch.autocast("cpu", torch.bfloat16):
             loss = page_loss(self.network, samples, self.options)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
+        for parameter, matrix in self._inner:
+            if parameter.grad is not None:
+                matrix.grad = parameter.grad.permute(0, 2, 3, 1).reshape(matrix.shape)
+        for optimizer, highest in (
+            (self._optimizers["muon"], self.options.learning_rate),
+            (self._optimizers["adam"], self.options.outer_learning_rate),
+        ):
+            optimizer.param_groups[0]["lr"] = highest * self.rate
+            optimizer.step()
         keep = min(self.options.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
             torch._foreach_lerp_(
@@ -132,8 +155,9 @@ class Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items()}
+        for kind, optimizer in self._optimizers.items():
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"{kind}.{index}.{name}": value for name, value in state.items()}
         packed = safetensors.torch.save(
             {name: value.contiguous() for name, value in tensors.items()},
             metadata={"step": str(self.step)},
@@ -151,11 +175,12 @@ class Run:
             raise InputError(
                 f"{self._state} is of another network; choose another folder, or remove it"
             ) from error
-        state = self.optimizer.state_dict()
-        for name, value in _part(tensors, "optimizer.").items():
-            index, key = name.split(".", 1)
-            state["state"].setdefault(int(index), {})[key] = value
-        self.optimizer.load_state_dict(state)
+        for kind, optimizer in self._optimizers.items():
+            state = optimizer.state_dict()
+            for name, value in _part(tensors, f"{kind}.").items():
+                index, key = name.split(".", 1)
+                state["state"].setdefault(int(index), {})[key] = value
+            optimizer.load_state_dict(state)
 
 
 def page_loss(
@@ -163,16 +188,52 @@ def page_loss(
 ) -> Tensor:
     """The loss of some pages, of which each crop counts."""
     losses, papers = [], []
-    for sample in samples:
-        cleaned, paper = clean_sample(network, sample)
+    for sample, (cleaned, paper) in zip(samples, clean_samples(network, samples), strict=True):
         clean, weight = as_tensor(sample.clean), torch.from_numpy(sample.weight).float() / 255
         losses.append(crop_losses(cleaned, clean, weight, options))
         papers.append(_paper_loss(paper, torch.from_numpy(sample.paper)))
     return torch.cat(losses).mean() + options.paper_weight * torch.stack(papers).mean()
 
 
-def clean_sample(network: PageAutoencoder, sample: PageSample) -> tuple[Tensor, Tensor]:
-    """Clean the crops of a page; returns (N, 3, side, side), and its paper (3, h, w)."""
+def clean_samples(
+    network: PageAutoencoder, samples: Sequence[PageSample]
+) -> list[tuple[Tensor, Tensor]]:
+    """Clean the crops of some pages, all at once.
+
+    Returns:
+        For each page its crops, (N, 3, side, side), and its paper, (3, h, w).
+    """
+    views = [_view(network, sample) for sample in samples]
+    maps = network.tiles(
+        torch.cat([view.relative for view in views]), torch.cat([view.features for view in views])
+    )
+    parts = maps.split([len(sample.places) for sample in samples])
+    return [
+        (_cleaned(sample, view, part), view.page_paper)
+        for sample, view, part in zip(samples, views, parts, strict=True)
+    ]
+
+
+class _View(NamedTuple):
+    """The crops of a page as the tile network sees them."""
+
+    own: Tensor
+    """(N, 3, h, w): the crops as the page has them."""
+
+    paper: Tensor
+    """(N, 3, side, side): its colour under them."""
+
+    relative: Tensor
+    """(N, 3, side, side): the crops at the network's scale, relative to the paper."""
+
+    features: Tensor
+    """(N, F, side / BLOCK, side / BLOCK): what the context network says of them."""
+
+    page_paper: Tensor
+    """(3, h, w): the paper's colour all over the page."""
+
+
+def _view(network: PageAutoencoder, sample: PageSample) -> _View:
     context = network.context(torch.from_numpy(sample.summary)[None])
     blocks = sample.dirty.shape[1] * sample.scale // BLOCK
     features, papers = [], []
@@ -190,14 +251,18 @@ def clean_sample(network: PageAutoencoder, sample: PageSample) -> tuple[Tensor, 
     seen = own
     if sample.scale > 1:
         seen = F.interpolate(own, scale_factor=float(sample.scale), mode="bicubic").clamp(0, 1)
-    x = (seen / paper).clamp(max=BRIGHTEST)
-    gain, offset = combine(network.tiles(x, torch.cat(features)), x)
-    if sample.scale > 1:
-        paper, gain, offset = (
-            F.avg_pool2d(values, sample.scale) for values in (paper, gain, offset)
-        )
-        x = (own / paper).clamp(max=BRIGHTEST)
-    return gain * x + offset, context.paper[0]
+    relative = (seen / paper).clamp(max=BRIGHTEST)
+    return _View(own, paper, relative, torch.cat(features), context.paper[0])
+
+
+def _cleaned(sample: PageSample, view: _View, maps: Tensor) -> Tensor:
+    gain, offset = combine(maps, view.relative)
+    if sample.scale == 1:
+        return gain * view.relative + offset
+    paper, gain, offset = (
+        F.avg_pool2d(values, sample.scale) for values in (view.paper, gain, offset)
+    )
+    return gain * (view.own / paper).clamp(max=BRIGHTEST) + offset
 
 
 def crop_losses(cleaned: Tensor, clean: Tensor, weight: Tensor, options: LoopOptions) -> Tensor:
@@ -278,6 +343,24 @@ def train_pages(
 def as_tensor(pixels: Bytes) -> Tensor:
     """Return (N, H, W, 3) uint8 as (N, 3, H, W) float32 in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+
+
+def _inner_and_outer(
+    network: PageAutoencoder,
+) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Part weights by how they learn: convolutions from features to features, and the rest."""
+    inner, outer = [], []
+    ends = ("stem.", "head.", "context.features.", "context.paper.")
+    for name, parameter in network.named_parameters():
+        at_an_end = any(end in name for end in ends)
+        (outer if parameter.ndim < 4 or at_an_end else inner).append(parameter)
+    return inner, outer
+
+
+def _as_matrix(weight: nn.Parameter) -> nn.Parameter:
+    """A convolution's (O, I, h, w) as (O, h * w * I), on the same memory."""
+    matrix = weight.data.permute(0, 2, 3, 1)
+    return nn.Parameter(matrix.view(matrix.shape[0], -1))
 
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -45,7 +45,7 @@ from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.laid_over_pages import write_laid_over_pages
 from pagewash.training.material import revision
 from pagewash.training.page_corpus import find_pages
-from pagewash.training.page_loop import Run, clean_sample, sample_step, train_pages
+from pagewash.training.page_loop import Run, clean_samples, sample_step, train_pages
 from pagewash.training.real_pages import write_real_pages
 from pagewash.training.recipes import Recipe, sources_at
 from pagewash.training.rendering.leaves import write_leaves
@@ -237,8 +237,7 @@ def activation_ranges(network: PageAutoencoder, folder: Path, recipe: Recipe) ->
     steps = range(recipe.loop.steps, recipe.loop.steps + recipe.choice.calibration_steps)
     with torch.inference_mode(), recording(network.tiles, measure.see):
         for step in steps:
-            for sample in sample_step(pages, recipe.shares, step, recipe.loop):
-                clean_sample(network, sample)
+            clean_samples(network, sample_step(pages, recipe.shares, step, recipe.loop))
     return measure.ranges()
 
 

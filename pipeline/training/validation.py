@@ -13,7 +13,7 @@ import torch
 from pagewash.files import write_atomically
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.page_corpus import StoredPage, draw_sample
-from pagewash.training.page_loop import as_tensor, clean_sample
+from pagewash.training.page_loop import as_tensor, clean_samples
 
 
 def validation_errors(
@@ -37,7 +37,7 @@ def validation_errors(
         for number, page in enumerate(of_kind):
             sample = draw_sample(page, np.random.default_rng(number), crops, side)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                cleaned, _ = clean_sample(network, sample)
+                ((cleaned, _),) = clean_samples(network, [sample])
             error = (cleaned.float().clamp(0, 1) - as_tensor(sample.clean)).square().mean(1)
             weight = torch.from_numpy(sample.weight).float() / 255
             wrong += float((weight * error).sum())

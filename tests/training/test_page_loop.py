@@ -1,6 +1,5 @@
 """The loop learns, stops and goes on: a resumed run equals an undisturbed one."""
 
-import numpy as np
 import pytest
 import torch
 from corpora import a_page
@@ -11,6 +10,7 @@ from pagewash.training.page_corpus import find_pages, write_page
 from pagewash.training.page_loop import (
     LoopOptions,
     Run,
+    clean_samples,
     crop_losses,
     page_loss,
     sample_step,
@@ -92,10 +92,26 @@ def test_what_does_not_count_does_not_count():
     assert crop_losses(dirty, clean, torch.zeros(1, 8, 8), OPTIONS).item() == 0
 
 
-def test_the_learning_rate_rises_and_falls_by_steps(tmp_path):
-    run = Run(tmp_path / "run", NETWORK, LoopOptions(steps=100, warmup=10))
-    rates = []
-    for run.step in range(0, 101, 10):
-        rates.append(run.learning_rate)
-    assert int(np.argmax(rates)) == 1
-    assert rates[-1] < 0.01 * rates[1]
+def test_learning_rates_rise_stay_and_fall_by_steps(tmp_path):
+    run = Run(tmp_path / "run", NETWORK, LoopOptions(steps=100, warmup=10, cooldown=0.3))
+    rates = {}
+    for run.step in (0, 4, 10, 40, 70, 85, 99):
+        rates[run.step] = round(run.rate, 3)
+    assert rates == {0: 0.1, 4: 0.5, 10: 1, 40: 1, 70: 1, 85: 0.5, 99: 0.033}
+
+
+def test_all_weights_learn(corpus, tmp_path):
+    run = Run(tmp_path / "run", NETWORK, OPTIONS)
+    before = {name: value.clone() for name, value in run.network.named_parameters()}
+    for step in range(3):
+        run.update(sample_step(find_pages([corpus]), SHARES, step, OPTIONS))
+    assert [n for n, value in run.network.named_parameters() if value.equal(before[n])] == []
+
+
+def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
+    network = Run(tmp_path / "run", NETWORK, OPTIONS).network
+    torch.nn.init.normal_(network.tiles.head.weight, std=0.1)
+    samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
+    for sample, (together, _) in zip(samples, clean_samples(network, samples), strict=True):
+        ((alone, _),) = clean_samples(network, [sample])
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
