@@ -20,11 +20,11 @@ from pagewash.errors import PagewashError
 from pagewash.files import sha256_of
 from pagewash.inference.model_files import find_model
 from pagewash.options import available_processors
-from pagewash.runs.loading import load_cleaner
+from pagewash.runs.loading import Cleans, load_cleaner
 from pagewash.runs.outcome import Run, ShardReport
 from pagewash.runs.planning import Job
-from pagewash.runs.shards import Stop, clean_shard
-from pagewash.runs.stream import Cleans
+from pagewash.runs.shards import clean_shard
+from pagewash.runs.tally import Stop
 from pagewash.versions import version_of
 
 API_PATIENCE = 10.0

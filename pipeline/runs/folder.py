@@ -5,7 +5,8 @@ from pathlib import Path
 from pagewash.options import CleanOptions, Format, RunOptions
 from pagewash.runs.outcome import RunReport
 from pagewash.runs.planning import plan_run
-from pagewash.runs.shards import Progress, clean_run
+from pagewash.runs.shards import clean_run
+from pagewash.runs.tally import Progress
 
 
 def clean_folder(

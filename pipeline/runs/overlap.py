@@ -117,22 +117,25 @@ class WriteBehind(Generic[Key, Item, Result]):
         self._futures: list[Future[Result]] = []
         self._pool = ThreadPoolExecutor(threads, "write")
 
-    def begin(self, key: Key) -> None:
-        """Begin the next key; the one before has ended."""
-        self._lane = _Lane(self._room)
-        self._futures.append(self._pool.submit(self._run, key, self._lane))
+    def put(self, key: Key, item: Item) -> None:
+        """Hand over the next item of a key; waits while there is no room.
 
-    def put(self, item: Item) -> None:
-        """Hand over the next item of the key that has begun; waits while there is no room."""
-        assert self._lane is not None
+        The items of a key come one after the other, and `end` after the last.
+        """
+        lane = self._lane_of(key)
         self._room.acquire()
-        self._lane.items.put(item)
+        lane.items.put(item)
 
-    def end(self) -> None:
-        """Say that the key that has begun has no more items."""
-        assert self._lane is not None
-        self._lane.items.put(_END)
+    def end(self, key: Key) -> None:
+        """Say that a key has no more items; it may have had none."""
+        self._lane_of(key).items.put(_END)
         self._lane = None
+
+    def _lane_of(self, key: Key) -> "_Lane[Item]":
+        if self._lane is None:
+            self._lane = _Lane(self._room)
+            self._futures.append(self._pool.submit(self._run, key, self._lane))
+        return self._lane
 
     def results(self) -> Iterator[Result]:
         """What `write` returned for each key, in order; dropped keys are left out."""

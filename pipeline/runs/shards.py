@@ -4,22 +4,17 @@ The one function that the command line and the Prefect tasks share. Reading, the
 writing overlap; what is in memory depends on the page size and the number of threads alone.
 """
 
-import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pagewash.inference.heap import keep_freed_memory
 from pagewash.measuring.accepted import read_accepted
 from pagewash.measuring.records import (
     SCHEMA,
@@ -28,39 +23,16 @@ from pagewash.measuring.records import (
     records_table,
     write_table,
 )
-from pagewash.options import RunOptions
-from pagewash.runs.loading import load_cleaner
+from pagewash.runs.journey import Written, clean_documents, fail_document
+from pagewash.runs.loading import Cleans, LazyNetwork, load_cleaner
+from pagewash.runs.open_document import OpenDocument
 from pagewash.runs.outcome import Run, RunReport, ShardReport, may_still_fail
-from pagewash.runs.overlap import WriteBehind, read_ahead
 from pagewash.runs.planning import Job, RunPlan, plan_shards
-from pagewash.runs.stream import (
-    Cleans,
-    Ended,
-    OpenDocument,
-    PageIn,
-    PageOut,
-    PagePassed,
-    read_document,
-    through_network,
-)
-from pagewash.runs.writing import Written, fail_document, provenance, write_document
-
-log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], object]
-"""Told of pages that are done, and of pages that were found beyond one per document."""
-
+from pagewash.runs.rows import provenance
+from pagewash.runs.tally import Progress, Stop, Tally
 
 Around = Callable[[Sequence[Job], Path | None], AbstractContextManager[object]]
 """A block around the cleaning of a shard, given its jobs and its part."""
-
-
-class Stop(Protocol):
-    """What tells a run to stop; a `threading.Event` is one."""
-
-    def is_set(self) -> bool:
-        """Whether to stop."""
-        ...
 
 
 def clean_shard(
@@ -93,9 +65,10 @@ def clean_shard(
             fail do not raise: they are in the report, and in the part.
     """
     finished, todo = _split(jobs, part)
-    tally = _Tally(progress, stop or threading.Event(), may_fail)
-    written, cleaner = _clean(todo, run, tally, load)
-    how = provenance(run, cleaner)
+    tally = Tally(progress, stop or threading.Event(), may_fail)
+    network = LazyNetwork(lambda: load(run))
+    written = clean_documents(todo, run, network, tally)
+    how = provenance(run, network.loaded)
     accepted = read_accepted(run.options.accepted_file)
     records = [
         accepted.on_record(replace(record, how=how))
@@ -113,96 +86,9 @@ def fail_shard(jobs: Sequence[Job], run: Run, part: Path | None, error: Exceptio
         AccessError: the part cannot be written.
     """
     finished, todo = _split(jobs, part)
-    written = [fail_document(job, run, error) for job in todo]
+    written = [fail_document(OpenDocument(job), run, error) for job in todo]
     records = [record for document in written for record in document.records]
     return _report(_record(part, finished, records), written, stopped=False)
-
-
-def _clean(
-    jobs: Sequence[Job], run: Run, tally: "_Tally", load: Callable[[Run], Cleans]
-) -> tuple[list[Written], Cleans | None]:
-    """The journey of documents: read ahead, through the network, measured and written behind.
-
-    Returns:
-        Those that came to their end, in order, and the network if any page asked for it.
-    """
-    opened_documents: list[OpenDocument] = []
-    cleaners: list[Cleans] = []
-
-    def read(job: Job) -> Iterator[PageIn | PagePassed | Ended]:
-        opened_documents.append(OpenDocument(job))
-        return read_document(opened_documents[-1], run.options)
-
-    def network() -> Cleans:
-        cleaners.append(load(run))
-        return cleaners[-1]
-
-    def write(opened: OpenDocument, pages: Iterator[PageOut | PagePassed]) -> Written:
-        expected = max(1, len(opened.indices(run.options)))
-        written = write_document(opened, pages, run, lambda: tally.tell(1, 0))
-        tally.count(written, expected - opened.pages_done)
-        return written
-
-    threads = run.options.threads
-    keep_freed_memory()  # now, or the threads to come would have heaps of their own
-    try:
-        with (
-            closing(read_ahead(jobs, read, threads)) as reading,
-            WriteBehind(write, threads, most=2 * threads) as writing,
-        ):
-            cleaned = through_network(tally.watch(reading, run.options), network)
-            for opened, items in groupby(cleaned, key=attrgetter("opened")):
-                writing.begin(opened)
-                for item in items:
-                    if isinstance(item, Ended):
-                        writing.end()  # without it, as when the run stops, all of it is dropped
-                    else:
-                        writing.put(item)
-    finally:
-        for opened in opened_documents:
-            opened.close()  # those that were dropped
-    return list(writing.results()), next(iter(cleaners), None)
-
-
-class _Tally:
-    """Counts what is done while it is being done, and says when to stop."""
-
-    def __init__(self, progress: Progress, stop: Stop, may_fail: int | None) -> None:
-        self._progress = progress
-        self._stop = stop
-        self._may_fail = may_fail
-        self._failures = 0
-        self._lock = threading.Lock()
-
-    def watch(
-        self, items: Iterator[PageIn | PagePassed | Ended], options: RunOptions
-    ) -> Iterator[PageIn | PagePassed | Ended]:
-        """Pass items on until it is time to stop, and tell of the pages that they bring."""
-        last = None
-        for item in items:
-            if self._stop.is_set() or self._too_many_failed():
-                return
-            if item.opened is not last:
-                last = item.opened
-                self.tell(0, max(0, len(last.indices(options)) - 1))
-            yield item
-
-    def tell(self, done: int, found: int) -> None:
-        """Report progress; callers are on several threads. The work goes on if nobody can hear."""
-        with self._lock:
-            try:
-                self._progress(done, found)
-            except Exception:
-                log.debug("progress could not be told", exc_info=True)
-
-    def count(self, written: Written, missing: int) -> None:
-        """Take note of a document that has come to its end, `missing` pages of it unfinished."""
-        with self._lock:
-            self._failures += written.failure is not None
-        self.tell(missing, 0)
-
-    def _too_many_failed(self) -> bool:
-        return self._may_fail is not None and self._failures > self._may_fail
 
 
 def _split(jobs: Sequence[Job], part: Path | None) -> tuple[pa.Table, list[Job]]:

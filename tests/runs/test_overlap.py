@@ -62,10 +62,9 @@ def test_closing_ends_the_threads_in_the_middle_of_a_job():
 def test_every_key_gets_its_items_in_order_and_results_keep_the_order_of_keys():
     with WriteBehind(lambda key, items: (key, list(items)), threads=3, most=2) as writing:
         for key in "abcdef":
-            writing.begin(key)
             for item in range(4):
-                writing.put(item)
-            writing.end()
+                writing.put(key, item)
+            writing.end(key)
     assert list(writing.results()) == [(key, [0, 1, 2, 3]) for key in "abcdef"]
 
 
@@ -80,11 +79,9 @@ def test_a_key_that_never_ended_is_dropped():
             raise
 
     with WriteBehind(write, threads=1, most=4) as writing:
-        writing.begin("whole")
-        writing.put(1)
-        writing.end()
-        writing.begin("half")
-        writing.put(1)
+        writing.put("whole", 1)
+        writing.end("whole")
+        writing.put("half", 1)
     assert list(writing.results()) == [["whole", 1]]
     assert seen == ["half"]
 
@@ -92,10 +89,9 @@ def test_a_key_that_never_ended_is_dropped():
 def test_a_writer_that_gives_up_takes_no_room():
     with WriteBehind(lambda key, items: key, threads=1, most=1) as writing:
         for key in range(5):
-            writing.begin(key)
             for item in range(5):
-                writing.put(item)
-            writing.end()
+                writing.put(key, item)
+            writing.end(key)
     assert list(writing.results()) == [0, 1, 2, 3, 4]
 
 
@@ -105,9 +101,8 @@ def test_a_writer_that_fails_takes_no_room_and_its_error_is_raised_with_the_resu
 
     with WriteBehind(write, threads=1, most=1) as writing:
         for key in range(3):
-            writing.begin(key)
             for item in range(3):
-                writing.put(item)
-            writing.end()
+                writing.put(key, item)
+            writing.end(key)
     with pytest.raises(ValueError, match="0"):
         list(writing.results())
