@@ -97,6 +97,13 @@ PICTURE_LOST = Metric(
     limit=0.2,
     alarm="the pictures and dark areas are gone",
 )
+CHANGED = Metric(
+    "changed",
+    "Changed",
+    "0 to 1",
+    "share of the pixels that the cleaning changed; 0 is a page that came back as it was",
+    share=True,
+)
 BLANK = Metric("blank", "Blank", "", "the scan has neither strokes nor pictures")
 NOVELTY = Metric(
     "novelty",
@@ -134,6 +141,7 @@ class PageMetrics:
     ink_added: float = measured(INK_ADDED)
     picture_area: float = measured(PICTURE_AREA)
     picture_lost: float = measured(PICTURE_LOST)
+    changed: float = measured(CHANGED)
     blank: bool = measured(BLANK)
 
 

@@ -87,8 +87,22 @@ def measure(before: np.ndarray, after: np.ndarray) -> PageMetrics:
         ink_added=added,
         picture_area=picture_area,
         picture_lost=picture_lost,
+        changed=changed_share(before, after),
         blank=one.ink_ratio < BLANK_INK and picture_area == 0,
     )
+
+
+def changed_share(before: np.ndarray, after: np.ndarray) -> float:
+    """Share of the pixels that differ in any channel, 0 to 1.
+
+    Args:
+        before: (H, W) uint8 grey or (H, W, 3) uint8 RGB.
+        after: of the same height and width; where one of the two is grey, their grey levels count.
+    """
+    if before.ndim != after.ndim:
+        before, after = as_grey(before), as_grey(after)
+    same = cv2.inRange(cv2.absdiff(before, after), (0, 0, 0), (0, 0, 0))
+    return 1 - cv2.countNonZero(same) / same.size
 
 
 def noise_sigma(page: np.ndarray, where: np.ndarray | None = None) -> float:

@@ -278,3 +278,24 @@ def test_strips_of_a_page_tell_its_noise_and_sharpness(factor, monkeypatch):
         assert getattr(in_strips, name) == pytest.approx(getattr(whole, name), rel=0.05)
     for name in ("sharpness_before", "sharpness_after"):
         assert getattr(in_strips, name) == pytest.approx(getattr(whole, name), abs=0.05)
+
+
+def test_what_the_cleaning_changed_is_counted_pixel_by_pixel():
+    page = printed_page()
+    assert measure(page, page).changed == 0
+    speckless = page.copy()
+    speckless[10:12, 10:15] = 254  # the least change counts
+    assert measure(page, speckless).changed == pytest.approx(10 / page.size)
+
+
+@pytest.mark.parametrize("channel", [0, 1, 2])
+def test_a_change_of_one_primary_is_a_change(channel):
+    page = np.dstack([printed_page()] * 3)
+    tinted = page.copy()
+    tinted[:20, :, channel] = 0
+    assert measure(page, tinted).changed == pytest.approx(20 / HEIGHT)
+
+
+def test_a_page_turned_grey_changed_where_its_grey_levels_did():
+    page = np.dstack([printed_page()] * 3)
+    assert measure(page, printed_page()).changed == 0
