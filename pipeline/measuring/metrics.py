@@ -101,7 +101,10 @@ def changed_share(before: np.ndarray, after: np.ndarray) -> float:
     """
     if before.ndim != after.ndim:
         before, after = as_grey(before), as_grey(after)
-    same = cv2.inRange(cv2.absdiff(before, after), (0, 0, 0), (0, 0, 0))
+    differs = cv2.absdiff(before, after)
+    if differs.ndim == 2:
+        return cv2.countNonZero(differs) / differs.size
+    same = cv2.inRange(differs, (0, 0, 0), (0, 0, 0))  # type: ignore[call-overload]
     return 1 - cv2.countNonZero(same) / same.size
 
 
