@@ -7,9 +7,11 @@ is. Knows no network and no tiles.
 """
 
 import math
+from operator import itemgetter
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pagewash.blocks import block_means, fill_blocks
 from pagewash.pages import Pixels
@@ -81,8 +83,10 @@ def measure_text_height(grey: Pixels) -> float | None:
     """Measure how tall most letters are, between the x-height and the height of capitals.
 
     Letters are connected ink of a letter's proportions; the height that holds most of their ink
-    counts, so that specks do not. Measured at about 150 dpi, which takes some 10 ms. The middle of
-    a very large page tells, or the middle lines of a small one, unless it has too few letters.
+    counts, so that specks do not. Letters of one line are as tall as each other, and not as wide;
+    where it is the widths that agree better, lines run up and down the page, and a page that lies
+    on its side has the text height of one that stands. Measured at about 150 dpi, which takes some
+    10 ms. The middle of a very large page tells, unless it has too few letters.
 
     Returns:
         Pixels; None where letters are few, only a small part of the ink (handwriting, pictures),
@@ -93,8 +97,7 @@ def measure_text_height(grey: Pixels) -> float | None:
     small, large = grey.size < SMALL, grey.size > LARGE
     factor = 0.5 if grey.size > 3e6 else 1.0
     rows, columns = (slice(length // 4, length - length // 4) for length in grey.shape)
-    middle = grey[rows, columns] if large else grey[rows] if small else None
-    height = None if middle is None else _text_height(middle, factor, small)
+    height = _text_height(grey[rows, columns], factor, small) if large else None
     return height if height is not None else _text_height(grey, factor, small)
 
 
@@ -110,23 +113,29 @@ def _text_height(grey: Pixels, factor: float, small: bool) -> float | None:
     stats = found[2][1:].astype(np.float32)
     width, height, area = stats[:, 2], stats[:, 3], stats[:, 4]
     filled = area / np.maximum(width * height, 1)
+    longer, shorter = np.maximum(width, height), np.minimum(width, height)
     letters = (
-        (height >= 4) & (height <= 120)
-        & (width > 0.25 * height) & (width < 2 * height)
+        (shorter > 0.25 * longer) & (longer >= 4) & (longer <= 120)
         & (filled > 0.15) & (filled < 0.85)
     )  # fmt: skip
     if not letters.any():
         return None
-    octave = 8  # bins per doubling of the height
-    bins = np.round(np.log2(height[letters]) * octave).astype(np.intp)
-    counts = np.convolve(np.bincount(bins, area[letters]), [1, 2, 3, 2, 1])[2:-2]
-    typical = float(2 ** (counts.argmax() / octave))
-    alike = letters & (height > typical / 1.4) & (height < typical * 1.4)
-    specks = height <= typical / 1.4
+    found_in = ((*_most_common(size[letters], area[letters]), size) for size in (height, width))
+    _, typical, size = max(found_in, key=itemgetter(0))
+    alike = letters & (size > typical / 1.4) & (size < typical * 1.4)
+    specks = size <= typical / 1.4
     known = area[alike].sum()
     if alike.sum() < 50 or known < 0.2 * area.sum() or known < area[specks].sum():
         return None
     return typical / factor
+
+
+def _most_common(sizes: NDArray[np.float32], ink: NDArray[np.float32]) -> tuple[float, float]:
+    """Of sizes weighted by their ink: how much has about the commonest size, and that size."""
+    octave = 8  # bins per doubling
+    bins = np.round(np.log2(sizes) * octave).astype(np.intp)
+    counts = np.convolve(np.bincount(bins, ink), [1, 2, 3, 2, 1])[2:-2]
+    return float(counts.max()), float(2 ** (counts.argmax() / octave))
 
 
 def resample(grey: Pixels, scale: float) -> Pixels:

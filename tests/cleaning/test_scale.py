@@ -93,6 +93,14 @@ def test_the_height_of_letters_is_measured(x_height):
     assert measure_text_height(text_page(x_height)) == pytest.approx(x_height, rel=0.25)
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("x_height", [8, 20])
+def test_a_page_that_lies_on_its_side_is_measured_as_one_that_stands(x_height, quarters):
+    page = text_page(x_height)
+    turned = measure_text_height(np.ascontiguousarray(np.rot90(page, quarters)))
+    assert turned == measure_text_height(page)
+
+
 def test_letters_are_measured_on_dirty_paper():
     rng = np.random.default_rng(0)
     page = text_page(20).astype(np.float32)
