@@ -160,6 +160,10 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         cut.append(_cut(pixels, place[0] * unit, place[1] * unit, own))
     stacked = np.stack(cut)
     dirty, clean, weight = stacked[..., :3], stacked[..., 3:6], stacked[..., 6]
+    if rng.random() < 0.15:
+        dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
+        for planes in (summary[0:3], summary[3:6], summary[9:]):
+            planes[:] = np.tensordot(LUMA, planes, 1)
     dirty, summary[:9], summary[9:] = _toned(dirty, summary[:9], summary[9:], rng)
     if rng.random() < 0.15 and scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
@@ -191,10 +195,6 @@ def _toned(
     dirty: Bytes, summary: Floats, paper: Floats, rng: Generator
 ) -> tuple[Bytes, Floats, Floats]:
     """Change brightness, contrast and colour by straight lines, which a summary follows exactly."""
-    if rng.random() < 0.15:
-        dirty = np.repeat(_grey(dirty)[..., None], 3, axis=3)
-        for planes in (summary[0:3], summary[3:6], paper):
-            planes[:] = np.tensordot(LUMA, planes, 1)
     if rng.random() < 0.5:
         return dirty, summary, paper
     gain = np.float32(rng.uniform(0.75, 1.0)) * np.ones(3, np.float32)

@@ -76,3 +76,13 @@ def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
     sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
     assert sample.dirty.shape == (2, 32, 32, 3)
     assert sorted(sample.summary.shape[1:]) == [16, 20]
+
+
+def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
+    page = a_page()
+    page.clean[::2] = 200, 30, 30
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    samples = [draw_sample(stored, np.random.default_rng(seed), 1, 64) for seed in range(40)]
+    grey = [np.ptp(sample.clean.astype(int), axis=-1).max() == 0 for sample in samples]
+    assert 0 < sum(grey) < 20
