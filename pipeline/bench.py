@@ -143,7 +143,7 @@ def network_speeds(
         dtypes["bf16"] = torch.bfloat16  # where it was not chosen, this shows why
     ceilings = {name: convolutions(device, dtype, seconds) for name, dtype in dtypes.items()}
     macs = checkpoint.network.macs_per_pixel
-    alone = network_alone(session.network, macs, device, precision.dtype, window, seconds)
+    alone = network_alone(session, macs, window, seconds)
     share = alone.gflops / ceilings[precision.name].gflops
     return (
         *(replace(speed, what=f"convolutions, {name}") for name, speed in ceilings.items()),

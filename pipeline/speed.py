@@ -18,10 +18,10 @@ import torch
 from pagewash.cleaning.cleaner import Cleaner
 from pagewash.documents.document import WriteOptions, create_document, open_document
 from pagewash.errors import InputError
-from pagewash.inference.page_network import PageNetwork
+from pagewash.inference.network import TileView
 from pagewash.inference.precision import convolution
 from pagewash.inference.regions import Region
-from pagewash.inference.session import Network
+from pagewash.inference.session import InferenceSession
 from pagewash.measuring.metrics import measure
 from pagewash.options import RunOptions
 from pagewash.pages import Page, Pixels
@@ -90,46 +90,26 @@ def convolutions(device: torch.device, dtype: torch.dtype, seconds: float) -> Sp
 
 
 def network_alone(
-    network: Network | PageNetwork,
-    macs_per_pixel: float,
-    device: torch.device,
-    dtype: torch.dtype,
-    window: tuple[int, int],
-    seconds: float,
+    session: InferenceSession, macs_per_pixel: float, window: tuple[int, int], seconds: float
 ) -> Speed:
-    """Measure a network on one tile that is on its device already.
+    """Measure a network on one tile of noise: what it says, not what becomes of the page.
 
     Args:
-        network: as `pagewash.inference.session.open_session` returned it.
+        session: the network, ready.
         macs_per_pixel: what it computes for each pixel.
-        device: where it is.
-        dtype: what it computes convolutions in.
         window: height and width of the tile, multiples of the network's stride.
         seconds: how long to try.
     """
-    predict = _prediction(network, device, window)
+    network = session.network
+    page = np.random.default_rng(0).integers(0, 256, window, np.uint8)
+    tile = TileView(page, Region(*map(range, window)), context=network.look(page))
 
     def infer() -> None:
-        predict()
-        _wait_for(device)
+        network.predict_affine([tile])
+        _wait_for(session.device)
 
-    half = dtype in (torch.bfloat16, torch.float16)
-    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=half):
-        spent = fastest(infer, seconds)
-    pixels = window[0] * window[1]
-    return Speed("network alone", spent, pixels, 2 * macs_per_pixel * pixels)
-
-
-def _prediction(
-    network: Network | PageNetwork, device: torch.device, window: tuple[int, int]
-) -> Callable[[], object]:
-    """A call that predicts a tile of noise; for a network that sees pages, without context."""
-    if isinstance(network, PageNetwork):
-        page = np.random.default_rng(0).integers(0, 256, window, np.uint8)
-        context, whole = network.look(page), Region(range(window[0]), range(window[1]))
-        return lambda: network.predict_affine([page], [context], [whole])
-    tile = torch.rand(1, 1, *window, device=device)
-    return lambda: network.predict_affine(tile)
+    spent = fastest(infer, seconds)
+    return Speed("network alone", spent, page.size, 2 * macs_per_pixel * page.size)
 
 
 def page_through_network(cleaner: Cleaner, page: Page, seconds: float) -> Speed:

@@ -15,32 +15,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from pagewash.cleaning.arguments import Resolution, page_of
-from pagewash.cleaning.colour import is_grey, luminance, recolour
-from pagewash.cleaning.embedding import page_embedding
-from pagewash.cleaning.faint import keep_faint
-from pagewash.cleaning.novelty import Calibration, FeatureRecorder
-from pagewash.cleaning.pictures import find_pictures, on_white_paper
+from pagewash.cleaning.colour import is_grey, luminance
+from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
-from pagewash.cleaning.spotless import what_stays
+from pagewash.cleaning.steps import after_network
 from pagewash.errors import InputError, OptionError
-from pagewash.inference.batches import Features, PageState, TileTask, pack
+from pagewash.inference.batches import PageState, TileTask, pack
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
-from pagewash.inference.int8 import Int8Autoencoder
 from pagewash.inference.memory import MemoryBudget
 from pagewash.inference.model_files import absolute_model
-from pagewash.inference.page_network import PageNetwork
+from pagewash.inference.network import Features, Network
 from pagewash.inference.parallel import ParallelBatches
-from pagewash.inference.session import Network, clean_tiles, open_session
+from pagewash.inference.session import clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
-from pagewash.models.autoencoder import Autoencoder
-from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.options import CleanOptions
 from pagewash.pages import Page
 
@@ -81,7 +74,7 @@ class Cleaner:
 
     def __init__(
         self,
-        network: Network | PageAutoencoder,
+        network: Network,
         options: CleanOptions = CleanOptions(),
         card: ModelCard | None = None,
         sha256: str = "",
@@ -89,7 +82,9 @@ class Cleaner:
         """Take a network that is in memory; `from_pretrained` takes one from disk.
 
         Args:
-            network: moved to the device and switched to eval mode if it is a module.
+            network: of an architecture in `pagewash.inference.architectures`, or anything with the
+                `predict_affine` of `pagewash.models.autoencoder.Autoencoder`; a module is moved to
+                the device and switched to eval mode.
             options: device, precision, colour and tiles.
             card: what the network is; without it, its text heights are the usual ones.
             sha256: hash of its weights, for the records.
@@ -121,10 +116,8 @@ class Cleaner:
         self.precision_reason = self._session.precision.reason
         # tiles of a resampled page must fall on its own pixels too
         self._grid = math.lcm(network.stride, round(LARGEST))
-        # a pixel more than the network sees, for the interpolation of its maps, or as many as an
-        # enlarged view may be shifted by
-        beyond = round(LARGEST) if self._session.twice else 1
-        self.halo = round_up(network.receptive_radius + beyond, self._grid)
+        # a pixel more than the network sees, for the interpolation of its maps
+        self.halo = round_up(self._session.network.receptive_radius + 1, self._grid)
         self.setting = Setting(sha256, self.device, self.precision, torch.get_num_threads())
         kept = kept_tile(self.setting) if sha256 and not options.tile else None
         tile = options.tile or kept or (2048 if on_gpu else TileOptions.size)
@@ -201,86 +194,63 @@ class Cleaner:
         as many as fill three batches. An error ends the iteration, whichever page it came from.
         """
         states: deque[PageState] = deque()
-        batches = pack(self._tasks(pages, states), lambda: self._memory.batch_pixels)
-        for tasks in self._parallel.map(lambda batch: self._memory.run(batch, self._run), batches):
+
+        def tiles() -> Iterator[TileTask]:
+            for page in pages:
+                state = self._start(page)
+                states.append(state)
+                yield from (TileTask(state, tile) for tile in state.plan.tiles)
+
+        batches = pack(tiles(), lambda: self._memory.batch_pixels)
+        for tasks in self._parallel.map(self._through_network, batches):
             for task, seconds, features in tasks:
                 task.done(seconds, features)
             while states and not states[0].waiting:
                 yield self._finish(states.popleft())
 
-    def _tasks(self, pages: Iterable[Page], states: deque[PageState]) -> Iterator[TileTask]:
-        for page in pages:
-            state = self._start(page)
-            states.append(state)
-            yield from (TileTask(state, tile) for tile in state.plan.tiles)
-
     def _start(self, page: Page) -> PageState:
-        """Do all that depends on the whole page, once."""
+        """Do all that depends on the whole page, once: scale, view, tiles and summary."""
         network = self._session.network
         grey = luminance(page.pixels)
         scale = choose_scale(grey, page.dpi, self._text_heights)
-        sees_page = isinstance(network, PageNetwork)
-        pixels = page.pixels if sees_page and not is_grey(page.pixels) else grey
+        in_colour = network.sees_colour and not is_grey(page.pixels)
+        pixels = page.pixels if in_colour else grey
         view = resample(pixels, scale)
         plan = plan_tiles(view.shape[:2], TileOptions(self.tile, self.halo), self._grid)
-        context = network.look(view) if isinstance(network, PageNetwork) else None
-        return PageState(page, pixels, view, scale, plan, context)
+        return PageState(page, pixels, view, scale, plan, context=network.look(view))
+
+    def _through_network(
+        self, batch: Sequence[TileTask]
+    ) -> list[tuple[TileTask, float, Features | None]]:
+        """Clean the tiles of a batch, each in its place on its page, in parts that fit the memory.
+
+        Returns:
+            The tiles, the seconds that each took, and its features.
+        """
+        return self._memory.run(batch, self._run)
+
+    def _run(self, batch: Sequence[TileTask]) -> list[tuple[TileTask, float, Features | None]]:
+        start = time.perf_counter()
+        features = clean_tiles(batch, self._session, features=self.calibration is not None)
+        seconds = (time.perf_counter() - start) / len(batch)
+        return [(task, seconds, seen) for task, seen in zip(batch, features, strict=True)]
 
     def _finish(self, state: PageState) -> CleanedPage:
         """Do what only the whole page can tell, once its tiles are done."""
-        return self._finish_page(state) if state.context else self._finish_luminance(state)
-
-    def _finish_page(self, state: PageState) -> CleanedPage:
-        """Keep ink on spotless paper as it was scanned; give the page the channels asked for."""
-        original, cleaned = state.pixels, state.cleaned
-        stays = what_stays(luminance(original), luminance(cleaned))
-        if stays is not None:
-            cleaned = np.asarray(cv2.copyTo(original, stays, cleaned), np.uint8)
-        if self._color == "gray":
-            cleaned = luminance(cleaned)
-        elif state.page.channels == 3 and cleaned.ndim == 2:
-            cleaned = np.repeat(cleaned[..., None], 3, axis=2)
-        page = state.page.replace_pixels(cleaned)
-        return CleanedPage(page, state.page, state.scale, state.seconds)
-
-    def _finish_luminance(self, state: PageState) -> CleanedPage:
         novelty, embedding = self._judge(state)
-        original, cleaned = state.pixels, keep_faint(state.pixels, state.cleaned)
-        pictures = find_pictures(original, cleaned)
-        stays = what_stays(original, cleaned, pictures)
-        if state.page.channels == 3 and self._color == "keep":
-            original, cleaned = state.page.pixels, recolour(state.page.pixels, cleaned)
-        if stays is not None:
-            cleaned = np.asarray(cv2.copyTo(original, stays, cleaned), np.uint8)
-        for box in pictures:
-            cleaned[box] = on_white_paper(original, cleaned, box)
-        page = state.page.replace_pixels(cleaned)
+        pixels = after_network(state, self._session.network.sees_colour, self._color)
+        page = state.page.replace_pixels(pixels)
         return CleanedPage(page, state.page, state.scale, state.seconds, novelty, embedding)
 
     def _judge(self, state: PageState) -> tuple[float | None, NDArray[np.float32] | None]:
         """Novelty and embedding of a page; None where they cannot be had, or nobody asked."""
-        if self.calibration is None or not isinstance(self._network, Autoencoder):
+        if self.calibration is None or not state.features:
             return None, None
         novelty = self.calibration.novelty(np.concatenate(state.features))
         if not self._embeddings:
             return novelty, None
-        return novelty, page_embedding(self._network, state.cleaned, self.calibration.layout)
-
-    def _recorder(self) -> FeatureRecorder | None:
-        """The network, watched for one batch; None where there is nothing to compare with."""
-        if self.calibration and isinstance(self._session.network, Autoencoder | Int8Autoencoder):
-            return FeatureRecorder(self._session.network)
-        return None
-
-    def _run(self, batch: Sequence[TileTask]) -> list[tuple[TileTask, float, Features | None]]:
-        """Clean the tiles of a batch; returns them, the seconds they took and their features."""
-        start = time.perf_counter()
-        recorder = self._recorder()
-        network = recorder or self._session.network
-        clean_tiles(network, batch, self._session)
-        features = recorder.features() if recorder else [None] * len(batch)
-        seconds = (time.perf_counter() - start) / len(batch)
-        return [(task, seconds, seen) for task, seen in zip(batch, features, strict=True)]
+        network = self._session.network
+        return novelty, network.embed(state.cleaned, self.calibration.layout)
 
 
 def _load_again(model: str, options: CleanOptions, sha256: str) -> Cleaner:

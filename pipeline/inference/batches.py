@@ -7,20 +7,18 @@ are finished in their order. Geometry and bookkeeping only: no network and no de
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.inference.page_context import PageContext
+from pagewash.inference.network import Features, TileView
 from pagewash.inference.regions import Region, cut_window
 from pagewash.inference.tiles import Tile, TilePlan
 from pagewash.pages import Page, Pixels
 
 Kind = tuple[float, tuple[int, int], int]
 """Scale of a page, height and width of a window, dimensions of what is seen."""
-
-Features = NDArray[np.float32]
-"""(h, w, C): what a network tells of each place of a window, besides how to clean it."""
 
 
 @dataclass(eq=False)
@@ -41,8 +39,8 @@ class PageState:
     plan: TilePlan
     """Of the view."""
 
-    context: PageContext | None = None
-    """What the network knows of the whole page, if it looks at that."""
+    context: Any = None
+    """What the network said of the whole page, if it looks at that."""
 
     cleaned: Pixels = field(init=False)
     """Of the shape of `pixels`, filled in tile by tile."""
@@ -85,9 +83,10 @@ class TileTask:
         """What it is responsible for, within its window of the view."""
         return self.tile.core.within(self.tile.window)
 
-    def cut_view(self) -> Pixels:
+    def cut_view(self) -> TileView:
         """What the network sees of it."""
-        return cut_window(self.state.view, self.tile.window)
+        state, window = self.state, self.tile.window
+        return TileView(cut_window(state.view, window), window, state.scale, state.context)
 
     @property
     def page(self) -> Pixels:

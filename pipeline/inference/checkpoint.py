@@ -20,10 +20,10 @@ from safetensors import SafetensorError
 
 from pagewash.errors import InputError
 from pagewash.files import access_errors, write_atomically
+from pagewash.inference.architectures import ARCHITECTURES, architecture_name
 from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.model_files import find_model, shipped_models
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
-from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 
 __all__ = [
     "Checkpoint",
@@ -43,15 +43,6 @@ __all__ = [
 MOST_LAYERS, MOST_CHANNELS = 64, 8192
 """What a card may ask for, so that a damaged one does not take all the memory there is."""
 
-Options = AutoencoderOptions | PageAutoencoderOptions
-AnyNetwork = Autoencoder | PageAutoencoder
-
-ARCHITECTURES: Mapping[str, tuple[type[Any], type[Any]]] = {
-    "autoencoder": (AutoencoderOptions, Autoencoder),
-    "page-autoencoder": (PageAutoencoderOptions, PageAutoencoder),
-}
-"""The kinds of networks that a card can name: their options, and themselves."""
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -60,11 +51,11 @@ class ModelCard:
     name: str
     """What people call it, as in `--model fast`."""
 
-    options: Options = field(default_factory=AutoencoderOptions)
+    options: Any = field(default_factory=AutoencoderOptions)
     """The network's shape; `save_checkpoint` takes it from the network that it saves."""
 
     architecture: str = "autoencoder"
-    """The network's kind, a name in `ARCHITECTURES`; taken from the network, too."""
+    """The network's kind, of `pagewash.inference.architectures`; taken from the network, too."""
 
     text_heights: tuple[float, float] = (15.0, 45.0)
     """Smallest and largest x-height in pixels that it was trained on."""
@@ -101,12 +92,14 @@ class ModelCard:
 class Checkpoint:
     """A network that is ready to use, its card, and the hash of its weights' file."""
 
-    network: AnyNetwork
+    network: Any
+    """Of the card's architecture."""
+
     card: ModelCard
     sha256: str
 
 
-def save_checkpoint(path: Path, network: AnyNetwork, card: ModelCard) -> None:
+def save_checkpoint(path: Path, network: torch.nn.Module, card: ModelCard) -> None:
     """Write a network's weights to `path` and its card beside it, each whole or not at all.
 
     Args:
@@ -120,15 +113,19 @@ def save_checkpoint(path: Path, network: AnyNetwork, card: ModelCard) -> None:
     """
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: a checkpoint's name ends in .safetensors")
-    if isinstance(network, Autoencoder) and network.stem.norm is None:
-        raise ValueError(f"{path}: a folded network cannot be saved; save the one it came from")
+    name, options = architecture_name(network), network.options
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    try:
+        _check_shapes(ARCHITECTURES[name].network, options, tensors)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: a folded network cannot be saved; save the one it came from"
+        ) from error
     weights = safetensors.torch.save(tensors)
-    architecture = next(name for name, kind in ARCHITECTURES.items() if kind[1] is type(network))
     card = replace(
         card,
-        options=network.options,
-        architecture=architecture,
+        options=options,
+        architecture=name,
         sha256=hashlib.sha256(weights).hexdigest(),
     )
     write_atomically(path, weights)
@@ -182,17 +179,17 @@ def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoin
         )
     try:
         tensors = safetensors.torch.load(weights)
-        kind = ARCHITECTURES[card.architecture][1]
-        _check_shapes(kind, card.options, tensors)
-        network = kind(card.options)
+        architecture = ARCHITECTURES[card.architecture]
+        _check_shapes(architecture.network, card.options, tensors)
+        network = architecture.network(card.options)
         network.load_state_dict(tensors)
     except (SafetensorError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{path} does not hold the weights of the network on its card: {error}. "
             "Copy both files again."
         ) from error
-    if fold and isinstance(network, Autoencoder):
-        network.fold()
+    if fold:
+        architecture.fold(network)
     return Checkpoint(network.eval(), card, sha256)
 
 
@@ -209,7 +206,7 @@ def read_card(path: Path) -> ModelCard:
         known = {key.name for key in fields(ModelCard)}
         values = {key: value for key, value in content.items() if key in known}
         architecture = values.setdefault("architecture", "autoencoder")
-        values["options"] = _options(ARCHITECTURES[architecture][0], content["options"])
+        values["options"] = _options(ARCHITECTURES[architecture].options, content["options"])
         if "text_heights" in values:
             low, high = values["text_heights"]
             values["text_heights"] = (float(low), float(high))
@@ -255,7 +252,7 @@ def floats_of(text: str) -> NDArray[np.float32]:
     return np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
 
 
-def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+def _options(kind: type[Any], values: Mapping[str, Any]) -> Any:
     """Return options from JSON, where tuples are lists; an unknown one is a TypeError."""
     options: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
@@ -268,7 +265,7 @@ def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     return kind(**options)
 
 
-def _check_shapes(kind: type[Any], options: Options, tensors: Mapping[str, torch.Tensor]) -> None:
+def _check_shapes(kind: type[Any], options: Any, tensors: Mapping[str, torch.Tensor]) -> None:
     """Compare a network with its weights before it takes any memory."""
     with torch.device("meta"):
         expected = {name: value.shape for name, value in kind(options).state_dict().items()}

@@ -16,8 +16,8 @@ from torch import Tensor
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.int8_tiles import INPUT, Int8TileNetwork
+from pagewash.inference.network import TileMaps, TileView
 from pagewash.inference.page_context import PageContext
-from pagewash.inference.regions import Region
 from pagewash.models.page_autoencoder import BRIGHTEST, PageAutoencoder, combine
 from pagewash.pages import Pixels
 
@@ -33,6 +33,8 @@ than white is cut off, and so are errors to that side."""
 
 class PageNetwork:
     """A page autoencoder that is ready for inference, in floats or on integers."""
+
+    sees_colour = True
 
     def __init__(
         self,
@@ -72,36 +74,29 @@ class PageNetwork:
 
     @torch.inference_mode()
     def predict_affine(
-        self, views: Sequence[Pixels], contexts: Sequence[PageContext], windows: Sequence[Region]
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Say for each of some tiles of one size how it becomes clean.
-
-        Args:
-            views: (H, W) or (H, W, 3) each, as the windows cut them out of their pages.
-            contexts: of their pages.
-            windows: where they lie on them.
-
-        Returns:
-            Gain, (C, H, W), and offset, (1, H, W), of each, in float32: `gain * page + offset` is
-            clean, with the page in 0..1.
-        """
-        papers = [c.paper_under(w) for c, w in zip(contexts, windows, strict=True)]
-        features = torch.cat([c.told(w) for c, w in zip(contexts, windows, strict=True)])
+        self, tiles: Sequence[TileView], *, features: bool = False
+    ) -> list[TileMaps]:
+        """Say how tiles become clean; see `pagewash.inference.network.ReadyNetwork`."""
+        papers = [tile.context.paper_under(tile.window) for tile in tiles]
+        told = torch.cat([tile.context.told(tile.window) for tile in tiles])
         # relative to the paper
         seen = [
-            np.atleast_3d(view) * (np.float32(1 / 255) / paper)
-            for view, paper in zip(views, papers, strict=True)
+            np.atleast_3d(tile.pixels) * (np.float32(1 / 255) / paper)
+            for tile, paper in zip(tiles, papers, strict=True)
         ]
         if self._on_integers:
-            maps = self._on_integers(_as_bytes(seen), features)
+            maps = self._on_integers(_as_bytes(seen), told)
             each = (torch.cat([m[i : i + 1] for m in maps], 1) for i in range(len(seen)))
             whiter = WHITER
         else:
-            each, whiter = iter(self._maps(seen, features).split(1)), 0.0
+            each, whiter = iter(self._maps(seen, told).split(1)), 0.0
         return [
-            _affine(said, x, paper, whiter)
+            TileMaps(*_affine(said, x, paper, whiter))
             for said, x, paper in zip(each, seen, papers, strict=True)
         ]
+
+    def embed(self, cleaned: Pixels, directions: Floats) -> None:
+        """It has no embedding."""
 
     def _maps(self, seen: Sequence[Floats], features: Tensor) -> Tensor:
         """(N, MAPS, H, W) float32 on the device."""

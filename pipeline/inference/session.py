@@ -6,7 +6,6 @@ pages and no memory limits.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,17 +14,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pagewash.cleaning.scale import LARGEST
+from pagewash.inference.architectures import architecture_of
 from pagewash.inference.batches import TileTask
 from pagewash.inference.checkpoint import ModelCard, read_ranges
 from pagewash.inference.heap import keep_freed_memory
-from pagewash.inference.int8 import ActivationRanges, Int8Autoencoder, can_run_int8
-from pagewash.inference.int8_tiles import can_run_int8_tiles
-from pagewash.inference.page_network import PageNetwork
+from pagewash.inference.luminance_network import load
+from pagewash.inference.network import Features, Network, ReadyNetwork
 from pagewash.inference.precision import Precision, choose_device, choose_precision
 from pagewash.inference.regions import Region
 from pagewash.inference.tiles import round_up
-from pagewash.models.autoencoder import Autoencoder
-from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.options import PrecisionName
 from pagewash.pages import Pixels
 
@@ -34,28 +31,11 @@ BAND_PIXELS = 2500 * 64
 maps of a whole tile would pass through memory ten times."""
 
 
-class Network(Protocol):
-    """What a cleaner asks of a network that sees luminance, and nothing of the page but a tile;
-    `pagewash.models.autoencoder.Autoencoder` is one.
-    """
-
-    @property
-    def stride(self) -> int:
-        """Heights and widths must be multiples of it."""
-
-    @property
-    def receptive_radius(self) -> int:
-        """Farthest pixel, in rows or columns, that can change an output pixel."""
-
-    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Gain and offset for every pixel of (N, 1, H, W) in 0..1, where 1 is white."""
-
-
 @dataclass(frozen=True)
 class InferenceSession:
     """A network that is ready for inference."""
 
-    network: Network | PageNetwork
+    network: ReadyNetwork
     """What to run."""
 
     device: torch.device
@@ -64,13 +44,9 @@ class InferenceSession:
     precision: Precision
     """What its convolutions compute in, and why."""
 
-    twice: bool
-    """Whether it looks twice at what is enlarged: a network with a finish is there for exact edges,
-    and small print wants them most."""
-
 
 def open_session(
-    network: Network | PageAutoencoder, card: ModelCard, device: str, precision: PrecisionName
+    network: Network, card: ModelCard, device: str, precision: PrecisionName
 ) -> InferenceSession:
     """Choose device and precision, and bring a network there.
 
@@ -86,87 +62,41 @@ def open_session(
         OptionError: a device or a precision that cannot work here, or with this network.
         MissingError: the device is not there.
     """
-    where = choose_device(device)
-    ranges = read_ranges(card)
-    if isinstance(network, PageAutoencoder):
-        int8 = can_run_int8_tiles(network.tiles, ranges)
-    else:
-        int8 = can_run_int8(network, ranges)
+    where, ranges, architecture = choose_device(device), read_ranges(card), architecture_of(network)
+    int8 = architecture.can_run_int8(network, ranges)
     chosen = choose_precision(precision, where, int8=int8)
-    twice = isinstance(network, Autoencoder) and network.finish is not None
-    return InferenceSession(_bring(network, where, chosen.dtype, ranges), where, chosen, twice)
-
-
-def _bring(
-    network: Network | PageAutoencoder,
-    device: torch.device,
-    dtype: torch.dtype,
-    ranges: ActivationRanges,
-) -> Network | PageNetwork:
-    """Move a network to a device; returns what to run there."""
-    if device.type == "cpu":
+    if where.type == "cpu":
         keep_freed_memory()
     if isinstance(network, torch.nn.Module):
         network.eval()
-        network.to(device)
+        network.to(where)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if isinstance(network, PageAutoencoder):
-        return PageNetwork(network, device, dtype, ranges)
-    if dtype == torch.uint8 and isinstance(network, Autoencoder):
-        return Int8Autoencoder(network, ranges)
-    return network
+    ready = architecture.ready(network, where, chosen.dtype, ranges)
+    return InferenceSession(ready, where, chosen)
 
 
 def clean_tiles(
-    network: Network | PageNetwork, batch: Sequence[TileTask], session: InferenceSession
-) -> None:
+    batch: Sequence[TileTask], session: InferenceSession, *, features: bool = False
+) -> list[Features | None]:
     """Clean tiles of one kind, and fill in their pixels.
 
     Args:
-        network: that of `session`, or one that watches it.
         batch: tiles with windows of one size, seen at one scale.
         session: says where to compute, and in what: the page's own pixels stay in float32.
+        features: whether those of the tiles are wanted.
+
+    Returns:
+        Features of each tile, where they were wanted and the network has any.
 
     Raises:
         torch.OutOfMemoryError: the batch does not fit the device.
     """
-    device, dtype, scale = session.device, session.precision.dtype, batch[0].state.scale
     with torch.inference_mode():
-        if isinstance(network, PageNetwork):
-            views = [task.cut_view() for task in batch]
-            contexts = [task.state.context for task in batch if task.state.context]
-            windows = [task.tile.window for task in batch]
-            for task, maps in zip(
-                batch, network.predict_affine(views, contexts, windows), strict=True
-            ):
-                _apply(maps, task, device)
-            return
-        view = _load(np.stack([task.cut_view() for task in batch])[:, None], device)
-        with torch.autocast(device.type, dtype, enabled=dtype in (torch.bfloat16, torch.float16)):
-            view = view.float().div_(255)
-            gain, offset = network.predict_affine(view)
-            if session.twice and scale > 1:
-                _average((gain, offset), network, view, round(scale))
-        for task, *said in zip(batch, gain, offset, strict=True):
-            _apply(said, task, device)
-
-
-def _average(maps: Sequence[Tensor], network: Network, view: Tensor, by: int) -> None:
-    """Average maps of a view, in place, with those that it gets when it is shifted.
-
-    What hangs on how letters lie to the blocks that a network sees is noise (cycle spinning,
-    Coifman and Donoho 1995).
-
-    Args:
-        maps: (N, 1, H, W) each.
-        network: they are from.
-        view: (N, 1, H, W) in 0..1.
-        by: pixels of the view, downward and to the right; that many last rows and columns of the
-            maps stay as they are.
-    """
-    shifted = F.pad(view[..., :-by, :-by], (by, 0, by, 0), mode="replicate")
-    for values, again in zip(maps, network.predict_affine(shifted), strict=True):
-        values[..., :-by, :-by].lerp_(again[..., by:, by:], 0.5)
+        views = [task.cut_view() for task in batch]
+        maps = session.network.predict_affine(views, features=features)
+        for of_tile, task in zip(maps, batch, strict=True):
+            _apply((of_tile.gain, of_tile.offset), task, session.device)
+    return [of_tile.features for of_tile in maps]
 
 
 def _apply(maps: Sequence[Tensor], task: TileTask, device: torch.device) -> None:
@@ -203,7 +133,7 @@ def _apply_to_plane(
 def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
     """Fill in gain * page + 255 * offset, rounded to what a pixel can hold; all are (h, w)."""
     if gain.device.type != "cpu":
-        mixed = torch.addcmul(255 * offset, gain, _load(page.copy(), gain.device).float())
+        mixed = torch.addcmul(255 * offset, gain, load(page.copy(), gain.device).float())
         cleaned[:] = mixed.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
         return
     scaled = page.astype(np.float32)  # numpy and OpenCV take half the time
@@ -212,14 +142,6 @@ def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
     filled = cv2.addWeighted(scaled, 1, offset.numpy(), 255, 0, whole, dtype=cv2.CV_8U)
     if whole is None:
         cleaned[:] = filled
-
-
-def _load(pixels: Pixels, device: torch.device) -> Tensor:
-    """Return pixels that nobody else has as a tensor on the device."""
-    tensor = torch.from_numpy(pixels)
-    if device.type == "cuda":
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
 
 
 def _rescaled(values: Tensor, region: Region, factor: float) -> Tensor:

@@ -18,13 +18,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pagewash.cleaning.embedding import Floats, thumbnail_levels
-from pagewash.cleaning.novelty import (
-    LAYOUT_DIRECTIONS,
-    Calibration,
-    FeatureRecorder,
-    feature_vector,
-)
+from pagewash.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, feature_vector
 from pagewash.inference.checkpoint import load_checkpoint, only_autoencoder, write_card
+from pagewash.inference.features import FeatureRecorder
 from pagewash.inference.model_files import find_model
 from pagewash.models.autoencoder import Autoencoder
 from pagewash.training.synthesis.corruption import CorruptionOptions, corrupt

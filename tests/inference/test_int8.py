@@ -16,7 +16,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
-from pagewash.cleaning.novelty import FeatureRecorder
 from pagewash.errors import InputError
 from pagewash.inference import int8
 from pagewash.inference.checkpoint import (
@@ -26,6 +25,7 @@ from pagewash.inference.checkpoint import (
     read_ranges,
     save_checkpoint,
 )
+from pagewash.inference.features import FeatureRecorder
 from pagewash.inference.int8 import (
     Int8Autoencoder,
     Int8Convolution,

@@ -15,6 +15,7 @@ from pagewash.inference.checkpoint import (
 )
 from pagewash.inference.int8 import kernels_work
 from pagewash.inference.int8_tiles import RangeMeasure, recording
+from pagewash.inference.network import TileView
 from pagewash.inference.page_network import PageNetwork
 from pagewash.inference.regions import Region
 from pagewash.models.page_autoencoder import BLOCK, PageAutoencoder, PageAutoencoderOptions
@@ -46,7 +47,7 @@ def ranges_of(network, pages):
     with recording(network.tiles, measure.see):
         for page in pages:
             window = Region(range(page.shape[0]), range(page.shape[1]))
-            runner.predict_affine([page], [runner.look(page)], [window])
+            runner.predict_affine([TileView(page, window, context=runner.look(page))])
     return measure.ranges()
 
 
@@ -74,8 +75,8 @@ def test_what_is_said_of_a_tile_is_what_is_said_of_the_page():
             ).permute(2, 0, 1)[None],
         )
     window = Region(range(16 * BLOCK), range(20 * BLOCK))
-    ((gain, offset),) = runner.predict_affine([page], [context], [window])
-    cleaned = gain * torch.from_numpy(page).permute(2, 0, 1) / 255 + offset
+    (maps,) = runner.predict_affine([TileView(page, window, context=context)])
+    cleaned = maps.gain * torch.from_numpy(page).permute(2, 0, 1) / 255 + maps.offset
     assert torch.allclose(cleaned, expected[0], atol=1e-4)
 
 
