@@ -56,8 +56,8 @@ def find_pairs(dirty: Path, clean: Path, group: str | None = None) -> list[Case]
         OptionError: no pair is found, a scan has no original, or the expression is none.
         AccessError: a folder is not there.
     """
-    originals = {_name(path, clean): path for path in _images(clean)}
-    pages = [(_name(path, dirty), path) for path in _images(dirty)]
+    originals = {_name(path, clean): path for path in find_images(clean)}
+    pages = [(_name(path, dirty), path) for path in find_images(dirty)]
     alone = [path for name, path in pages if name not in originals]
     if not pages or alone:
         found = f"{alone[0]} has no clean original" if alone else f"{dirty} has no images"
@@ -94,7 +94,7 @@ def find_transcribed(
             transcript=transcript,
             language=language or listed.get((path.parent.name, path.name), "eng"),
         )
-        for path in _images(folder)
+        for path in find_images(folder)
         if (transcript := path.with_name(path.stem + TRANSCRIPT)).exists()
     ]
     if not cases:
@@ -122,7 +122,12 @@ def read_image(path: Path) -> tuple[np.ndarray, float | None]:
     return page.pixels, dpi if dpi >= 70 else None
 
 
-def _images(folder: Path) -> list[Path]:
+def find_images(folder: Path) -> list[Path]:
+    """Paths of all images under a folder, sorted.
+
+    Raises:
+        AccessError: the folder is not there.
+    """
     require_folder(folder)
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES)
 
