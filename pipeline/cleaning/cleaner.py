@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from pagewash.cleaning.arguments import Resolution, page_of
 from pagewash.cleaning.colour import is_grey, luminance
+from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.steps import after_network
@@ -249,8 +250,8 @@ class Cleaner:
         novelty = self.calibration.novelty(np.concatenate(state.features))
         if not self._embeddings:
             return novelty, None
-        network = self._session.network
-        return novelty, network.embed(state.cleaned, self.calibration.layout)
+        layout = self._session.network.layout(state.cleaned)
+        return novelty, None if layout is None else page_embedding(layout, self.calibration.layout)
 
 
 def _load_again(model: str, options: CleanOptions, sha256: str) -> Cleaner:

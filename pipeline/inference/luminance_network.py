@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from pagewash.cleaning.embedding import page_embedding
+from pagewash.cleaning.embedding import thumbnail
 from pagewash.cleaning.scale import LARGEST
 from pagewash.inference.features import FeatureRecorder
 from pagewash.inference.int8 import ActivationRanges, Int8Autoencoder
@@ -80,11 +80,18 @@ class LuminanceNetwork:
         seen = recorder.features() if recorder else [None] * len(tiles)
         return [TileMaps(*maps) for maps in zip(gain, offset, seen, strict=True)]
 
-    def embed(self, cleaned: Pixels, directions: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """What stands where on a page."""
-        if not isinstance(self._floats, Autoencoder):
+    @torch.inference_mode()
+    def layout(self, cleaned: Pixels) -> NDArray[np.float32] | None:
+        """What it sees where on a page; see `pagewash.inference.network.ReadyNetwork`."""
+        network = self._floats
+        if not isinstance(network, Autoencoder):
             return None
-        return page_embedding(self._floats, cleaned, directions)
+        small = thumbnail(cleaned, network.options.patch)
+        x = torch.from_numpy(small)[None, None].to(self._device).float().div(255)
+        beyond = [-side % network.stride for side in small.shape]
+        code, levels = network.encode_levels(F.pad(x, (0, beyond[1], 0, beyond[0]), value=1.0))
+        outermost = (levels[0] if levels else code)[0].flatten(1)
+        return np.asarray(outermost.cpu().numpy(), np.float32)
 
 
 def load(pixels: Pixels, device: torch.device) -> Tensor:

@@ -94,10 +94,12 @@ class ReadyNetwork(Network, Protocol):
             torch.OutOfMemoryError: they do not fit the device.
         """
 
-    def embed(self, cleaned: Pixels, directions: NDArray[np.float32]) -> NDArray[np.float32] | None:
-        """What stands where on a page, see `pagewash.cleaning.embedding`; None if it has none.
+    def layout(self, cleaned: Pixels) -> NDArray[np.float32] | None:
+        """What it sees where on a thumbnail of a page; None if it cannot tell.
 
         Args:
-            cleaned: (H, W).
-            directions: from the model's calibration.
+            cleaned: (H, W), or (H, W, 3) RGB if it `sees_colour`.
+
+        Returns:
+            (C, places), see `pagewash.cleaning.embedding.PLACES`.
         """

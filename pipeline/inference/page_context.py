@@ -24,12 +24,22 @@ class PageContext:
     paper: Floats
     """(h, w, 1 or 3) in 0..1: the paper's colour, or its luminance on a page without colour."""
 
+    described: Floats
+    """(C, h, w): the features in float32, whatever the network computes in."""
+
     def told(self, window: Region) -> Tensor:
         """(1, C, h, w): the features of the blocks under a window, zeros beyond the page."""
         rows, columns = (_blocks(span) for span in (window.rows, window.columns))
         part = self.features[..., rows.start : rows.stop, columns.start : columns.stop]
         below, right = len(rows) - part.shape[2], len(columns) - part.shape[3]
         return F.pad(part, (0, right, 0, below)) if below or right else part
+
+    def described_under(self, window: Region) -> Floats:
+        """(C, h, w): the same in float32."""
+        rows, columns = (_blocks(span) for span in (window.rows, window.columns))
+        part = self.described[:, rows.start : rows.stop, columns.start : columns.stop]
+        short = len(rows) - part.shape[1], len(columns) - part.shape[2]
+        return np.pad(part, ((0, 0), (0, short[0]), (0, short[1])))
 
     def paper_under(self, window: Region) -> Floats:
         """(H, W, 1 or 3): the paper at every pixel of a window, bilinear between blocks."""

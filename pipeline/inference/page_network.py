@@ -12,16 +12,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
 
+from pagewash.cleaning.embedding import thumbnail
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.int8_tiles import INPUT, Int8TileNetwork
-from pagewash.inference.network import TileMaps, TileView
+from pagewash.inference.network import Features, TileMaps, TileView
 from pagewash.inference.page_context import PageContext
-from pagewash.models.page_autoencoder import BRIGHTEST, PageAutoencoder, combine
+from pagewash.models.page_autoencoder import BLOCK, BRIGHTEST, PageAutoencoder, combine
 from pagewash.pages import Pixels
 
 Floats = NDArray[np.float32]
+
+ROWS = 4
+"""Rows of each block that features are taken from: their averages say as much as those of all."""
 
 BAND_PIXELS = 2**18
 """Of a tile, whose maps become gain and offset at once: few enough to stay in the cache."""
@@ -65,12 +70,12 @@ class PageNetwork:
         summary = torch.from_numpy(summarise_page(view))[None].to(self._device)
         context = self._network.context(summary)
         paper = context.paper[0].float().permute(1, 2, 0).cpu().numpy()
-        features = context.features
+        features, described = context.features, context.features[0].float().cpu().numpy()
         if self._on_integers:
             features = self._on_integers.context(features)
         if view.ndim == 2:
             paper = paper.mean(2, keepdims=True)
-        return PageContext(features, paper)
+        return PageContext(features, paper, described)
 
     @torch.inference_mode()
     def predict_affine(
@@ -90,13 +95,20 @@ class PageNetwork:
             whiter = WHITER
         else:
             each, whiter = iter(self._maps(seen, told).split(1)), 0.0
-        return [
-            TileMaps(*_affine(said, x, paper, whiter))
+        cleaning = [
+            _affine(said, x, paper, whiter)
             for said, x, paper in zip(each, seen, papers, strict=True)
         ]
+        told_of = _features if features else _no_features
+        return [
+            TileMaps(*maps, told_of(tile, *maps))
+            for tile, maps in zip(tiles, cleaning, strict=True)
+        ]
 
-    def embed(self, cleaned: Pixels, directions: Floats) -> None:
-        """It has no embedding."""
+    def layout(self, cleaned: Pixels) -> Floats:
+        """What it sees where on a page; see `pagewash.inference.network.ReadyNetwork`."""
+        described = self.look(thumbnail(cleaned, BLOCK)).described
+        return np.asarray(described.reshape(described.shape[0], -1), np.float32)
 
     def _maps(self, seen: Sequence[Floats], features: Tensor) -> Tensor:
         """(N, MAPS, H, W) float32 on the device."""
@@ -108,6 +120,23 @@ class PageNetwork:
                 x.contiguous(memory_format=torch.channels_last), features
             )
         return maps
+
+
+def _no_features(tile: TileView, gain: Tensor, offset: Tensor) -> None:
+    return None
+
+
+def _features(tile: TileView, gain: Tensor, offset: Tensor) -> Features:
+    """(h, w, C) of the blocks of a tile: what its page's context says, gain, ink, ink squared."""
+    described = tile.context.described_under(tile.window)
+    rows = slice(None, None, BLOCK // ROWS)
+    page = torch.from_numpy(np.atleast_3d(tile.pixels)[rows].transpose(2, 0, 1).copy())
+    some_gain, some_offset = gain[:, rows], offset[:, rows]
+    cleaned = torch.addcmul(some_offset, some_gain, page.to(gain.device).float().div(255))
+    ink = 1 - cleaned.clamp(0, 1).mean(0, keepdim=True)
+    maps = torch.cat([some_gain.mean(0, keepdim=True), ink, ink.square()])
+    averaged = F.adaptive_avg_pool2d(maps, described.shape[1:]).cpu().numpy()
+    return np.ascontiguousarray(np.concatenate([described, averaged]).transpose(1, 2, 0))
 
 
 def _as_bytes(seen: Sequence[Floats]) -> Tensor:

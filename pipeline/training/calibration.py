@@ -17,12 +17,14 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from pagewash.cleaning.embedding import Floats, thumbnail_levels
+from pagewash.cleaning.embedding import Floats
 from pagewash.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, feature_vector
-from pagewash.inference.checkpoint import load_checkpoint, only_autoencoder, write_card
-from pagewash.inference.features import FeatureRecorder
+from pagewash.errors import InputError
+from pagewash.inference.architectures import architecture_of
+from pagewash.inference.checkpoint import load_checkpoint, write_card
 from pagewash.inference.model_files import find_model
-from pagewash.models.autoencoder import Autoencoder
+from pagewash.inference.network import Network, ReadyNetwork, TileView
+from pagewash.inference.regions import Region
 from pagewash.training.synthesis.corruption import CorruptionOptions, corrupt
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
 from pagewash.training.synthesis.noise import to_bytes
@@ -45,33 +47,42 @@ USUAL_DAMAGE = CorruptionOptions(severe=0)
 Grey = NDArray[np.uint8]
 
 
-def calibrate(network: Autoencoder, pages: Sequence[Grey]) -> Calibration:
+def calibrate(network: Network, pages: Sequence[Grey]) -> Calibration:
     """Take the numbers of usual pages.
 
     Args:
-        network: folded, on the CPU.
+        network: in eval mode, on the CPU; it must tell features of pages.
         pages: (H, W), H and W multiples of its stride.
     """
-    seen = [look_at(network, page) for page in pages]
+    build = architecture_of(network).ready
+    ready = build(network, torch.device("cpu"), torch.float32, {})
+    seen = [look_at(ready, page) for page in pages]
     numbers = np.stack([feature_vector(features) for features, _ in seen])
-    thumbnails = np.concatenate([thumbnail_levels(network, cleaned).T for _, cleaned in seen])
-    layout = np.linalg.eigh(np.cov(thumbnails.T))[1][:, ::-1][:, :LAYOUT_DIRECTIONS]
+    layouts = [layout for _, layout in seen]
+    places = np.concatenate([(layout - layout.mean(1, keepdims=True)).T for layout in layouts])
+    directions_of_layout = np.linalg.eigh(np.cov(places.T))[1][:, ::-1][:, :LAYOUT_DIRECTIONS]
     mean, directions = numbers.mean(0), _whitening(numbers)
     distances = np.linalg.norm((numbers - mean) @ directions, axis=1)
     percentiles = np.percentile(distances, np.arange(101))
-    values = (np.asarray(each, np.float32) for each in (mean, directions, percentiles, layout))
+    values = (
+        np.asarray(each, np.float32)
+        for each in (mean, directions, percentiles, directions_of_layout)
+    )
     return Calibration(*values)
 
 
-def look_at(network: Autoencoder, page: Grey) -> tuple[Floats, Grey]:
-    """Return a page's features, (n, C), and the page cleaned, as the cleaner does from tiles."""
-    recorder = FeatureRecorder(network)
-    with torch.inference_mode():
-        x = torch.from_numpy(page)[None, None].float().div(255)
-        gain, offset = recorder.predict_affine(x)
-        cleaned = (gain * x + offset).mul(255).round().clamp(0, 255).to(torch.uint8)
-    features = recorder.features()[0]
-    return features.reshape(-1, features.shape[2]), np.asarray(cleaned[0, 0].numpy(), np.uint8)
+def look_at(network: ReadyNetwork, page: Grey) -> tuple[Floats, Floats]:
+    """Return a page's features, (n, C), and the layout of the page cleaned, as the cleaner does."""
+    window = Region(range(page.shape[0]), range(page.shape[1]))
+    (maps,) = network.predict_affine(
+        [TileView(page, window, 1.0, network.look(page))], features=True
+    )
+    values = maps.gain[0].float() * torch.from_numpy(page) / 255 + maps.offset[0]
+    cleaned = np.asarray(values.mul(255).round().clamp(0, 255).to(torch.uint8).numpy())
+    layout = network.layout(cleaned)
+    if maps.features is None or layout is None:
+        raise InputError("this network tells nothing of pages that could be compared")
+    return maps.features.reshape(-1, maps.features.shape[2]), layout
 
 
 def _whitening(numbers: Floats) -> Floats:
@@ -112,7 +123,7 @@ def main() -> None:
     checkpoint = load_checkpoint(model)
     faces = find_typefaces([Path(font) for font in fonts])
     pages = [usual_scan(np.random.default_rng((SEED, number)), faces) for number in range(PAGES)]
-    calibration = calibrate(only_autoencoder(checkpoint), pages)
+    calibration = calibrate(checkpoint.network, pages)
     write_card(find_model(model), replace(checkpoint.card, calibration=calibration.for_card()))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import ImageFont
 from scans import scan, write_scan
 
@@ -14,6 +15,7 @@ from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.novelty import Calibration
 from pagewash.errors import InputError, OptionError
+from pagewash.inference.architectures import architecture_of
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint, save_checkpoint
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
@@ -78,12 +80,14 @@ def test_a_model_that_is_not_calibrated_has_neither_novelty_nor_embeddings(tiny_
 
 
 def test_the_code_of_a_second_scan_is_nearer_than_that_of_another_page(tiny_model, usual):
-    network = load_checkpoint(tiny_model).network
+    checkpoint = load_checkpoint(tiny_model)
+    build = architecture_of(checkpoint.network).ready
+    network = build(checkpoint.network, torch.device("cpu"), torch.float32, {})
     page = np.where(scan(1, (240, 192)) < 100, 0, 255).astype(np.uint8)
     page[120:, 96:] = 255
     again = np.roll(cv2.GaussianBlur(page, (3, 3), 0), 1, axis=0)
     first, second, other = (
-        page_embedding(network, each, usual.layout) for each in (page, again, page[::-1])
+        page_embedding(network.layout(each), usual.layout) for each in (page, again, page[::-1])
     )
     assert float(first @ first) == pytest.approx(1, abs=1e-5)
     assert float(first @ second) > 0.8 > float(first @ other)

@@ -59,7 +59,7 @@ class ReadyWhitener:
             maps.append(TileMaps(gain.expand(-1, *shape), torch.zeros(1, *shape)))
         return maps
 
-    def embed(self, cleaned, directions):
+    def layout(self, cleaned):
         return None
 
 

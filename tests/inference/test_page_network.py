@@ -19,6 +19,8 @@ from pagewash.inference.network import TileView
 from pagewash.inference.page_network import PageNetwork
 from pagewash.inference.regions import Region
 from pagewash.models.page_autoencoder import BLOCK, PageAutoencoder, PageAutoencoderOptions
+from pagewash.pages import Page
+from pagewash.training.calibration import calibrate
 
 OPTIONS = PageAutoencoderOptions(
     channels=(16, 16, 16, 16), layers=(1, 1, 1, 1), context_channels=(8, 8), features=4
@@ -165,3 +167,36 @@ def test_paper_of_two_colours_is_white_and_its_ink_neutral():
     assert np.abs(relative[20:90][:, inner] - 1).max() < 0.03
     ink = relative[100:110][:, inner]
     assert np.ptp(ink, axis=2).max() < 8 / 255
+
+
+def test_novelty_and_embeddings_of_a_page_do_not_hang_on_its_tiles():
+    network = a_network()
+    usual = calibrate(network, [a_page(128, 96, seed)[..., 1] for seed in range(20)])
+    card = ModelCard("page", text_heights=(1, 1000), calibration=usual.for_card())
+    page = Page(a_page(620, 560, seed=3), (300, 300))
+    whole, parts = (
+        next(
+            Cleaner(
+                network, CleanOptions(precision="fp32", tile=tile, embeddings=True), card
+            ).clean_pages([page])
+        )
+        for tile in (2048, 448)
+    )
+    assert parts.novelty == pytest.approx(whole.novelty, abs=0.01)
+    assert float(parts.embedding @ whole.embedding) == pytest.approx(1, abs=1e-3)
+
+
+def test_integers_tell_the_features_that_floats_tell():
+    if not kernels_work():
+        pytest.skip("this torch has no kernels for integers")
+    network, page = a_network(), a_page(256, 256)
+    window = Region(range(256), range(256))
+    of_floats, of_integers = (
+        runner.predict_affine([TileView(page, window, context=runner.look(page))], features=True)[0]
+        for runner in (
+            PageNetwork(network, torch.device("cpu"), torch.float32, {}),
+            PageNetwork(network, torch.device("cpu"), torch.uint8, ranges_of(network, [page])),
+        )
+    )
+    assert of_floats.features.shape == (256 // BLOCK, 256 // BLOCK, OPTIONS.features + 3)
+    assert np.abs(of_floats.features - of_integers.features).max() < 0.05
