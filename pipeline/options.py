@@ -31,7 +31,10 @@ Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
 BlankName = Literal["keep", "mark", "drop"]
 """What becomes of blank pages."""
 
-_GEOMETRY = ("halftone", "deskew", "upright", "crop", "split", "blank")
+BordersName = Literal["white", "keep"]
+"""What becomes of what lies around a page on its scan."""
+
+_GEOMETRY = ("halftone", "deskew", "upright", "borders", "crop", "split", "blank")
 _DOCUMENT_UNITS = ("mpixels", "seconds", "gigabytes")
 
 
@@ -101,6 +104,9 @@ class RunOptions(CleanOptions):
     upright: bool = False
     """Turn pages upright, by quarters, where their letters surely lie otherwise."""
 
+    borders: BordersName = "white"
+    """What lies around pages, such as a dark bed: whitened as the network does, or kept."""
+
     crop: bool = False
     """Cut off dark borders around pages."""
 
@@ -149,6 +155,8 @@ class RunOptions(CleanOptions):
             raise OptionError(
                 "--format jpeg has no pages of one bit; choose png, tiff or pdf for --color bilevel"
             )
+        if self.borders not in get_args(BordersName):
+            raise OptionError(f"there are no --borders {self.borders!r}; choose white or keep")
         if self.blank not in get_args(BlankName):
             raise OptionError(f"there is no --blank {self.blank!r}; choose keep, mark or drop")
         parse_pages(self.pages)

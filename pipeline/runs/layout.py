@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from pagewash.geometry.bilevel import halftone, has_pictures, one_bit_levels
 from pagewash.geometry.page_geometry import PageGeometry, choose_transform, measure_geometry
-from pagewash.geometry.transform import PageTransform
+from pagewash.geometry.transform import Box, PageTransform
 from pagewash.measuring.strokes import as_grey
 from pagewash.options import RunOptions
-from pagewash.pages import Page
+from pagewash.pages import Page, Pixels
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class LaidOut:
         return self.found.is_blank and self.page.whole and self.page.alone
 
 
-def lay_out(scan: np.ndarray, page: Page, options: RunOptions, may_split: bool = True) -> LaidOut:
+def lay_out(scan: Pixels, page: Page, options: RunOptions, may_split: bool = True) -> LaidOut:
     """Measure a cleaned page, and say what is done about it.
 
     Args:
@@ -40,8 +38,18 @@ def lay_out(scan: np.ndarray, page: Page, options: RunOptions, may_split: bool =
         may_split: whether the document that is written can hold more pages.
     """
     found = measure_geometry(scan, page)
+    if options.borders == "keep":
+        page = page.replace_pixels(with_border(scan, page.pixels, found.page_box))
     laid = replace(page, transform=choose_transform(page, found, options, may_split))
     return LaidOut(in_one_bit(laid, options) if options.color == "bilevel" else laid, found)
+
+
+def with_border(scan: Pixels, cleaned: Pixels, box: Box) -> Pixels:
+    """The cleaned page, with all that lies outside of a box as it was scanned."""
+    left, top, right, bottom = box
+    framed = (as_grey(scan) if cleaned.ndim == 2 else scan).copy()
+    framed[top:bottom, left:right] = cleaned[top:bottom, left:right]
+    return framed
 
 
 def in_one_bit(page: Page, options: RunOptions) -> Page:

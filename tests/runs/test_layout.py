@@ -176,6 +176,19 @@ def test_a_border_is_cut_off_if_asked_and_nothing_of_the_page(clean, tmp_path):
     assert pixels(tmp_path / "out/a.png").shape == (bottom - top, right - left)
 
 
+def test_a_border_is_kept_as_it_was_scanned_if_asked(clean, tmp_path):
+    save(tmp_path / "in/a.png", framed_page())
+    clean()
+    whitened = pixels(tmp_path / "out/a.png")
+    (row,) = clean(borders="keep")
+    scan, kept = pixels(tmp_path / "in/a.png"), pixels(tmp_path / "out/a.png").copy()
+    left, top, right, bottom = row["page_box"]
+    page = np.s_[top:bottom, left:right]
+    assert np.array_equal(kept[page], whitened[page])
+    kept[page] = scan[page]
+    assert np.array_equal(kept, scan)
+
+
 def test_a_page_without_a_border_is_not_cropped(clean, tmp_path):
     save(tmp_path / "in/a.png", lines_page())
     (row,) = clean(crop=True)
