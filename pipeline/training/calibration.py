@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -57,8 +58,8 @@ def calibrate(network: Network, pages: Sequence[Grey]) -> Calibration:
     build = architecture_of(network).ready
     ready = build(network, torch.device("cpu"), torch.float32, {})
     seen = [look_at(ready, page) for page in pages]
-    numbers = np.stack([feature_vector(features) for features, _ in seen])
-    layouts = [layout for _, layout in seen]
+    numbers = np.stack([feature_vector(page.features) for page in seen])
+    layouts = (page.layout for page in seen)
     places = np.concatenate([(layout - layout.mean(1, keepdims=True)).T for layout in layouts])
     directions_of_layout = np.linalg.eigh(np.cov(places.T))[1][:, ::-1][:, :LAYOUT_DIRECTIONS]
     mean, directions = numbers.mean(0), _whitening(numbers)
@@ -71,8 +72,25 @@ def calibrate(network: Network, pages: Sequence[Grey]) -> Calibration:
     return Calibration(*values)
 
 
-def look_at(network: ReadyNetwork, page: Grey) -> tuple[Floats, Floats]:
-    """Return a page's features, (n, C), and the layout of the page cleaned, as the cleaner does."""
+class LookedAt(NamedTuple):
+    """A page as a network sees it."""
+
+    features: Floats
+    """(n, C) of all its places."""
+
+    layout: Floats
+    """(C, places) of the cleaned page."""
+
+    cleaned: Grey
+    """(H, W)."""
+
+
+def look_at(network: ReadyNetwork, page: Grey) -> LookedAt:
+    """Clean a page whole, and keep what the network tells of it.
+
+    Raises:
+        InputError: it tells nothing.
+    """
     window = Region(range(page.shape[0]), range(page.shape[1]))
     (maps,) = network.predict_affine(
         [TileView(page, window, 1.0, network.look(page))], features=True
@@ -82,7 +100,7 @@ def look_at(network: ReadyNetwork, page: Grey) -> tuple[Floats, Floats]:
     layout = network.layout(cleaned)
     if maps.features is None or layout is None:
         raise InputError("this network tells nothing of pages that could be compared")
-    return maps.features.reshape(-1, maps.features.shape[2]), layout
+    return LookedAt(maps.features.reshape(-1, maps.features.shape[2]), layout, cleaned)
 
 
 def _whitening(numbers: Floats) -> Floats:
