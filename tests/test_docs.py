@@ -50,7 +50,7 @@ def test_the_table_of_options_is_that_of_the_command_line():
 def literals(source: str) -> list[str]:
     """Texts in a module, with … in the place of what is filled in."""
     return [
-        "".join(part.value if isinstance(part, ast.Constant) else "…" for part in parts)
+        "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts)
         for node in ast.walk(ast.parse(source))
         for parts in [node.values if isinstance(node, ast.JoinedStr) else [node]]
         if isinstance(node, ast.JoinedStr)

@@ -104,7 +104,7 @@ def changed_share(before: np.ndarray, after: np.ndarray) -> float:
     differs = cv2.absdiff(before, after)
     if differs.ndim == 2:
         return cv2.countNonZero(differs) / differs.size
-    same = cv2.inRange(differs, (0, 0, 0), (0, 0, 0))  # type: ignore[call-overload]
+    same = cv2.inRange(differs, np.zeros(3), np.zeros(3))
     return 1 - cv2.countNonZero(same) / same.size
 
 

@@ -1,6 +1,7 @@
 """Pages through a network: exact, in order, lazily, and within the memory that is there."""
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 
@@ -46,7 +47,7 @@ class FakeNetwork:
 
     @property
     def pixels(self) -> int:
-        return sum(np.prod(shape) for shape in self.shapes)
+        return sum(math.prod(shape) for shape in self.shapes)
 
 
 def scan(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -118,7 +118,7 @@ def test_a_page_of_any_size_is_answered_pixel_by_pixel(shape):
 
 @pytest.mark.parametrize("colour", [False, True])
 def test_the_shipped_model_gives_a_clean_page_back_bit_for_bit(colour):
-    page = np.full((400, 600), 255, np.uint8)
+    page: np.ndarray = np.full((400, 600), 255, np.uint8)
     for row in range(60, 360, 50):
         cv2.putText(page, "clean already", (40, row), 0, 1.4, 30, 2, cv2.LINE_AA)
     if colour:

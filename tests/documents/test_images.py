@@ -326,7 +326,7 @@ def test_a_page_of_many_that_cannot_be_read_is_named(tmp_path):
     data = bytearray(file.getvalue())
     with Image.open(io.BytesIO(data)) as image:
         image.seek(1)
-        (start, *_), (size, *_) = image.tag_v2[273], image.tag_v2[279]
+        (start, *_), (size, *_) = image.tag_v2[273], image.tag_v2[279]  # type: ignore[attr-defined]
     data[start : start + size] = b"\xff" * size
     (tmp_path / "book.tif").write_bytes(data)
     with (

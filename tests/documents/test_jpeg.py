@@ -102,7 +102,7 @@ def test_a_tiff_of_signed_samples_is_told_why_it_is_not_read(bits):
     image.save(file, "TIFF", tiffinfo={339: 2})
     data = file.getvalue()
     with Image.open(io.BytesIO(data)) as tiff:
-        assert tiff.tag_v2[339] in (2, (2,))
+        assert tiff.tag_v2[339] in (2, (2,))  # type: ignore[attr-defined]
     with (
         open_document(io.BytesIO(data)) as document,
         pytest.raises(UnreadableError, match=f"samples of {bits} bits have a sign"),

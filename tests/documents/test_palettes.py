@@ -113,7 +113,7 @@ def separation(pdf: pikepdf.Pdf, kind=Name.Separation, names=Name.Spot) -> Array
 def g4(ink: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(~ink).save(file, "TIFF", compression="group4", tiffinfo={262: 0})
-    tags = Image.open(io.BytesIO(file.getvalue())).tag_v2
+    tags = Image.open(io.BytesIO(file.getvalue())).tag_v2  # type: ignore[attr-defined]
     return file.getvalue()[tags[273][0] : tags[273][0] + tags[279][0]]
 
 
@@ -229,6 +229,6 @@ def test_a_thumbnail_in_a_tiff_says_that_it_is_one(tmp_path):
         tiff.append(directory)
     after = cleaned_file(source.getvalue(), tmp_path / "pages.tif")
     with Image.open(io.BytesIO(after)) as image:
-        assert image.tag_v2.get(254, 0) == 0
+        assert image.tag_v2.get(254, 0) == 0  # type: ignore[attr-defined]
         image.seek(1)
-        assert image.tag_v2[254] == 1
+        assert image.tag_v2[254] == 1  # type: ignore[attr-defined]

@@ -36,7 +36,7 @@ def test_images_strung_together_are_the_images_they_were(parts):
     for image in alone:
         appender.append(read_directory(image))
     together = Image.open(file)
-    assert together.n_frames == len(alone)
+    assert together.n_frames == len(alone)  # type: ignore[attr-defined]
     for index, data in enumerate(alone):
         expected = Image.open(io.BytesIO(data))
         together.seek(index)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pagewash.errors import OptionError
 from pagewash.evaluation.cases import find_pairs, find_transcribed
-from pagewash.evaluation.evaluate import EvaluationOptions, evaluate, text
+from pagewash.evaluation.evaluate import EvaluationOptions, evaluate
 from pagewash.evaluation.scores import CLEANED, UNCLEANED
 
 needs_tesseract = pytest.mark.skipif(
@@ -129,7 +129,7 @@ def test_a_page_is_read_once_for_all_evaluations_that_share_a_cache(tmp_path, mo
     def not_again(*arguments: object) -> str:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(text, "recognise", not_again)
+    monkeypatch.setattr("pagewash.evaluation.evaluate.text.recognise", not_again)
     again = evaluate(as_it_is, cases, options)
     assert again.mean(CLEANED).figures.cer == first.mean(CLEANED).figures.cer == 0
 
@@ -143,7 +143,9 @@ def test_pages_are_read_with_as_much_white_around_them_as_asked_for(
     save(tmp_path / "1.png", page)
     (tmp_path / "1.gt.txt").write_text("nothing", encoding="utf-8")
     read = []
-    monkeypatch.setattr(text, "recognise", lambda page, *more: read.append(page) or "")
+    monkeypatch.setattr(
+        "pagewash.evaluation.evaluate.text.recognise", lambda page, *more: read.append(page) or ""
+    )
     evaluate(as_it_is, find_transcribed(tmp_path), EvaluationOptions(margin=5))
     for framed in read:
         assert framed.shape[:2] == (170, 650)

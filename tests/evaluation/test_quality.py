@@ -57,7 +57,7 @@ def test_bf16_and_fp32_agree_on_the_samples(cleaner):
         Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name)).clean(dirty, 150)
         for name in ("fp32", "bf16")
     ]
-    assert psnr(*cleaned, data_range=255) >= 45
+    assert psnr(cleaned[0], cleaned[1], data_range=255) >= 45
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def floats_and_integers(cleaner) -> list[Cleaner]:
 def test_integers_and_fp32_agree_on_the_samples(floats_and_integers):
     dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
     cleaned = [cleaner.clean(dirty, 150) for cleaner in floats_and_integers]
-    assert psnr(*cleaned, data_range=255) >= 38
+    assert psnr(cleaned[0], cleaned[1], data_range=255) >= 38
 
 
 def test_paper_is_as_white_on_integers_as_in_fp32(floats_and_integers):

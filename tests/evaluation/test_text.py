@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewash.errors import MissingError
-from pagewash.evaluation import text
 from pagewash.evaluation.text import (
     bag_of_words_error_rate,
     character_error_rate,
@@ -133,6 +132,6 @@ def test_languages_are_asked_for_before_long_work():
 
 
 def test_without_tesseract_the_way_out_is_named(monkeypatch):
-    monkeypatch.setattr(text.shutil, "which", lambda name: None)
+    monkeypatch.setattr("pagewash.evaluation.text.shutil.which", lambda name: None)
     with pytest.raises(MissingError, match="apt install tesseract-ocr"):
         recognise(np.full((50, 50), 255, np.uint8))

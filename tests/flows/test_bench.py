@@ -117,7 +117,7 @@ def test_a_call_is_made_again_while_there_is_time_and_the_shortest_counts(
     monkeypatch, seconds, calls, shortest
 ):
     clock = iter([0, 0, 7, 7, 7, 10, 10])  # two calls, of 7 s and 3 s
-    monkeypatch.setattr(speed.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr("pagewash.speed.time.perf_counter", lambda: next(clock))
     made: list[int] = []
     assert fastest(lambda: made.append(1), seconds) == shortest
     assert len(made) == calls

@@ -51,7 +51,7 @@ def artifacts(state) -> dict[str, object]:
                 flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
             )
         )
-    return {artifact.key: artifact.data for artifact in found}
+    return {str(artifact.key): artifact.data for artifact in found}
 
 
 def test_the_flow_leaves_the_files_rows_and_artifacts_of_a_run(folders, options):

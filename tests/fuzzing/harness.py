@@ -94,9 +94,9 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     for name, (make, extension) in BOMBS.items():
         if extension == "pdf" and name != "object_stream":
             yield "pdf", make(1e-6)
-    for image, options in ((grey, {}), (black, {}), (colour, {"quality": 80})):
+    for image, more in ((grey, {}), (black, {}), (colour, {"quality": 80})):
         file = io.BytesIO()
-        image.resize((120, 160)).save(file, "PDF", resolution=72, **options)
+        image.resize((120, 160)).save(file, "PDF", resolution=72, **more)
         yield "pdf", file.getvalue()
         with pikepdf.open(file) as pdf:
             packed = io.BytesIO()

@@ -92,7 +92,9 @@ def test_it_looks_once_at_a_page_of_many_tiles(whitener):
     tiles = cleaner.plan(Page(brown_page(), (300, 300))).tiles
     cleaner.clean(brown_page(), 300)
     assert len(tiles) > 1
-    assert cleaner._session.network.looks == 2  # to plan it, and to clean it
+    network = cleaner._session.network
+    assert isinstance(network, ReadyWhitener)
+    assert network.looks == 2  # to plan it, and to clean it
 
 
 def test_weights_and_options_come_back_from_the_checkpoint(whitener):

@@ -91,6 +91,6 @@ def test_children_share_one_heap_among_threads_that_know_nothing_of_it(tmp_path,
 
 
 def test_other_allocators_are_left_alone(monkeypatch):
-    monkeypatch.setattr(heap.platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(heap.ctypes, "CDLL", None)
+    monkeypatch.setattr("pagewash.inference.heap.platform.libc_ver", lambda: ("", ""))
+    monkeypatch.setattr("pagewash.inference.heap.ctypes.CDLL", None)
     assert not heap.keep_freed_memory()

@@ -74,7 +74,7 @@ def test_a_jump_is_more_than_chance_and_more_than_a_little(earlier, last, jumped
 
 @given(st.lists(st.integers(0, 500).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))))
 def test_a_jump_goes_up(runs):
-    found = jump_of_last([run(*each, number) for number, each in enumerate(runs)])
+    found = jump_of_last([run(pages, doubtful, n) for n, (pages, doubtful) in enumerate(runs)])
     assert found is None or found.now > found.before
 
 

@@ -4,12 +4,16 @@ import csv
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from reported import row, write_pages, write_run
 
 from pagewash.measuring.accepted import read_accepted
 from pagewash.reporting.report import ReportOptions, write_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 if CHROMIUM is None:
@@ -27,7 +31,7 @@ DARK = {"color_scheme": "dark"}
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
+def browser() -> Iterator["Browser"]:
     with playwright.sync_playwright() as started:
         running = started.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
         yield running
@@ -57,11 +61,15 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def visit(browser) -> Iterator[Callable[..., "playwright.Page"]]:
+def visit(browser) -> Iterator[Callable[..., "Page"]]:
     """Open a report; complaints in its console, and requests for other files, fail the test."""
     contexts, complaints = [], []
 
-    def go(path: Path, **options) -> "playwright.Page":
+    def seen(url: str) -> None:
+        if not url.startswith(("data:", "file:", "blob:")):
+            complaints.append(url)
+
+    def go(path: Path, **options) -> "Page":
         # nothing moves by itself while a test looks where it is
         still = {"reduced_motion": "reduce"}
         contexts.append(browser.new_context(offline=True, **(still | options)))
@@ -72,27 +80,23 @@ def visit(browser) -> Iterator[Callable[..., "playwright.Page"]]:
         page.goto(path.as_uri())
         return page
 
-    def seen(url: str) -> None:
-        if not url.startswith(("data:", "file:", "blob:")):
-            complaints.append(url)
-
     yield go
     for context in contexts:
         context.close()
     assert complaints == []
 
 
-def edge(page: "playwright.Page") -> float:
+def edge(page: "Page") -> float:
     """Where the cleaned page begins, in pixels from the left of the stage."""
     return page.evaluate("parseFloat(getComputedStyle(cut).clipPath.match(/([\\d.]+)px\\)$/)[1])")
 
 
-def magnified(page: "playwright.Page") -> float:
+def magnified(page: "Page") -> float:
     """How large the page is drawn, 1 pixel for a pixel."""
     return page.evaluate("new DOMMatrix(getComputedStyle(before).transform).a")
 
 
-def column(page: "playwright.Page", number: int) -> list[str]:
+def column(page: "Page", number: int) -> list[str]:
     return page.locator(f"tbody td:nth-child({number})").all_inner_texts()
 
 
@@ -305,7 +309,7 @@ def test_five_thousand_rows_open_and_sort_at_once(visit, tmp_path):
     assert page.locator("tbody tr").count() == 200
 
 
-def processor_seconds(page: "playwright.Page") -> Callable[[], float]:
+def processor_seconds(page: "Page") -> Callable[[], float]:
     """How long the page kept its thread busy since the last call, whatever else runs here."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})

@@ -125,7 +125,9 @@ def test_the_closeup_is_where_most_ink_was_lost():
     before = scan(0, (2400, 2000))
     after = before.copy()
     after[1500:1600, 300:600] = 200
-    rows, columns = find_closeup(before, after)
+    found = find_closeup(before, after)
+    assert found is not None
+    rows, columns = found
     assert (rows.stop - rows.start, columns.stop - columns.start) == (560, 800)
     assert rows.start <= 1500 < 1600 <= rows.stop
     assert columns.start <= 300 < 600 <= columns.stop

@@ -58,7 +58,7 @@ def held(source: Path, destination: Path, **options) -> bool:
 def test_the_second_run_is_told_who_holds_the_destination(places, holder):
     with (
         pytest.raises(HeldError, match=rf"process {holder.pid} on .*--wait"),
-        hold(*places, RunOptions()),
+        hold(places[0], places[1], RunOptions()),
     ):
         pass
     assert HeldError.exit_code == 75
@@ -82,7 +82,10 @@ def test_a_run_that_waits_begins_when_the_other_has_ended(places, holder, caplog
 def test_a_run_that_waits_can_be_told_to_stop(places, holder):
     stop = threading.Event()
     stop.set()
-    with pytest.raises(KeyboardInterrupt), hold(*places, RunOptions(wait=True), stop=stop):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        hold(places[0], places[1], RunOptions(wait=True), stop=stop),
+    ):
         pass
 
 
@@ -91,7 +94,7 @@ def test_nothing_of_a_lock_is_left_nor_of_a_folder_that_stayed_empty(places, tmp
         assert (tmp_path / "new" / "out" / LOCK).exists()
     assert not (tmp_path / "new").exists()
     places[1].mkdir()
-    with hold(*places, RunOptions()):
+    with hold(places[0], places[1], RunOptions()):
         pass
     assert list(places[1].iterdir()) == []
 
@@ -149,7 +152,7 @@ def in_a_thread(ask):
 
 def test_who_holds_a_destination_may_begin_runs_in_it(places, tiny_model):
     options = RunOptions(model=str(tiny_model))
-    with hold(*places, options), planned_run(*places, options) as plan:
+    with hold(places[0], places[1], options), planned_run(places[0], places[1], options) as plan:
         assert len(plan.jobs) == 1
 
 
@@ -207,7 +210,7 @@ def test_of_many_that_come_at_once_one_is_at_work_at_a_time(places):
     counting = threading.Lock()
 
     def work():
-        with hold(*places, RunOptions(wait=True)):
+        with hold(places[0], places[1], RunOptions(wait=True)):
             with counting:
                 at_work[0] += 1
                 most[0] = max(most[0], at_work[0])

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pagewash import leftovers, locks
+from pagewash import locks
 from pagewash.files import whole_file
 from pagewash.leftovers import clear_leftovers, clear_working_folders, working_folder
 
@@ -133,7 +133,7 @@ def test_a_working_folder_of_another_user_or_a_link_is_left_alone(temporary, tmp
     (precious / "lock").touch()
     (temporary / "pagewash-work-link").symlink_to(precious)
     shutil.copytree(precious, temporary / "pagewash-work-theirs")
-    monkeypatch.setattr(leftovers.os, "getuid", lambda: os.geteuid() + 1)
+    monkeypatch.setattr("pagewash.leftovers.os.getuid", lambda: os.geteuid() + 1)
     clear_working_folders()
     assert (precious / "lock").exists()
     assert (temporary / "pagewash-work-theirs").exists()

@@ -4,6 +4,7 @@ import os
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture
-def store(monkeypatch) -> Iterator["s3fs.S3FileSystem"]:
+def store(monkeypatch) -> Iterator[Any]:
     """A bucket with two scans, one of them larger than one part of an upload, and a note."""
     server = moto.ThreadedMotoServer("127.0.0.1", 0)
     server.start()

@@ -53,7 +53,7 @@ def test_every_page_is_cleaned_and_has_a_row(clean, folders):
         before, after = (cv2.imread(str(f / f"{number}.png"), 0) for f in folders)
         assert np.array_equal(after, cv2.add(before, np.full_like(before, 10)))
     with Image.open(destination / "book.tif") as book:
-        assert book.n_frames == 2
+        assert book.n_frames == 2  # type: ignore[attr-defined]
     assert [(row["source"], row["page"]) for row in rows(report)] == [
         ("0.png", 1),
         ("1.png", 1),
@@ -84,7 +84,7 @@ def test_rows_tell_where_the_scan_and_the_cleaned_page_lie(clean, folders, monke
 def test_progress_counts_every_page_once(folders, tiny_model):
     write_tiff(folders[0] / "book.tif", [scan(4), scan(5), scan(6)])
     (folders[0] / "empty.png").touch()
-    plan = plan_run(*folders, RunOptions(model=str(tiny_model)))
+    plan = plan_run(folders[0], folders[1], RunOptions(model=str(tiny_model)))
     done = found = 0
 
     def progress(more: int, beyond: int) -> None:

@@ -293,7 +293,7 @@ def test_validation_errors_are_those_of_what_counts(tmp_path):
 
 def test_pages_are_read_only_where_tesseract_can(tmp_path, monkeypatch):
     assert recipe_run.reading_scores(tmp_path / "none.safetensors", tmp_path / "ocr2") == {}
-    monkeypatch.setattr(recipe_run.shutil, "which", lambda name: None)
+    monkeypatch.setattr("pagewash.training.recipe_run.shutil.which", lambda name: None)
     (tmp_path / "ocr2").mkdir()
     assert recipe_run.reading_scores(tmp_path / "none.safetensors", tmp_path / "ocr2") == {}
 

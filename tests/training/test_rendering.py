@@ -101,10 +101,10 @@ def test_a_mark_keeps_its_hue_and_is_no_fainter_on_the_clean_page(fonts, mark):
         mark(np.random.default_rng(seed), page, fonts)
         printed, clean = 1 - page.printed, 1 - page.clean
         seen = printed.max(axis=2) > 0.05
-        left += np.count_nonzero(seen)
+        left += int(np.count_nonzero(seen))
         assert (clean >= printed - 1e-5).all()
         hues = [ink[seen] / ink[seen].max(axis=1, keepdims=True) for ink in (printed, clean)]
-        assert np.allclose(*hues, atol=0.01)
+        assert np.allclose(hues[0], hues[1], atol=0.01)
     assert left > 100
 
 

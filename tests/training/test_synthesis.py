@@ -13,6 +13,7 @@ from pagewash.cleaning.scale import resample
 from pagewash.errors import InputError, MissingError
 from pagewash.evaluation.evaluation_pages import set_evaluation_page, wrap, write_evaluation_pages
 from pagewash.training.pairs import PairOptions, PairSource, RealPair, read_pairs
+from pagewash.training.synthesis import paper
 from pagewash.training.synthesis.corruption import (
     CORRUPTIONS,
     NEVER,
@@ -92,7 +93,7 @@ def test_show_through_is_the_other_side_mirrored(faces):
     verso = np.ones((64, 64), np.float32)
     verso[:, :16] = 0
     page = np.ones((64, 64), np.float32)
-    dirty = CORRUPTIONS["show_through"](page, np.random.default_rng(0), 1.0, verso)
+    dirty = paper.show_through(page, np.random.default_rng(0), 1.0, verso)
     assert dirty[:, 40:].mean() < dirty[:, :24].mean()
 
 
@@ -102,8 +103,8 @@ def test_every_kind_of_damage_has_its_chance():
 
 def test_a_page_that_stays_clean_is_its_own_target(faces):
     rng = np.random.default_rng(1)
-    clean_pages = [set_page(rng, 64, 64, faces) for _ in range(2)]
-    pair = corrupt(*clean_pages, rng, CorruptionOptions(clean=1))
+    page, verso = (set_page(rng, 64, 64, faces) for _ in range(2))
+    pair = corrupt(page, verso, rng, CorruptionOptions(clean=1))
     assert np.array_equal(pair.dirty, pair.clean)
 
 
