@@ -19,10 +19,16 @@ from pagewash.documents import pdf_images
 from pagewash.documents.containers import Container
 from pagewash.documents.jpeg import is_arithmetic
 from pagewash.documents.pdf_frames import dpi_as_seen, is_whole, size_as_seen
-from pagewash.documents.pdf_layout import Layout, read_layout
+from pagewash.documents.pdf_layout import Layout
 from pagewash.documents.pdf_objects import dictionary, number
 from pagewash.documents.pdf_pixels import read_scan, reason_to_leave
-from pagewash.documents.pdf_scans import Scan, ScanKey, find_scans, reason_without_scan
+from pagewash.documents.pdf_scans import (
+    Scan,
+    ScanKey,
+    find_scans,
+    lay_scans_out,
+    reason_without_scan,
+)
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.errors import EncryptedError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage, fitting_profile
@@ -91,7 +97,7 @@ class PdfDocument:
             for index, page in enumerate(self._pdf.pages):
                 if wanted is None or index in wanted:
                     with suppress(UnreadableError), _page_errors(self._name, index):
-                        layout = read_layout(page)
+                        layout = lay_scans_out(page)
                         for scan in find_scans(layout):
                             sizes[scan.key] = size_as_seen(scan, layout)
         return sum(width * height for width, height in sizes.values()) / 1e6
@@ -100,7 +106,7 @@ class PdfDocument:
         """The images of a page; the page itself, untouched, if it has none that can be cleaned."""
         try:
             with _page_errors(self._name, index):
-                layout = read_layout(self._pdf.pages[index])
+                layout = lay_scans_out(self._pdf.pages[index])
                 scans = find_scans(layout)
         except UnreadableError:
             yield UntouchedPage(index, "its content is damaged", self.source, damaged=True)

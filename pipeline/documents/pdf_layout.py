@@ -26,7 +26,8 @@ WHOLE = 0.9
 _PAINT = {"f", "F", "f*", "B", "B*", "b", "b*", "S", "s", "sh"}
 _TEXT = {"Tj", "TJ", "'", '"'}
 _UNSEEN = {3, 7}  # text rendering modes: invisible, in which OCR programs write, and clipping
-_COLOURS = {"scn", "SCN"}
+_FILL = {"f", "F", "f*", "B", "B*", "b", "b*"}
+_COLOURS = {"scn", "sc", "cs", "g", "rg", "k"}  # of what is filled
 _OPERATORS = " ".join(["q", "Q", "cm", "Do", "Tr", "BI", "ID", "EI", *_PAINT, *_TEXT, *_COLOURS])
 
 Box = tuple[float, float, float, float]
@@ -185,21 +186,22 @@ def read_layout(page: pikepdf.Page) -> Layout:
 
 
 def image_slots(page: pikepdf.Page) -> Iterator[tuple[pikepdf.Dictionary, str]]:
-    """Each place in the resources of a page and its forms that names an image."""
+    """Each place in the resources of a page, its forms and patterns that names an image."""
     yield from _slots(inherited(page, Name.Resources), set())
 
 
 def _slots(resources: Any, seen: set[tuple[int, int]]) -> Iterator[tuple[Any, str]]:
-    named = dictionary(resources, Name.XObject)
-    for name in list(named.keys()):
-        drawn = named[name]
-        if not isinstance(drawn, pikepdf.Stream):
-            continue
-        if drawn.get(Name.Subtype) == Name.Image:
-            yield named, name
-        elif drawn.objgen not in seen:
-            seen.add(drawn.objgen)
-            yield from _slots(drawn.get(Name.Resources), seen)
+    for kind in (Name.XObject, Name.Pattern):
+        named = dictionary(resources, kind)
+        for name in list(named.keys()):
+            drawn = named[name]
+            if not isinstance(drawn, pikepdf.Stream):
+                continue
+            if drawn.get(Name.Subtype) == Name.Image:
+                yield named, name
+            elif drawn.objgen not in seen:
+                seen.add(drawn.objgen)
+                yield from _slots(drawn.get(Name.Resources), seen)
 
 
 @dataclass
@@ -227,7 +229,8 @@ class _Walker:
             matrix: from its own space to the page's.
             inside: the forms that it is drawn by, lest it draws one of them again, endlessly.
         """
-        saved: list[tuple[Matrix, int]] = []
+        outer, pattern = matrix, None
+        saved: list[tuple[Matrix, int, Any]] = []
         text_mode = 0
         for part in content_streams(content):
             check_expansion(part, _MOST_CONTENT, "its content")
@@ -236,9 +239,9 @@ class _Walker:
         for instruction in instructions:
             operator, operands = str(instruction.operator), instruction.operands
             if operator == "q":
-                saved.append((matrix, text_mode))
+                saved.append((matrix, text_mode, pattern))
             elif operator == "Q" and saved:
-                matrix, text_mode = saved.pop()
+                matrix, text_mode, pattern = saved.pop()
             elif operator == "cm":
                 matrix = to_matrix(operands) @ matrix
             elif operator == "Tr":
@@ -248,7 +251,10 @@ class _Walker:
             elif operator == "INLINE IMAGE":
                 self.inline_share += _share(matrix, self.box)
             elif operator in _COLOURS:
-                self.patterns |= _paints_image(resources, operands)
+                pattern = _pattern_of_an_image(resources, operands)
+            elif operator in _FILL and pattern is not None:
+                self.patterns = True
+                self._draw_form(pattern, resources, outer, inside)
             elif operator in _PAINT:
                 self.marks += 1
             elif operator in _TEXT and text_mode not in _UNSEEN:
@@ -259,17 +265,24 @@ class _Walker:
     ) -> None:
         name = last_name(operands)
         drawn = stream(dictionary(resources, Name.XObject), name) if name else None
-        if drawn is None or drawn.objgen in inside:
+        if drawn is None:
             return
         if drawn.get(Name.Subtype) == Name.Image:
             self._place(drawn, matrix)
         elif drawn.get(Name.Subtype) == Name.Form:
-            self.forms += 1
-            if self.forms > _MOST_FORMS:
-                raise UnreadableError(f"it draws more than {_MOST_FORMS:,} forms")
-            inner = to_matrix(drawn.get(Name.Matrix)) @ matrix
-            form_resources = drawn.get(Name.Resources, resources)
-            self.walk(drawn, form_resources, inner, inside | {drawn.objgen})
+            self._draw_form(drawn, resources, matrix, inside)
+
+    def _draw_form(
+        self, form: Any, resources: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
+    ) -> None:
+        """Follow a form, or the cell of a pattern."""
+        if form.objgen in inside:
+            return
+        self.forms += 1
+        if self.forms > _MOST_FORMS:
+            raise UnreadableError(f"it draws more than {_MOST_FORMS:,} forms")
+        inner = to_matrix(form.get(Name.Matrix)) @ matrix
+        self.walk(form, form.get(Name.Resources, resources), inner, inside | {form.objgen})
 
     def _place(self, image: pikepdf.Stream, matrix: Matrix) -> None:
         if min(number(image.get(Name.Width)), number(image.get(Name.Height))) < 1:
@@ -281,17 +294,17 @@ class _Walker:
             self.marks = 0  # it hides them: some OCR programs write below their scan
 
 
-def _paints_image(resources: Any, operands: Any) -> bool:
-    """Whether a colour is a tiling pattern with a large image."""
+def _pattern_of_an_image(resources: Any, operands: Any) -> Any | None:
+    """The tiling pattern that a colour is, if it holds a large image."""
     name = last_name(operands)
     pattern = stream(dictionary(resources, Name.Pattern), name) if name else None
     if pattern is None:
-        return False
+        return None
     sizes = [
         min(number(named[slot].get(Name.Width)), number(named[slot].get(Name.Height)))
         for named, slot in _slots(pattern.get(Name.Resources), set())
     ]
-    return max(sizes, default=0) >= _LARGE_SIDE
+    return pattern if max(sizes, default=0) >= _LARGE_SIDE else None
 
 
 def _characters(operands: Any) -> int:

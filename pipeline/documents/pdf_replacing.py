@@ -25,7 +25,7 @@ from pagewash.documents.pdf_frames import Frame, frame_of
 from pagewash.documents.pdf_layout import Layout, Placement, image_slots, read_layout
 from pagewash.documents.pdf_pixels import images_of
 from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
-from pagewash.documents.pdf_scans import SMALLEST_SHARE, find_scans
+from pagewash.documents.pdf_scans import SMALLEST_SHARE, find_scans, lay_scans_out
 from pagewash.documents.pdf_transform import transform_page
 from pagewash.documents.pdfium import render_page
 from pagewash.documents.reading import reading_errors
@@ -75,7 +75,7 @@ class ReplacingSink:
         if not isinstance(page, Page):
             return None
         own = self._pdf.pages[page.index]
-        layout = read_layout(own)
+        layout = lay_scans_out(own)
         scan = find_scans(layout)[page.part]
         if page.transform.changes:
             self._transforms[page.index] = frame_of(scan, layout), page.transform

@@ -15,7 +15,10 @@ of paper with ink above it, behind masks; it is cleaned as a reader sees it. Dec
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pagewash.documents.pdf_layout import WHOLE, Box, Layout, Placement
+import pikepdf
+
+from pagewash.documents.pdf_inline import externalise
+from pagewash.documents.pdf_layout import WHOLE, Box, Layout, Placement, read_layout
 from pagewash.documents.pdf_tiles import Tile, join_tiles, whole_size
 from pagewash.documents.turning import Turn, turn_between
 
@@ -75,6 +78,22 @@ class Scan:
         return sum(tile.placement.share for tile in self.tiles)
 
 
+def lay_scans_out(page: pikepdf.Page) -> Layout:
+    """What stands on a page; images inline in its content, which may be a scan, become objects.
+
+    The page looks as before, and is changed only where such images cover a part of it. Pages that
+    were born digital keep theirs.
+
+    Raises:
+        PdfError: its content is no content.
+    """
+    layout = read_layout(page)
+    if layout.inline_share < SMALLEST_SHARE or layout.marks > MARKS_OF_A_STAMP:
+        return layout
+    externalise(page)
+    return read_layout(page)
+
+
 def find_scans(layout: Layout) -> list[Scan]:
     """The scans on a page, by the rule above; see `reason_without_scan` where there are none."""
     if layout.marks > MARKS_OF_A_STAMP:
@@ -94,10 +113,8 @@ def reason_without_scan(layout: Layout) -> str:
         return layout.fault
     if layout.marks > MARKS_OF_A_STAMP and layout.placements:
         return "it is a page of text or drawings, and its pictures are no scan"
-    if layout.patterns:
-        return "its image is painted as a pattern"
     if layout.inline_share >= SMALLEST_SHARE:
-        return "its images stand inline in its content"
+        return "its images stand inline in a pattern"
     if layout.placements and layout.marks:
         return "its images are too small to be a scan beside what else is drawn"
     if layout.placements:

@@ -153,7 +153,8 @@ def _search(edges: _Edges) -> _Peak:
         return _Peak(edges, 0.0, 0.0)
     angles = np.arange(-LARGEST_SKEW, LARGEST_SKEW + COARSE_STEP / 2, COARSE_STEP)
     energy = _energies(edges.some(FEW_EDGES), angles)
-    return _Peak(edges, float(angles[energy.argmax()]), float(energy.max() / np.median(energy)))
+    usual = max(1.0, np.median(energy))  # edges that cancel out at most angles have none
+    return _Peak(edges, float(angles[energy.argmax()]), float(energy.max() / usual))
 
 
 def _refine(peak: _Peak) -> _Peak:

@@ -150,7 +150,7 @@ def test_what_is_left_alone_is_told_why():
 
     inline = pikepdf.new()
     add_page(inline, b"144 0 0 216 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \x7f EI")
-    assert only_untouched(save(inline)) == "its images stand inline in its content"
+    assert only_untouched(save(inline)) == "its images are too small to be a page"
 
     keyed = pikepdf.new()
     image = put_grey(keyed, soiled(), Mask=Array([250, 255]))

@@ -1,6 +1,8 @@
 """What on a PDF page is a scan, and how scans in strips, in layers or turned are put back."""
 
+import base64
 import io
+import zlib
 
 import cv2
 import numpy as np
@@ -97,26 +99,70 @@ def test_a_scan_below_another_one_is_not_cleaned():
 # --- patterns, inline images, colour keys -------------------------------------------------------
 
 
-def test_a_scan_as_a_pattern_is_passed_over_in_words():
+@pytest.mark.parametrize("matrix", [[1, 0, 0, 1, 0, 0], [0.8, 0, 0, 0.8, 0, 0]])
+def test_a_scan_painted_as_a_pattern_is_cleaned(matrix):
     pdf = pikepdf.new()
     cell = pdf.make_stream(
         FULL_PAGE, Type=Name.Pattern, PatternType=1, PaintType=1, TilingType=1, XStep=144,
-        YStep=216, BBox=Array([0, 0, 144, 216]),
+        YStep=216, BBox=Array([0, 0, 144, 216]), Matrix=Array(matrix),
         Resources=Dictionary(XObject=Dictionary(Im=put_grey(pdf, soiled()))),
     )  # fmt: skip
-    page = add_page(pdf, b"/Pattern cs /P scn 0 0 144 216 re f")
+    page = add_page(pdf, b"/Pattern cs /P scn 3 0 0 3 0 0 cm 0 0 144 216 re f 0 g 0 0 1 1 re f")
     page.Resources.Pattern = Dictionary(P=pdf.make_indirect(cell))
-    (untouched,) = read(save(pdf))
-    assert untouched.reason == "its image is painted as a pattern"
-    assert np.array_equal(render(copy(save(pdf))), render(save(pdf)))
+    (scan,) = read(save(pdf))
+    assert scan.dpi == (100 / matrix[0], 100 / matrix[0])
+    after = copy(save(pdf), lambda _: strokes())
+    assert np.array_equal(read(after)[0].pixels, strokes())
 
 
-def test_a_scan_in_the_content_is_passed_over_in_words():
+def test_a_pattern_that_paints_with_itself_ends():
     pdf = pikepdf.new()
-    data = soiled((20, 20)).tobytes().replace(b"EI", b"EJ")
-    add_page(pdf, b"144 0 0 216 0 0 cm BI /W 20 /H 20 /BPC 8 /CS /G ID " + data + b"\nEI")
-    (untouched,) = read(save(pdf))
-    assert untouched.reason == "its images stand inline in its content"
+    cell = pdf.make_indirect(
+        pdf.make_stream(FULL_PAGE + b" /Pattern cs /P scn 0 0 9 9 re f", PatternType=1)
+    )
+    images = Dictionary(Im=put_grey(pdf, soiled()))
+    cell.Resources = Dictionary(XObject=images, Pattern=Dictionary(P=cell))
+    add_page(pdf, b"/Pattern cs /P scn 0 0 144 216 re f").Resources.Pattern = Dictionary(P=cell)
+    assert isinstance(read(save(pdf))[0], Page)
+
+
+def put_inline(pixels: np.ndarray, space: bytes = b"/G") -> bytes:
+    data = base64.a85encode(zlib.compress(pixels.tobytes())) + b"~>"
+    size = b"/W %d /H %d /BPC 8" % pixels.shape[::-1]
+    return b"BI %b /CS %b /F [/A85 /Fl] ID %b\nEI " % (size, space, data)
+
+
+def test_a_scan_inline_in_the_content_is_cleaned():
+    pdf = pikepdf.new()
+    page = add_page(pdf, b"q 144 0 0 216 0 0 cm " + put_inline(soiled(), b"/Grey") + b"Q")
+    page.Resources.ColorSpace = Dictionary(Grey=Name.DeviceGray)
+    (scan,) = read(save(pdf))
+    assert np.array_equal(scan.pixels, soiled())
+    after = copy(save(pdf), lambda _: strokes())
+    assert np.array_equal(read(after)[0].pixels, strokes())
+    assert len(after.getvalue()) < len(save(pdf).getvalue())
+
+
+def test_strips_inline_in_a_form_are_one_scan():
+    pdf = pikepdf.new()
+    strips = b"".join(
+        b"q 144 0 0 43.2 0 %f cm %b Q " % (172.8 - 43.2 * n, put_inline(soiled()[60 * n :][:60]))
+        for n in range(5)
+    )
+    form = pdf.make_stream(
+        strips, Type=Name.XObject, Subtype=Name.Form, BBox=Array([0, 0, 144, 216])
+    )
+    add_page(pdf, b"/Im Do", Im=pdf.make_indirect(form))
+    (scan,) = read(save(pdf))
+    assert np.array_equal(scan.pixels, soiled())
+    assert np.array_equal(read(copy(save(pdf), lambda _: strokes()))[0].pixels, strokes())
+
+
+def test_inline_images_of_a_page_of_text_stay_in_its_content():
+    pdf = pikepdf.new()
+    add_text_page(pdf, 600, b"q 80 0 0 80 30 120 cm " + put_inline(soiled()) + b"Q ")
+    with pikepdf.open(copy(save(pdf), whiten)) as after:
+        assert b"ID " in after.pages[0].Contents.read_bytes()
 
 
 # --- strips and tiles ---------------------------------------------------------------------------

@@ -203,6 +203,18 @@ def test_a_bad_file_is_recorded_and_tried_again_only_when_it_changes(scene, fold
     ]
 
 
+def test_a_pdf_that_stays_empty_is_told_and_recorded_and_cleaned_once_it_is_written(
+    scene, folder, caplog
+):
+    (folder / "scan.pdf").touch()
+    scene.play(*[nothing] * 8)  # ten seconds each
+    assert scene.batches == [["scan.pdf"]]
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert "scan.pdf is empty (0 bytes). Scan the page again" in told
+    (row,) = read_records(scene.route.destination).to_pylist()
+    assert (row["status"], row["error"]) == ("failed", "EmptyFileError")
+
+
 def test_however_many_files_are_bad_the_good_ones_are_cleaned(scene, folder):
     for number in range(40):
         (folder / f"{number:02}.png").write_bytes(b"no page")

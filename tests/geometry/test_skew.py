@@ -52,6 +52,14 @@ def test_a_blank_page_has_no_skew(shape):
     assert find_skew(np.full(shape, 255, np.uint8)) == NO_SKEW
 
 
+@pytest.mark.parametrize("row", [0, 500])
+def test_one_row_of_dots_is_a_line_wherever_it_stands(row):
+    """At the top all edges lie in one half of the page; elsewhere they cancel out by columns."""
+    strokes = np.zeros((1000, 1600), np.uint8)
+    strokes[row, 100:1500:2] = 255
+    assert find_skew(255 - strokes, strokes).angle == pytest.approx(0, abs=0.05)
+
+
 def test_specks_without_lines_give_no_confidence():
     random = np.random.default_rng(0)
     page = np.full((900, 700), 255, np.uint8)

@@ -1,5 +1,6 @@
 """Documents through a run: all of one or nothing, one row a page, and again only what changed."""
 
+import io
 import os
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ import cv2
 import numpy as np
 import pikepdf
 import pytest
+from pdfs import FULL_PAGE, add_page, put_grey, render, save, soiled
 from PIL import Image
 from scans import FakeCleaner, scan, write_scan
 
@@ -111,6 +113,19 @@ def test_bad_files_become_rows_and_the_others_are_cleaned(clean, folders):
     }
     assert all(name in row["message"] for name, row in failed.items())
     assert sorted(path.name for path in destination.glob("*.*")) == ["0.png", "1.png", "2.png"]
+
+
+def test_a_pdf_whose_scan_is_transparent_in_a_colour_passes_through_and_says_so(clean, folders):
+    pdf = pikepdf.new()
+    add_page(pdf, FULL_PAGE, Im=put_grey(pdf, soiled(), Mask=pikepdf.Array([250, 255])))
+    (folders[0] / "keyed.pdf").write_bytes(save(pdf).getvalue())
+    report = clean()
+    assert (report.exit_code, report.skipped, report.passed_through) == (DONE, 1, 1)
+    (row,) = [row for row in rows(report) if row["source"] == "keyed.pdf"]
+    assert row["status"] == "skipped"
+    assert row["message"] == "its image is transparent in certain colours"
+    copied = io.BytesIO((folders[1] / "keyed.pdf").read_bytes())
+    assert np.array_equal(render(copied), render(save(pdf)))
 
 
 def test_an_image_over_the_pixel_limit_fails_alone(clean, folders):
