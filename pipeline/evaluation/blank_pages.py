@@ -1,10 +1,11 @@
-"""Pages made to try whether blank ones are told from written ones: A4 at 150 dpi, on real paper.
+"""Pages made to try whether blank ones are told from written ones: A4 at 150 dpi.
 
-Every page has the paper of a photograph or scan of paper, enlarged to a page, and its faults; half
-of them also bear one small mark.
+Made ones have plain paper and one or two of paper's faults. Real ones are scans with what was on
+them taken off, as they are: their show-through, stains, borders and light are real. Of either kind
+others bear one small mark besides.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -13,42 +14,72 @@ from numpy.typing import NDArray
 
 HEIGHT, WIDTH = 1754, 1240
 
+PAPER = 0.4
+"""A mark is made where what is below it is lighter than this: on the page, not beside it."""
+
 Image = NDArray[np.float32]
 """(HEIGHT, WIDTH), 0 is black, 1 white."""
 
 
-def blank_page(rng: Generator, papers: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def blank_page(rng: Generator) -> NDArray[np.uint8]:
     """A page that nobody wrote on, with one or two of paper's faults."""
-    page = _paper(rng, papers)
+    page = _plain_paper(rng)
     for fault in rng.choice(len(FAULTS), int(rng.integers(1, 3)), replace=False):
         page = FAULTS[fault](rng, page)
-    return _bytes(rng, page)
+    return _grained(rng, page)
 
 
-def marked_page(rng: Generator, papers: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def marked_page(rng: Generator) -> NDArray[np.uint8]:
     """A blank page with one mark: a page number, a pencil mark, a stamp or a faint line."""
-    page = _paper(rng, papers)
+    page = _plain_paper(rng)
     if rng.random() < 0.5:
         page = FAULTS[int(rng.integers(len(FAULTS)))](rng, page)
-    return _bytes(rng, MARKS[int(rng.integers(len(MARKS)))](rng, page))
+    return _grained(rng, _marked(rng, page))
 
 
-def _paper(rng: Generator, papers: Sequence[NDArray[np.uint8]]) -> Image:
-    """Paper with light of its own: plain, or a piece of a photograph of paper."""
-    tone = rng.uniform(0.75, 0.98)
-    if not papers or rng.random() < 0.4:
-        coarse = rng.normal(0, 0.01, (HEIGHT // 8 + 1, WIDTH // 8 + 1)).astype(np.float32)
-        page = tone + cv2.resize(coarse, (WIDTH, HEIGHT))
-    else:
-        paper = papers[int(rng.integers(len(papers)))].astype(np.float32)
-        large = cv2.resize(paper, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-        page = large * (tone / np.median(large))
-    return np.asarray(page, np.float32)
+def real_page(paper: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A page of real paper, reduced or enlarged until it covers A4.
+
+    Args:
+        paper: (H, W) grey.
+    """
+    scale = max(HEIGHT / paper.shape[0], WIDTH / paper.shape[1])
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    size = max(WIDTH, round(scale * paper.shape[1])), max(HEIGHT, round(scale * paper.shape[0]))
+    large = cv2.resize(paper, size, interpolation=how)
+    y, x = (large.shape[0] - HEIGHT) // 2, (large.shape[1] - WIDTH) // 2
+    return np.asarray(large[y : y + HEIGHT, x : x + WIDTH], np.uint8)
 
 
-def _bytes(rng: Generator, page: Image) -> NDArray[np.uint8]:
-    grain = rng.normal(0, rng.uniform(0.004, 0.02), page.shape)
-    return np.asarray((page + grain).clip(0, 1) * 255, np.uint8)
+def marked_real_page(rng: Generator, paper: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A page of real paper with one mark."""
+    return _bytes(_marked(rng, _share(real_page(paper))))
+
+
+def _plain_paper(rng: Generator) -> Image:
+    """Paper of one tone, a little cloudy."""
+    coarse = rng.normal(0, 0.01, (HEIGHT // 8 + 1, WIDTH // 8 + 1)).astype(np.float32)
+    return np.asarray(rng.uniform(0.75, 0.98) + cv2.resize(coarse, (WIDTH, HEIGHT)), np.float32)
+
+
+def _marked(rng: Generator, page: Image) -> Image:
+    """A page with a mark where there is paper; at last anywhere, where there is hardly any."""
+    mark = MARKS[int(rng.integers(len(MARKS)))]
+    marked = mark(rng, page)
+    for _ in range(50):
+        below = page[marked < page - 0.02]
+        if below.size and below.min() > PAPER:
+            break
+        marked = mark(rng, page)
+    return marked
+
+
+def _grained(rng: Generator, page: Image) -> NDArray[np.uint8]:
+    return _bytes(page + rng.normal(0, rng.uniform(0.004, 0.02), page.shape).astype(np.float32))
+
+
+def _bytes(page: Image) -> NDArray[np.uint8]:
+    return np.asarray(page.clip(0, 1) * 255, np.uint8)
 
 
 def _text(rng: Generator, text: str, scale: float, thickness: int) -> Image:

@@ -2,12 +2,14 @@
 
     python -m pagewash.evaluation.geometry ../shared/data/ocr ../shared/data/dibco
 
-cleans every image below the folders and prints a table; what has a page.gt.txt beside it is read by
-Tesseract too, in grey and in one bit. Blank pages are made, on paper from ``--paper``.
+cleans the images below the folders that are for reporting, and prints a table; what has a
+page.gt.txt beside it is read by Tesseract too, in grey and in one bit. Blank pages are made; real
+paper for them comes from a bank (``python -m pagewash.training.synthesis.real_paper``).
 """
 
 import argparse
 import io
+import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,8 +22,14 @@ from PIL import Image
 
 from pagewash.cleaning.cleaner import Cleaner
 from pagewash.errors import OptionError
-from pagewash.evaluation.blank_pages import blank_page, marked_page
-from pagewash.evaluation.cases import Case, find_transcribed, read_image
+from pagewash.evaluation.blank_pages import (
+    blank_page,
+    marked_page,
+    marked_real_page,
+    real_page,
+)
+from pagewash.evaluation.cases import IMAGES, Case, find_transcribed, read_image
+from pagewash.evaluation.parts import CHOOSING, REPORTING, part_of
 from pagewash.evaluation.text import character_error_rate, recognise
 from pagewash.geometry import blank, orientation, skew
 from pagewash.geometry.bilevel import has_pictures, one_bit_levels
@@ -39,7 +47,6 @@ LARGEST_ANGLE = 10.0
 SHORTEST_PAGE = 2300
 """Pixels of the longer side of a page, at least, to be tried in one bit: A4 at some 200 dpi. On
 coarser ones one bit loses what grey levels still tell."""
-_IMAGES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,15 @@ class EvaluationPage:
     """Its text and language, where they are known."""
 
 
-def evaluation_pages(folders: Iterable[Path], cleaner: Cleaner) -> Iterator[EvaluationPage]:
-    """Clean every image below some folders, ground truth aside."""
+def evaluation_pages(
+    folders: Iterable[Path], cleaner: Cleaner, part: str
+) -> Iterator[EvaluationPage]:
+    """Clean the images below some folders that belong to a part, ground truth aside."""
     for folder in folders:
         cases = _cases(folder)
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in _IMAGES and path.parent.name not in ("gt", "clean"):
+            is_scan = path.suffix.lower() in IMAGES and path.parent.name not in ("gt", "clean")
+            if is_scan and part_of(path.name) == part:
                 scan, dpi = read_image(path)
                 cleaned = as_grey(cleaner.clean(scan, dpi))
                 yield EvaluationPage(path, scan, cleaned, dpi, cases.get(path))
@@ -147,13 +157,37 @@ def _ink_outside(cleaned: Pixels, box: tuple[int, int, int, int]) -> int:
 
 
 def blank_report(count: int, papers: list[Pixels], cleaner: Cleaner) -> Iterator[str]:
-    """Made pages, half of them with a mark: how many are taken for blank."""
-    for name, make in (("blank", blank_page), ("marked", marked_page)):
-        found = 0
-        for seed in range(count):
-            page = make(np.random.default_rng([seed, name == "marked"]), papers)
-            found += blank_confidence(cleaner.clean(page, 150.0)) >= blank.SURE
-        yield f"blank pages, {name} ones called blank: {_share(found, count)}"
+    """Pages made, and of real paper, some with a mark: how many are taken for blank."""
+    seeds = range(count)
+    real = range(min(count, len(papers)))
+    kinds: dict[str, Iterator[Pixels]] = {
+        "made, blank": (blank_page(np.random.default_rng([seed, 0])) for seed in seeds),
+        "made, with a mark": (marked_page(np.random.default_rng([seed, 1])) for seed in seeds),
+        "real paper, blank": (real_page(papers[seed]) for seed in real),
+        "real paper, with a mark": (
+            marked_real_page(np.random.default_rng([seed, 2]), papers[seed]) for seed in real
+        ),
+    }
+    for name, made in kinds.items():
+        told = [blank_confidence(cleaner.clean(page, 150.0)) >= blank.SURE for page in made]
+        yield f"blank pages, {name}, called blank: {_share(sum(told), len(told))}"
+
+
+def written_report(pages: list[EvaluationPage]) -> Iterator[str]:
+    """Real pages, nearly all of them written: which are taken for blank."""
+    found = [page for page in pages if blank_confidence(page.cleaned) >= blank.SURE]
+    yield f"blank pages, scans called blank: {_share(len(found), len(pages))}"
+    yield from (f"  {page.path}" for page in found)
+
+
+def banked_papers(bank: Path, part: str) -> list[Pixels]:
+    """Real papers of a bank whose sources belong to a part, in the bank's order."""
+    index = json.loads((bank / "index.json").read_text(encoding="utf-8"))
+    return [
+        as_grey(read_image(bank / f"{paper['number']:04d}.png")[0])
+        for paper in index
+        if part_of(Path(paper["source"]).name) == part
+    ]
 
 
 def bilevel_report(pages: list[EvaluationPage], languages: set[str], most: int) -> Iterator[str]:
@@ -216,20 +250,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--model", default="fast")
-    parser.add_argument("--paper", type=Path, help="folder of photographs of blank paper")
-    parser.add_argument("--blank", type=int, default=200, help="made pages of each kind")
+    parser.add_argument("--part", choices=(CHOOSING, REPORTING), default=REPORTING)
+    parser.add_argument("--paper", type=Path, help="bank of real paper")
+    parser.add_argument("--blank", type=int, default=200, help="most blank pages of each kind")
     parser.add_argument("--read", type=int, default=1000, help="most pages that Tesseract reads")
     parser.add_argument("--languages", nargs="+", default=["eng", "deu", "fra"])
     chosen = parser.parse_args()
     cleaner = Cleaner.from_pretrained(chosen.model, CleanOptions(color="gray"))
-    pages = list(evaluation_pages(chosen.folders, cleaner))
-    papers = [as_grey(read_image(path)[0]) for path in sorted(chosen.paper.glob("*.jpg"))] if (
-        chosen.paper
-    ) else []  # fmt: skip
+    pages = list(evaluation_pages(chosen.folders, cleaner, chosen.part))
+    papers = banked_papers(chosen.paper, chosen.part) if chosen.paper else []
     for report in (
         skew_report(pages, cleaner),
         orientation_report(pages),
         border_report(pages),
+        written_report(pages),
         blank_report(chosen.blank, papers, cleaner),
         bilevel_report(pages, set(chosen.languages), chosen.read),
         time_report(pages[:20], cleaner),

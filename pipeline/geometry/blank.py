@@ -5,10 +5,13 @@ mark is compact and of one piece, grain is not. Lines of ruled paper, punch hole
 together with the scan's edge are no marks. Lengths are in units of an A4 page at 150 dpi.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.geometry.ruling import find_rules
 from pagewash.measuring.strokes import reduce, without_edge
 
 A4_SIDE = 1754
@@ -20,15 +23,20 @@ MARK = 40
 SHORTEST = 9.0
 """Diagonal of the smallest mark; what is smaller is a speck."""
 
-RULE, THIN, MANY = 60.0, 2.0, 6
-"""Length of a rule at least, its thickness at most (standard deviation), and how many of them, at
-least, make ruled paper: one line alone is a mark."""
+ACROSS, BESIDE = 17.0, 9.0
+"""On ruled paper a rule is taken away, and parts a mark on it: what is left is one mark over gaps
+of this height and width."""
+
+FLAT, SLANT, SHORT = 5.0, 0.01, 60.0
+"""On ruled paper, what is no thicker than the first, leans beyond what rules do by no more than the
+second, and is no longer than the third, is a piece of a rule that is not seen in whole."""
 
 WRITTEN = 300
 """With more marks than this a page is full of something."""
 
 USUAL = 30.0
-"""Ink of a mark (pixels, times darkness) at which a page is as likely blank as not."""
+"""Ink of a mark (pixels, times darkness) at which a page is as likely blank as not. One thin sign
+of 2 mm has 27."""
 
 SURE = 0.8
 """Confidence from which on a page may be dropped."""
@@ -57,54 +65,66 @@ def blank_confidence(cleaned: np.ndarray) -> float:
 
 def largest_mark(grey: np.ndarray, unit: float) -> float:
     """Ink of the largest mark: pixels times darkness, in units of A4 at 150 dpi."""
-    marks = cv2.threshold(255 - grey, MARK, 255, cv2.THRESH_BINARY)[1]
-    marks = without_edge(marks)
-    found = cv2.connectedComponentsWithStatsWithAlgorithm(marks, 8, cv2.CV_32S, cv2.CCL_BBDT)
-    labels, stats = np.asarray(found[1], np.int32), found[2]
-    left, top, wide, high, area = stats[1:].T.astype(np.float64)
-    if not len(area):
-        return 0.0
-    large = np.hypot(wide, high) / unit >= SHORTEST
-    if large.sum() > WRITTEN:  # no need to look closer
-        return float(area[large].sum() / unit**2)
-    y, x = np.nonzero(marks)
-    which = np.asarray(labels[y, x], np.int32)
-    darkness = np.bincount(which, 255.0 - grey[y, x])[1:] / 255 / unit**2
-    ink = darkness * large
-    ink[_are_rules(x, y, which, unit)] = 0
-    ink[_are_holes(left, top, wide, high, area, grey.shape, unit)] = 0
-    return float(ink.max())
+    marks = np.asarray(cv2.threshold(255 - grey, MARK, 255, cv2.THRESH_BINARY)[1], np.uint8)
+    inner = without_edge(marks)
+    found = _Marks(inner, inner)
+    if (found.diagonals(unit) >= SHORTEST).sum() > WRITTEN:  # no need to look closer
+        return float(found.area.max() / unit**2)
+    rules, lean = find_rules(marks, unit)
+    if rules.any():  # sought with the edge, since a rule that reaches it would take marks along
+        inner = without_edge(cv2.subtract(marks, rules))
+        gaps = np.ones((round(ACROSS * unit) | 1, round(BESIDE * unit) | 1), np.uint8)
+        found = _Marks(inner, cv2.morphologyEx(inner, cv2.MORPH_CLOSE, gaps))
+    ink = found.ink(grey) / unit**2
+    ink[found.diagonals(unit) < SHORTEST] = 0
+    ink[_are_holes(found, grey.shape, unit)] = 0
+    if rules.any():
+        ink[_are_pieces_of_rules(found, lean, unit)] = 0
+    return float(ink.max(initial=0))
 
 
-def _are_rules(
-    x: NDArray[np.intp], y: NDArray[np.intp], which: NDArray[np.int32], unit: float
-) -> NDArray[np.bool_]:
-    """Long straight thin lines, of which ruled paper has several; a few are marks."""
-    area = np.bincount(which)[1:]
-    means = [np.bincount(which, of)[1:] / area for of in (x, y, x * x, y * y, x * y)]
-    xx, yy, xy = (
-        means[2] - means[0] ** 2,
-        means[3] - means[1] ** 2,
-        means[4] - means[0] * means[1],
-    )
-    middle, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
-    thin = np.sqrt(np.maximum(middle - spread, 0)) < THIN * unit
-    lines = thin & (np.sqrt(12 * (middle + spread)) > RULE * unit)
-    return lines if lines.sum() >= MANY else np.zeros_like(lines)
+@dataclass
+class _Marks:
+    """Marks on a page, each with its box and its area in pixels."""
+
+    pixels: np.ndarray
+    """(H, W), 255 on a mark."""
+
+    joined: np.ndarray
+    """The same, with gaps filled that a mark may have."""
+
+    def __post_init__(self) -> None:
+        found = cv2.connectedComponentsWithStatsWithAlgorithm(
+            self.joined, 8, cv2.CV_32S, cv2.CCL_BBDT
+        )
+        self.labels = np.asarray(found[1], np.int32)
+        self.left, self.top, self.wide, self.high, self.area = found[2][1:].T.astype(np.float64)
+
+    def diagonals(self, unit: float) -> NDArray[np.float64]:
+        """Of each mark's box."""
+        return np.asarray(np.hypot(self.wide, self.high) / unit, np.float64)
+
+    def ink(self, grey: np.ndarray) -> NDArray[np.float64]:
+        """Pixels times darkness, of each."""
+        y, x = np.nonzero(self.pixels)
+        own = np.asarray(self.labels[y, x], np.int32)
+        return np.bincount(own, 255.0 - grey[y, x], len(self.area) + 1)[1:] / 255
 
 
-def _are_holes(
-    left: NDArray[np.float64],
-    top: NDArray[np.float64],
-    wide: NDArray[np.float64],
-    high: NDArray[np.float64],
-    area: NDArray[np.float64],
-    shape: tuple[int, ...],
-    unit: float,
-) -> NDArray[np.bool_]:
+def _are_pieces_of_rules(marks: _Marks, lean: float, unit: float) -> NDArray[np.bool_]:
+    """Short thin lines across or down ruled paper, where rules lean by so much of their length."""
+    sides = ((marks.wide, marks.high), (marks.high, marks.wide))
+    flat = [high <= FLAT * unit + (lean + SLANT) * wide for wide, high in sides]
+    return (flat[0] | flat[1]) & (np.maximum(marks.wide, marks.high) <= SHORT * unit)
+
+
+def _are_holes(marks: _Marks, shape: tuple[int, ...], unit: float) -> NDArray[np.bool_]:
     """Round filled spots of 4 to 8 mm near an edge: punch holes."""
-    round_ones = (np.abs(wide - high) < 0.2 * np.maximum(wide, high)) & (area > 0.7 * wide * high)
+    wide, high = marks.wide, marks.high
+    round_ones = (np.abs(wide - high) < 0.2 * np.maximum(wide, high)) & (
+        marks.area > 0.7 * wide * high
+    )
     size = (np.maximum(wide, high) > 22 * unit) & (np.maximum(wide, high) < 55 * unit)
-    x, y = left + wide / 2, top + high / 2
+    x, y = marks.left + wide / 2, marks.top + high / 2
     beside = np.minimum(np.minimum(x, shape[1] - x), np.minimum(y, shape[0] - y)) < 110 * unit
     return round_ones & size & beside

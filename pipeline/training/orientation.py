@@ -1,20 +1,24 @@
 """Train the tiny network that tells which way up a page lies.
 
-    pagewash clean SCANS CLEANED --color gray
-    python -m pagewash.training.orientation CLEANED OUT.safetensors --not-upright A.png B.png
+    python -m pagewash.training.orientation ../shared/data pipeline/geometry/orientation.safetensors
 
-learns from windows of cleaned pages that lie upright, and of words set in the scripts that this
-machine has fonts for. Windows are turned by quarters at random, and shifted and resized, lest their
-exact middle give the answer away.
+cleans the pages for choosing of the data folder that its recipe (``orientation.toml``) names, and
+learns from windows of them, and of words set in the scripts that this machine has fonts for.
+Windows are turned by quarters at random, and leaned, shifted and resized, lest their exact middle
+give the answer away. A card, ``.json``, says beside the weights what they were made of.
 """
 
 import argparse
+import hashlib
+import json
 import logging
 import subprocess
+import tomllib
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,17 +26,26 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional as F
 
+from pagewash.cleaning.cleaner import Cleaner
 from pagewash.errors import InputError
-from pagewash.evaluation.cases import read_image
+from pagewash.evaluation.cases import IMAGES, read_image
+from pagewash.evaluation.parts import CHOOSING, part_of, validates
+from pagewash.files import require_folder, write_atomically
 from pagewash.geometry.orientation import WINDOW, windows
 from pagewash.models.orientation import OrientationNetwork
+from pagewash.options import CleanOptions
 from pagewash.training.synthesis.text_corpus import words
 
 log = logging.getLogger(__name__)
+
+RECIPE = Path(__file__).with_suffix(".toml")
+
+Windows = NDArray[np.uint8]
+"""(N, WINDOW, WINDOW), 255 is ink."""
 
 SCRIPTS: dict[str, tuple[int, int]] = {
     "el": (0x391, 0x3C9), "ru": (0x410, 0x44F), "hy": (0x531, 0x586), "ka": (0x10D0, 0x10F0),
@@ -55,56 +68,110 @@ class OrientationTraining:
     rendered_pages: int = 900
     windows_of_a_page: int = 150
     seed: int = 0
+    model: str = "fast"
+    """The checkpoint that cleans the pages."""
+
+    folders: Sequence[str] = ()
+    """Folders of real pages below the data folder."""
+
+    without_letters: Sequence[str] = ()
+    """Pages to leave out, by folder and name."""
+
+    turned: Mapping[str, int] = field(default_factory=dict)
+    """Degrees clockwise by which pages lie turned, by folder and name; the others are upright."""
 
 
-def train(pages: Sequence[Path], options: OrientationTraining) -> OrientationNetwork:
-    """Train on pages that lie upright.
+def train(
+    real: Sequence[Windows], held: Sequence[Windows], options: OrientationTraining
+) -> tuple[OrientationNetwork, float]:
+    """Train on windows of upright pages.
+
+    Args:
+        real: windows of each page to learn from; pages count alike, whatever they hold.
+        held: those of pages that are held back.
+        options: how.
+
+    Returns:
+        The network, and the share of windows held back whose turn it tells; NaN where none are.
 
     Raises:
-        InputError: none of them has letters.
+        InputError: no page has letters.
     """
     rng = np.random.default_rng(options.seed)
     torch.manual_seed(options.seed)
-    real = [windows(read_image(path)[0], options.windows_of_a_page) for path in pages]
-    shown = np.concatenate([*real, *_rendered(rng, options.rendered_pages)])
-    if not len(shown):
-        raise InputError("no page has letters to learn from; name a folder of cleaned pages")
+    shown, chances = _material(real, list(_rendered(rng, options.rendered_pages)))
     network = OrientationNetwork()
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, options.learning_rate, total_steps=options.steps
     )
     for step in range(options.steps):
-        turns = rng.integers(0, 4, options.batch)
-        chosen = shown[rng.integers(0, len(shown), options.batch)]
-        batch = np.stack([np.rot90(one, -turn) for one, turn in zip(chosen, turns, strict=True)])
-        seen = _varied(rng, torch.from_numpy(batch).float()[:, None] / 255)
-        loss = F.cross_entropy(network(seen), torch.from_numpy(turns), label_smoothing=0.05)
+        chosen = np.searchsorted(chances, rng.random(options.batch) * chances[-1])
+        turns, seen = _turned(rng, shown[chosen])
+        loss = F.cross_entropy(network(_varied(rng, seen)), turns, label_smoothing=0.05)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         if step % 200 == 199:
             log.info("step %d: loss %.3f", step + 1, loss.item())
-    return network.eval()
+    return network.eval(), _share_right(network, held)
+
+
+def _material(real: Sequence[Windows], rendered: Sequence[Windows]) -> tuple[Windows, Any]:
+    """All windows, and the running sum of how often each is to be seen.
+
+    Real pages together are seen as often as rendered ones, each page as often as any other.
+    """
+    kinds = [[page for page in kind if len(page)] for kind in (real, rendered)]
+    kinds = [kind for kind in kinds if kind]
+    if not kinds:
+        raise InputError("no page has letters to learn from; name a folder of pages of text")
+    shown = np.concatenate([page for kind in kinds for page in kind])
+    weights = [np.full(len(page), 1 / len(kind) / len(page)) for kind in kinds for page in kind]
+    return shown, np.concatenate(weights).cumsum()
+
+
+def _turned(rng: Generator, shown: Windows) -> tuple[Tensor, Tensor]:
+    """Quarters clockwise, and (N, 1, WINDOW, WINDOW) windows turned by them, 1 is ink."""
+    turns = rng.integers(0, 4, len(shown))
+    seen = np.stack([np.rot90(one, -turn) for one, turn in zip(shown, turns, strict=True)])
+    return torch.from_numpy(turns), torch.from_numpy(seen).float()[:, None] / 255
+
+
+def _share_right(network: OrientationNetwork, held: Sequence[Windows]) -> float:
+    """How many of the windows held back are told, all pages counting alike."""
+    rng = np.random.default_rng(0)
+    shares = []
+    with torch.inference_mode():
+        for page in held:
+            if len(page):
+                turns, seen = _turned(rng, page)
+                shares.append(float((network(seen).argmax(1) == turns).float().mean()))
+    return float(np.mean(shares)) if shares else float("nan")
 
 
 def _varied(rng: Generator, seen: Tensor) -> Tensor:
-    """Windows with bolder or thinner strokes, resized, and shifted: (N, 1, WINDOW, WINDOW)."""
+    """Windows with bolder or thinner strokes, leaned, resized, and shifted, each in its own way.
+
+    Args:
+        rng: chooses.
+        seen: (N, 1, WINDOW, WINDOW), 1 is ink.
+    """
     kind = rng.random()
     if kind < 0.2:
         seen = 0.6 * F.max_pool2d(seen, 3, 1, 1) + 0.4 * seen
     elif kind < 0.4:
         seen = -0.6 * F.max_pool2d(-seen, 3, 1, 1) + 0.4 * seen
-    scale = float(rng.uniform(0.75, 1.35))
-    side = round(WINDOW * scale)
-    seen = F.interpolate(seen, size=(side, side), mode="bilinear", antialias=scale < 1)
-    room = max(0, WINDOW + 8 - side)
-    seen = F.pad(seen, (room // 2, room - room // 2, room // 2, room - room // 2))
-    middle = (seen.shape[2] - WINDOW) // 2
-    y, x = middle + rng.integers(-4, 5, 2)
-    y, x = (int(min(max(place, 0), seen.shape[2] - WINDOW)) for place in (y, x))
-    return seen[:, :, y : y + WINDOW, x : x + WINDOW]
+    count = len(seen)
+    scale = np.exp(rng.uniform(np.log(0.75), np.log(1.35), count))
+    angle, slant = np.radians(rng.uniform(-6, 6, count)), rng.uniform(-0.15, 0.15, count)
+    cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
+    shift = rng.uniform(-8 / WINDOW, 8 / WINDOW, (2, count))
+    rows = [[cos, slant * cos - sin, shift[0]], [sin, slant * sin + cos, shift[1]]]
+    matrices = torch.from_numpy(np.array(rows, np.float32).transpose(2, 0, 1))
+    grid = F.affine_grid(matrices, list(seen.shape), align_corners=False)
+    return F.grid_sample(seen, grid, align_corners=False)
 
 
 def _rendered(rng: Generator, count: int) -> Iterator[NDArray[np.uint8]]:
@@ -162,23 +229,68 @@ def _words(rng: Generator, script: str, count: int) -> Iterator[str]:
         yield word
 
 
+def read_recipe(path: Path = RECIPE) -> OrientationTraining:
+    """A recipe from its file."""
+    return OrientationTraining(**tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def real_pages(data: Path, options: OrientationTraining) -> Iterator[tuple[Path, Windows]]:
+    """Clean the pages for choosing, lay them upright, and cut windows out.
+
+    Raises:
+        AccessError: the data folder is not there.
+    """
+    require_folder(data)
+    cleaner = Cleaner.from_pretrained(options.model, CleanOptions(color="gray"))
+    for path in images_to_learn_from(data, options.folders):
+        name = f"{path.parent.name}/{path.name}"
+        longer = f"{path.parent.parent.name}/{name}"
+        if name in options.without_letters or longer in options.without_letters:
+            continue
+        cleaned = cleaner.clean(*read_image(path))
+        turned = options.turned.get(name, options.turned.get(longer, 0))
+        upright = np.ascontiguousarray(np.rot90(cleaned, turned // 90))
+        yield path, windows(upright, options.windows_of_a_page)
+
+
+def images_to_learn_from(data: Path, folders: Sequence[str]) -> Iterator[Path]:
+    """Scans for choosing below some folders, ground truth aside."""
+    for folder in folders:
+        for path in sorted((data / folder).rglob("*")):
+            is_scan = path.suffix.lower() in IMAGES and path.parent.name not in ("gt", "clean")
+            if is_scan and part_of(path.name) == CHOOSING:
+                yield path
+
+
 def main() -> None:
-    """Train, and write the weights."""
+    """Train, and write the weights and their card."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("cleaned", type=Path, help="folder of cleaned pages that lie upright")
+    parser.add_argument("data", type=Path, help="the data folder")
     parser.add_argument("out", type=Path, help="the .safetensors file to write")
-    parser.add_argument("--not-upright", nargs="*", default=[], help="names of pages to leave out")
-    parser.add_argument("--steps", type=int, default=OrientationTraining.steps)
+    parser.add_argument("--recipe", type=Path, default=RECIPE, help="how, and on which pages")
     chosen = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    kinds = (".png", ".jpg", ".jpeg", ".tif", ".webp")
-    pages = [
-        path
-        for path in sorted(chosen.cleaned.rglob("*"))
-        if path.suffix.lower() in kinds and path.name not in chosen.not_upright
-    ]
-    network = train(pages, OrientationTraining(steps=chosen.steps))
-    save_file(network.state_dict(), chosen.out)
+    options = read_recipe(chosen.recipe)
+    pages = list(real_pages(chosen.data, options))
+    held = [shown for path, shown in pages if validates(path.name)]
+    real = [shown for path, shown in pages if not validates(path.name)]
+    log.info("%d pages to learn from, %d held back", len(real), len(held))
+    network, share = train(real, held, options)
+    weights = save(network.state_dict())
+    write_atomically(chosen.out, weights)
+    card = {
+        "name": "orientation",
+        "what": "says of a window of some four letters how it was turned: which way up a page lies",
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "recipe": tomllib.loads(chosen.recipe.read_text(encoding="utf-8")),
+        "licence": "MIT",
+        "training_data": "real pages for choosing (pagewash.evaluation.parts), cleaned; words of "
+        "random letters in fonts of the machine",
+        "pages": {"learned": len(real), "held_back": len(held)},
+        "windows_right_of_pages_held_back": round(share, 4),
+        "torch": torch.__version__,
+    }
+    write_atomically(chosen.out.with_suffix(".json"), (json.dumps(card, indent=2) + "\n").encode())
 
 
 if __name__ == "__main__":

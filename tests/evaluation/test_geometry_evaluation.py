@@ -8,8 +8,18 @@ import pytest
 from lines import lines_page
 
 from pagewash.evaluation import geometry
-from pagewash.evaluation.blank_pages import FAULTS, HEIGHT, MARKS, WIDTH, blank_page, marked_page
+from pagewash.evaluation.blank_pages import (
+    FAULTS,
+    HEIGHT,
+    MARKS,
+    WIDTH,
+    blank_page,
+    marked_page,
+    marked_real_page,
+    real_page,
+)
 from pagewash.evaluation.geometry import EvaluationPage, turned
+from pagewash.evaluation.parts import CHOOSING, REPORTING, part_of
 from pagewash.geometry.skew import find_skew
 
 
@@ -49,6 +59,24 @@ def test_faults_and_marks_only_darken_paper(make):
 
 def test_the_same_seed_makes_the_same_page():
     for make in (blank_page, marked_page):
-        one, same = (make(np.random.default_rng(3), []) for _ in range(2))
+        one, same = (make(np.random.default_rng(3)) for _ in range(2))
         assert one.shape == (HEIGHT, WIDTH)
         assert np.array_equal(one, same)
+
+
+@pytest.mark.parametrize("shape", [(600, 900), (3000, 1500)])
+def test_a_page_of_real_paper_covers_a4_and_bears_a_mark_where_paper_is(shape):
+    paper = np.full(shape, 20, np.uint8)
+    paper[shape[0] // 4 : -shape[0] // 4, shape[1] // 4 : -shape[1] // 4] = 200
+    blank, marked = real_page(paper), marked_real_page(np.random.default_rng(0), paper)
+    assert blank.shape == marked.shape == (HEIGHT, WIDTH)
+    darkened = marked < blank - 10.0
+    assert darkened.any()
+    assert (blank[darkened] > 100).all()
+
+
+def test_the_part_of_a_page_follows_from_its_name():
+    names = [f"page-{number}.png" for number in range(900)]
+    choosing = [name for name in names if part_of(name) == CHOOSING]
+    assert 240 < len(choosing) < 360
+    assert {part_of(name) for name in names} == {CHOOSING, REPORTING}

@@ -1,0 +1,95 @@
+"""Blank pages: paper with its lines, holes and shadows, and the smallest marks on it."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pagewash.geometry.blank import SURE, blank_confidence
+from pagewash.geometry.ruling import MANY, find_rules
+
+SHAPE = (1754, 1240)
+
+
+def page() -> np.ndarray:
+    return np.full(SHAPE, 255, np.uint8)
+
+
+def ruled(lean: float = 0.0, first: int = 120, last: int = 1700, left: int = 60) -> np.ndarray:
+    """A page with rules, 48 px apart, that do not reach its edges."""
+    paper = page()
+    for y in range(first, last, 48):
+        end = 1180, y + round(lean * 1120)
+        cv2.line(paper, (left, y), end, 90, 2, cv2.LINE_AA)
+    return paper
+
+
+def written(paper: np.ndarray, text: str = "17", at: tuple[int, int] = (600, 900)) -> np.ndarray:
+    marked = paper.copy()
+    cv2.putText(marked, text, at, cv2.FONT_HERSHEY_DUPLEX, 0.5, 60, 1, cv2.LINE_AA)
+    return marked
+
+
+def dashed(paper: np.ndarray) -> np.ndarray:
+    """The same, less every third centimetre, as cleaning leaves faint rules."""
+    broken = paper.copy()
+    for x in range(150, 1240, 180):
+        broken[:, x : x + 40] = 255
+    return broken
+
+
+def test_white_paper_is_blank():
+    assert blank_confidence(page()) == 1.0
+
+
+@pytest.mark.parametrize("paper", [ruled(), ruled(0.06), dashed(ruled(0.03)), ruled().T.copy()])
+def test_lines_of_the_paper_are_no_marks(paper):
+    assert blank_confidence(paper) > SURE
+
+
+def test_squared_paper_is_blank():
+    squared = ruled(first=60)
+    for x in range(70, 1180, 48):
+        cv2.line(squared, (x, 60), (x, 1690), 90, 2, cv2.LINE_AA)
+    assert blank_confidence(squared) > SURE
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(100, 1100), st.integers(130, 1650), st.sampled_from([0.0, 0.03]))
+def test_a_page_number_anywhere_on_ruled_paper_is_a_mark(x, y, lean):
+    assert blank_confidence(written(ruled(lean), at=(x, y))) < SURE
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 47), st.integers(150, 500))
+def test_a_line_drawn_between_rules_is_a_mark(off, length):
+    paper = ruled()
+    y = 120 + 48 * 10 + off
+    cv2.line(paper, (300, y), (300 + length, y + 15), 120, 2, cv2.LINE_AA)
+    assert blank_confidence(paper) < SURE
+
+
+def test_a_few_lines_are_drawn_and_no_ruled_paper():
+    few = ruled(last=120 + 48 * (MANY - 1))
+    assert blank_confidence(few) < SURE
+    assert not find_rules(255 - few, 1.0)[0].any()
+
+
+@pytest.mark.parametrize("text", ["1", "7", "12"])
+def test_one_sign_on_white_paper_is_a_mark(text):
+    assert blank_confidence(written(page(), text)) < SURE
+
+
+def test_punch_holes_are_no_marks():
+    punched = page()
+    for y in (640, 1114):
+        cv2.circle(punched, (60, y), 18, 20, -1, cv2.LINE_AA)
+    assert blank_confidence(punched) > SURE
+
+
+def test_specks_are_no_marks():
+    speckled = page()
+    for y, x in np.random.default_rng(0).integers(60, 1180, (200, 2)):
+        speckled[y : y + 3, x : x + 3] = 40
+    assert blank_confidence(speckled) > SURE
