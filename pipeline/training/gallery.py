@@ -20,7 +20,7 @@ from pagewash.training.synthesis.ink import InkOptions, spread_ink
 from pagewash.training.synthesis.noise import Image, to_bytes
 from pagewash.training.synthesis.pictures import photograph
 
-BEFORE_AFTER = ("coffee-letter.png", "old-book.jpg", "stamped-form.jpg")
+BEFORE_AFTER = ("title-page.jpg", "book-page.jpg", "typed-letter.jpg")
 LEVELS = (0.15, 0.5, 1.0)
 SIDE = 190
 CAPTION = 18
@@ -40,18 +40,26 @@ def main() -> None:
 
 
 def _before_and_after(samples: Path, cleaned: Path) -> np.ndarray:
-    """Three samples, each clean to the left of a slanted line and dirty to the right, in BGR."""
+    """Three samples, each cleaned left of a slanted line and as scanned right of it, in BGR."""
     pages = []
     for name in BEFORE_AFTER:
         before, after = (
             np.asarray(cv2.imread(str(folder / name))) for folder in (samples, cleaned)
         )
         left = np.tri(before.shape[0], before.shape[1], k=-180, dtype=bool)[::-1]
-        page = np.where(left[..., None], after, before)
+        page = np.vstack([np.where(left[..., None], after, before), _labels(before.shape[1])])
         pages += [page, np.full((page.shape[0], 24, 3), 255, np.uint8)]
     return np.asarray(
         cv2.resize(np.hstack(pages[:-1]), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     )
+
+
+def _labels(width: int) -> np.ndarray:
+    """What is to be seen above, on the left and on the right; (40, width, 3) BGR."""
+    strip = np.full((40, width, 3), 255, np.uint8)
+    for text, x in (("cleaned", 8), ("as scanned", width - 188)):
+        cv2.putText(strip, text, (x, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2, cv2.LINE_AA)
+    return strip
 
 
 def _all_damage() -> np.ndarray:

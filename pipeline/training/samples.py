@@ -1,9 +1,10 @@
-"""The sample documents that ship in `data/samples`: made here, by the project's own damage.
+"""The sample documents that ship in `data/samples`: real scans cut to size, and pages made here.
 
-    python -m pagewash.training.samples data/samples
+    python -m pagewash.training.samples data/samples SCANS
 
-Every page is set in faces that no training sees, so that what a newcomer sees
-cleaned is not what the network has learned by heart.
+SCANS is a folder with the scans of the Library of Congress that `SCANS` names; without it, only
+the pages made here are written. Those are damaged by the project's own code, and set in faces that
+no training sees, so that what a newcomer sees cleaned is not what the network has learned by heart.
 """
 
 import sys
@@ -32,15 +33,25 @@ HEIGHT, WIDTH = 1240, 880
 
 X_HEIGHTS = (12.0, 14.0)
 
+SCANS = {
+    "title-page.jpg": ("2019713442-42.jpg", (176, 189, 2029, 3274)),
+    "book-page.jpg": ("mss83434424-65.jpg", (82, 112, 1731, 2021)),
+    "typed-letter.jpg": ("mss1187900114-42.jpg", (48, 22, 1648, 2190)),
+}
+"""Item and image of each scan, and what is cut out of it: left, top, right, bottom in pixels."""
+
+SCAN_HEIGHT = 1200
+"""Of a scan that is cut out and reduced, in pixels."""
+
 
 def main() -> None:
     """Write all samples into the folder that is named on the command line."""
-    folder = Path(sys.argv[1])
+    folder, *scans = map(Path, sys.argv[1:])
     folder.mkdir(parents=True, exist_ok=True)
+    for name, (scan, box) in SCANS.items() if scans else ():
+        _cut(scans[0] / scan, box).save(folder / name, quality=75, optimize=True)
     faces = find_typefaces([Path("/usr/share/fonts")], held_back=True)
     text = _of(faces, "ebgaramond12-regular", "caladea-regular", "vollkorn-regular")
-    _save(_coffee_letter(np.random.default_rng(1), text), folder / "coffee-letter.png")
-    _save(_old_book(np.random.default_rng(2), text), folder / "old-book.jpg")
     _save(_stamped_form(np.random.default_rng(3), text), folder / "stamped-form.jpg")
     _save(
         _receipt(np.random.default_rng(4), _of(faces, "cantarell-regular")), folder / "receipt.jpg"
@@ -49,18 +60,12 @@ def main() -> None:
     _report(np.random.default_rng(6), text, folder / "report.pdf")
 
 
-def _coffee_letter(rng: Generator, faces: Sequence[Typeface]) -> Image:
-    page = _printed(rng, set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS))
-    steps = (paper.yellowing, 0.3), (paper.texture, 0.4), (paper.stains, 0.9), (paper.folds, 0.7)
-    return _damage(page, rng, *steps, (noise.gaussian, 0.05))
-
-
-def _old_book(rng: Generator, faces: Sequence[Typeface]) -> Image:
-    page = _coloured(_printed(rng, set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS)))
-    verso = 1 - set_evaluation_page(rng, HEIGHT, WIDTH, faces, X_HEIGHTS).clean_page.ink
-    page = paper.show_through(page, rng, 0.6, verso)
-    steps = (paper.yellowing, 0.6), (paper.uneven_paper, 0.9), (paper.texture, 0.5)
-    return _damage(page, rng, *steps, (paper.shadow, 0.4), (noise.gaussian, 0.06))
+def _cut(scan: Path, box: tuple[int, int, int, int]) -> PillowImage.Image:
+    """Part of a scan, reduced."""
+    with PillowImage.open(scan) as image:
+        part = image.crop(box)
+    width = round(part.width * SCAN_HEIGHT / part.height)
+    return part.resize((width, SCAN_HEIGHT), PillowImage.Resampling.LANCZOS)
 
 
 def _stamped_form(rng: Generator, faces: Sequence[Typeface]) -> Image:
@@ -195,11 +200,7 @@ def _of(faces: Sequence[Typeface], *names: str) -> list[Typeface]:
 
 
 def _save(page: Image, path: Path) -> None:
-    image = PillowImage.fromarray(to_bytes(page))
-    if path.suffix == ".jpg":
-        image.save(path, quality=80, dpi=(DPI, DPI))
-    else:
-        image.save(path, optimize=True, dpi=(DPI, DPI))
+    PillowImage.fromarray(to_bytes(page)).save(path, quality=80, dpi=(DPI, DPI))
 
 
 if __name__ == "__main__":

@@ -43,7 +43,9 @@ def test_best_is_fast_with_a_finish():
     assert all(torch.equal(value, known[name]) for name, value in fast.state_dict().items())
 
 
-@pytest.mark.parametrize("name", ["coffee-letter.png", "old-book.jpg", "receipt.jpg"])
+@pytest.mark.parametrize(
+    "name", ["title-page.jpg", "book-page.jpg", "typed-letter.jpg", "receipt.jpg"]
+)
 def test_paper_of_the_samples_turns_white_and_ink_stays(cleaner, name):
     dirty = grey_sample(name)
     cleaned = cleaner.clean(dirty, dpi=150)
@@ -52,7 +54,7 @@ def test_paper_of_the_samples_turns_white_and_ink_stays(cleaner, name):
 
 
 def test_bf16_and_fp32_agree_on_the_samples(cleaner):
-    dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
+    dirty = grey_sample("book-page.jpg")[200:600, 100:600]
     cleaned = [
         Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name)).clean(dirty, 150)
         for name in ("fp32", "bf16")
@@ -74,7 +76,7 @@ def floats_and_integers(cleaner) -> list[Cleaner]:
 
 
 def test_integers_and_fp32_agree_on_the_samples(floats_and_integers):
-    dirty = grey_sample("coffee-letter.png")[200:600, 100:600]
+    dirty = grey_sample("book-page.jpg")[200:600, 100:600]
     cleaned = [cleaner.clean(dirty, 150) for cleaner in floats_and_integers]
     assert psnr(cleaned[0], cleaned[1], data_range=255) >= 38
 

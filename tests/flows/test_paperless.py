@@ -140,7 +140,7 @@ def test_the_plugin_is_found_by_the_user_arguments_of_paperless(tmp_path):
     pytest.importorskip("ocrmypdf")
     samples = Path(__file__).parents[2] / "data" / "samples"
     done = subprocess.run(
-        [sys.executable, "-c", PARSE, str(samples / "coffee-letter.png")],
+        [sys.executable, "-c", PARSE, str(samples / "title-page.jpg")],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -15,7 +15,7 @@ SAMPLES = Path(__file__).parents[2] / "data/samples"
 
 @pytest.fixture(scope="module")
 def print_page() -> np.ndarray:
-    page = cv2.imread(str(SAMPLES / "old-book.jpg"), cv2.IMREAD_GRAYSCALE)
+    page = cv2.imread(str(SAMPLES / "book-page.jpg"), cv2.IMREAD_GRAYSCALE)
     return np.asarray(page)
 
 
