@@ -17,6 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 BLOCK = 16
 """Side of a block of the summary, in pixels of the network's view."""
@@ -82,19 +83,51 @@ class Context(NamedTuple):
 
 
 class ConvUnit(nn.Module):
-    """Convolution and ReLU; nothing is normalised, so nothing hangs on what else is in a batch."""
+    """Convolution, batch normalisation and ReLU.
+
+    Without normalisation, biases drift until no input makes a channel answer any more: half of the
+    channels died within a thousand steps, and whole levels with them.
+    """
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1):
         super().__init__()
         padding = (kernel - 1) // 2
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs)
         nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
         """Of (N, C, H, W); `more`, of the output's shape, is added before the ReLU."""
         x = self.conv(x)
+        if self.norm is not None:
+            x = self.norm(x)
         return F.relu(x if more is None else x + more)
+
+    def fold(self) -> None:
+        """Multiply the normalisation into the convolution; needs eval mode."""
+        if self.norm is not None:
+            self.conv = fuse_conv_bn_eval(self.conv, self.norm)
+            self.norm = None
+
+
+class BlockUnit(nn.Module):
+    """Convolution, normalisation of each block by its own channels, and leaky ReLU.
+
+    A page is alone here: the statistics of a batch would be those of one page.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
+        self.gain = nn.Parameter(torch.ones(outputs, 1, 1))
+        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of (N, C, h, w)."""
+        x = self.conv(x)
+        size = (x.square().mean(1, keepdim=True) + 1e-4).rsqrt()
+        return F.leaky_relu(x * size * self.gain, 0.1)
 
 
 class ContextNetwork(nn.Module):
@@ -103,17 +136,17 @@ class ContextNetwork(nn.Module):
     def __init__(self, options: PageAutoencoderOptions):
         super().__init__()
         channels = options.context_channels
-        self.stem = ConvUnit(SUMMARY_CHANNELS, channels[0])
-        self.encoder = nn.ModuleList(ConvUnit(c, c) for c in channels)
-        self.down = nn.ModuleList(ConvUnit(a, b, 3, 2) for a, b in pairwise(channels))
-        self.everywhere = ConvUnit(channels[-1], channels[-1], 1)
-        self.up = nn.ModuleList(ConvUnit(b, a, 1) for a, b in pairwise(channels))
-        self.decoder = nn.ModuleList(ConvUnit(a, a) for a in channels[:-1])
+        self.stem = BlockUnit(SUMMARY_CHANNELS, channels[0])
+        self.encoder = nn.ModuleList(BlockUnit(c, c) for c in channels)
+        self.down = nn.ModuleList(BlockUnit(a, b, 3, 2) for a, b in pairwise(channels))
+        self.everywhere = BlockUnit(channels[-1], channels[-1], 1)
+        self.up = nn.ModuleList(BlockUnit(b, a, 1) for a, b in pairwise(channels))
+        self.decoder = nn.ModuleList(BlockUnit(a, a) for a in channels[:-1])
         self.features = nn.Conv2d(channels[0], options.features, 1)
         self.paper = nn.Conv2d(channels[0], 3, 1)
-        for head in (self.features, self.paper):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.features.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.paper.weight)
+        nn.init.zeros_(self.paper.bias)  # type: ignore[arg-type]
 
     def forward(self, summary: Tensor) -> Context:
         """Look at a page.
@@ -249,6 +282,14 @@ class PageAutoencoder(nn.Module):
         """Farthest pixel of a tile that can change an output pixel, its context aside."""
         return self.tiles.receptive_radius
 
+    def fold(self) -> "PageAutoencoder":
+        """Fold every batch normalisation into its convolution; switches to eval mode."""
+        self.eval()
+        for module in self.modules():
+            if isinstance(module, ConvUnit):
+                module.fold()
+        return self
+
     @property
     def macs_per_pixel(self) -> float:
         """Multiply-adds per pixel of a page, its context included."""
@@ -259,7 +300,7 @@ class PageAutoencoder(nn.Module):
             assert isinstance(conv, nn.Conv2d)
             total += conv.weight.numel() * result.shape[2] * result.shape[3]
 
-        alike = copy.deepcopy(self).to("meta")  # which has shapes, and computes nothing
+        alike = copy.deepcopy(self).to("meta").eval()  # which has shapes, and computes nothing
         for part in alike.modules():
             if isinstance(part, nn.Conv2d):
                 part.register_forward_hook(count)

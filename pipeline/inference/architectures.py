@@ -51,6 +51,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         PageAutoencoder,
         PageNetwork,
         lambda network, ranges: can_run_int8_tiles(network.tiles, ranges),
+        PageAutoencoder.fold,
     ),
 }
 """By the name that a model's card gives."""

@@ -3,6 +3,7 @@
 Tensors only: knows neither pages nor devices.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -51,6 +52,7 @@ class Int8TileNetwork:
 
     def __init__(self, network: TileNetwork, ranges: ActivationRanges):
         """Round a network that `can_run_int8_tiles`; it stays as it is."""
+        network = _folded(network)
         self._patch = patch = network.options.patch
         self._context_level = network.context_level
         self._levels: list[Quantisation] = []
@@ -114,6 +116,14 @@ class Int8TileNetwork:
         return _maps(self._head(x), self._patch)
 
 
+def _folded(network: TileNetwork) -> TileNetwork:
+    """A copy without normalisation."""
+    copied = copy.deepcopy(network).eval()
+    for unit in _units(copied).values():
+        unit.fold()
+    return copied
+
+
 def _bytes_of(channels: int) -> Quantisation:
     return Quantisation(INPUT.step, INPUT.zero, torch.ones(channels), torch.zeros(channels))
 
@@ -123,19 +133,18 @@ def _place_by_place(stem: ConvUnit, patch: int) -> ConvUnit:
     side in each colour.
     """
     order = torch.arange(stem.conv.in_channels).view(3, patch**2).T.reshape(-1)
-    return _with_weight(stem, stem.conv.weight.detach()[:, order])
+    return _with_inputs(stem, lambda weight: weight[:, order])
 
 
 def _of_equal_channels(stem: ConvUnit, patch: int) -> ConvUnit:
     """The stem, for one channel in the place of three equal ones: a third of the work."""
-    weight = stem.conv.weight.detach()
-    return _with_weight(stem, weight.unflatten(1, (3, patch**2)).sum(1))
+    return _with_inputs(stem, lambda weight: weight.unflatten(1, (3, patch**2)).sum(1))
 
 
-def _with_weight(unit: ConvUnit, weight: Tensor) -> ConvUnit:
-    changed = ConvUnit(weight.shape[1], weight.shape[0])
-    assert unit.conv.bias is not None
-    changed.conv.load_state_dict({"weight": weight, "bias": unit.conv.bias.detach()})
+def _with_inputs(unit: ConvUnit, change: Callable[[Tensor], Tensor]) -> ConvUnit:
+    """A unit with the inputs of its convolution changed."""
+    changed = copy.deepcopy(unit)
+    changed.conv.weight = nn.Parameter(change(unit.conv.weight.detach()), requires_grad=False)
     return changed
 
 

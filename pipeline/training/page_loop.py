@@ -60,8 +60,9 @@ class LoopOptions:
     cooldown: float = 0.3
     """Share of the steps, at the end, in which they fall to 0; they stay as they are before."""
 
-    weight_decay: float = 1e-4
-    """How fast weights shrink by themselves."""
+    weight_decay: float = 0.02
+    """How fast the weights of the convolutions inside shrink by themselves: they stay about as
+    large as they began, so that a learning rate means the same all along."""
 
     ema_decay: float = 0.999
     """Of the moving average of the weights, which is what ships."""
@@ -97,6 +98,7 @@ class Run:
         for each in (self.network, self.average):
             each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.network.state_dict())
+        self.average.eval()
         inner, outer = _inner_and_outer(self.network)
         self._inner = [(parameter, _as_matrix(parameter)) for parameter in inner]
         # torch's Muon takes matrices; these share their memory with the convolutions' weights
@@ -106,9 +108,7 @@ class Run:
             weight_decay=options.weight_decay,
             adjust_lr_fn="match_rms_adamw",
         )
-        adam = torch.optim.AdamW(
-            outer, options.outer_learning_rate, weight_decay=options.weight_decay
-        )
+        adam = torch.optim.AdamW(outer, options.outer_learning_rate, weight_decay=0.0)
         self._optimizers = {"muon": muon, "adam": adam}
         self.step = 0
         if self._state.exists():
@@ -126,8 +126,16 @@ class Run:
         falling = (options.steps - self.step) / max(options.cooldown * options.steps, 1)
         return max(min(rising, falling, 1.0), 1e-3)
 
+    @property
+    def cools(self) -> bool:
+        """Whether learning rates fall already. From then on the statistics of normalisations stay:
+        the network learns as it will be used.
+        """
+        return self.step >= (1 - self.options.cooldown) * self.options.steps
+
     def update(self, samples: Sequence[PageSample]) -> float:
         """Learn from some pages; returns the loss."""
+        self.network.train(not self.cools)
         with torch.autocast("cpu", torch.bfloat16):
             loss = page_loss(self.network, samples, self.options)
         self.network.zero_grad(set_to_none=True)
@@ -144,9 +152,7 @@ class Run:
             optimizer.step()
         keep = min(self.options.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_lerp_(
-                list(self.average.parameters()), list(self.network.parameters()), 1 - keep
-            )
+            torch._foreach_lerp_(_floats(self.average), _floats(self.network), 1 - keep)
         self.step += 1
         return float(loss.detach())
 
@@ -355,6 +361,11 @@ def _inner_and_outer(
         at_an_end = any(end in name for end in ends)
         (outer if parameter.ndim < 4 or at_an_end else inner).append(parameter)
     return inner, outer
+
+
+def _floats(network: PageAutoencoder) -> list[Tensor]:
+    """Weights and statistics."""
+    return [value for value in network.state_dict().values() if value.is_floating_point()]
 
 
 def _as_matrix(weight: nn.Parameter) -> nn.Parameter:

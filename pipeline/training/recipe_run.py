@@ -211,6 +211,7 @@ def _write_checkpoint(path: Path, recipe: Recipe, resources: Resources) -> None:
     folder = path.parent
     network = PageAutoencoder(recipe.network)
     network.load_state_dict(safetensors.torch.load_file(folder / "best.safetensors"))
+    network.eval()
     candidates = ValidationLog(folder / "validation.json")
     step = candidates.best()
     errors = candidates.read()[step]
@@ -225,7 +226,7 @@ def _write_checkpoint(path: Path, recipe: Recipe, resources: Resources) -> None:
         licence=recipe.licence,
         attribution=recipe.attribution,
     )
-    save_checkpoint(path, network.eval(), card)
+    save_checkpoint(path, network, card)
     if scores := reading_scores(path, resources.data / "ocr2"):
         written = read_card(path)
         write_card(path, replace(written, scores={**written.scores, **scores}))

@@ -146,7 +146,7 @@ def test_a_grey_result_can_be_asked_for():
 def test_a_checkpoint_names_its_architecture_and_comes_back(tmp_path):
     network = a_network()
     save_checkpoint(tmp_path / "page.safetensors", network, ModelCard("page"))
-    loaded = load_checkpoint(tmp_path / "page.safetensors")
+    loaded = load_checkpoint(tmp_path / "page.safetensors", fold=False)
     assert loaded.card.architecture == "page-autoencoder"
     assert loaded.card.options == OPTIONS
     assert all(
@@ -200,3 +200,16 @@ def test_integers_tell_the_features_that_floats_tell():
     )
     assert of_floats.features.shape == (256 // BLOCK, 256 // BLOCK, OPTIONS.features + 3)
     assert np.abs(of_floats.features - of_integers.features).max() < 0.05
+
+
+def test_a_folded_network_cleans_as_it_did():
+    network, page = a_network(), a_page()
+    for part in network.tiles.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(part.weight, 0.5, 2)
+            torch.nn.init.normal_(part.running_mean)
+            torch.nn.init.uniform_(part.running_var, 0.5, 2)
+    options = CleanOptions(precision="fp32")
+    before = Cleaner(network, options).clean(page)
+    after = Cleaner(network.fold(), options).clean(page)
+    assert np.abs(before.astype(int) - after).max() <= 1

@@ -5,7 +5,7 @@ import torch
 from corpora import a_page
 
 from pagewash.errors import InputError
-from pagewash.models.page_autoencoder import PageAutoencoderOptions
+from pagewash.models.page_autoencoder import ConvUnit, PageAutoencoderOptions
 from pagewash.training.page_corpus import find_pages, write_page
 from pagewash.training.page_loop import (
     LoopOptions,
@@ -109,9 +109,49 @@ def test_all_weights_learn(corpus, tmp_path):
 
 
 def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
-    network = Run(tmp_path / "run", NETWORK, OPTIONS).network
+    network = Run(tmp_path / "run", NETWORK, OPTIONS).network.eval()
     torch.nn.init.normal_(network.tiles.head.weight, std=0.1)
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
     for sample, (together, _) in zip(samples, clean_samples(network, samples), strict=True):
         ((alone, _),) = clean_samples(network, [sample])
         torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
+    options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
+    run = Run(tmp_path / "run", NETWORK, options)
+    pages = find_pages([corpus])
+    for step in range(60):
+        run.update(sample_step(pages, SHARES, step, options))
+    network, (sample,) = run.average, sample_step(pages, {"rendered": 1}, 0, LoopOptions(pages=1))
+    features, _ = network.context(torch.from_numpy(sample.summary)[None])
+    assert features.std((2, 3)).max() > 0.05
+    ((heard, _),) = clean_samples(network, [sample])
+    torch.nn.init.zeros_(network.tiles.context.weight)
+    ((unheard, _),) = clean_samples(network, [sample])
+    assert (heard - unheard).abs().max() > 0.01
+
+
+def test_no_level_falls_silent_while_it_learns(corpus, tmp_path):
+    options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
+    run, alive = Run(tmp_path / "run", NETWORK, options), {}
+    pages = find_pages([corpus])
+    for step in range(60):
+        run.update(sample_step(pages, SHARES, step, options))
+    for name, unit in run.average.tiles.named_modules():
+        if isinstance(unit, ConvUnit):
+            unit.register_forward_hook(
+                lambda _, __, seen, name=name: alive.update({name: (seen.amax((0, 2, 3)) > 0)})
+            )
+    clean_samples(run.average, sample_step(pages, SHARES, 0, options))
+    assert min(float(channels.float().mean()) for channels in alive.values()) > 0.5
+
+
+def test_statistics_stay_once_the_learning_rates_fall(corpus, tmp_path):
+    options = LoopOptions(steps=10, pages=2, crops=2, crop=64, warmup=2, cooldown=0.5)
+    run, pages, means = Run(tmp_path / "run", NETWORK, options), find_pages([corpus]), []
+    for step in range(8):
+        run.update(sample_step(pages, SHARES, step, options))
+        means.append(run.network.tiles.stem.norm.running_mean.clone())
+    assert not torch.equal(means[3], means[4])
+    assert torch.equal(means[5], means[7])
