@@ -168,6 +168,10 @@ class UntouchedPage:
     damaged: bool = False
     """Whether something on it is broken, so that it could not be cleaned."""
 
+    stored: object | None = None
+    """The page as its file holds it, for a copy in the same container; None where the copy is made
+    from the file itself."""
+
 
 def fitting_profile(icc: bytes | None, channels: int) -> bytes | None:
     """The profile where it describes pixels of so many channels, else None.

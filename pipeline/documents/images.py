@@ -4,6 +4,7 @@ Knows containers and what stands in their headers; what the modes mean is `decod
 """
 
 import io
+import logging
 import statistics
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -32,8 +33,11 @@ from pagewash.documents.decoding import (
 from pagewash.documents.jp2 import read_profile
 from pagewash.documents.jpeg import is_arithmetic, with_end
 from pagewash.documents.reading import check_size, reading_errors
+from pagewash.documents.tiff_copying import copy_page
 from pagewash.errors import UnreadableError
-from pagewash.pages import Page, ReadLimits, Stored, fitting_profile
+from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage, fitting_profile
+
+log = logging.getLogger(__name__)
 
 # The readers themselves, past Image.open: its guard against large images cannot be told our limit.
 _READERS: dict[Container, type[ImageFile.ImageFile]] = {
@@ -88,13 +92,35 @@ class ImageDocument:
             image = self._open()
             self.page_count = getattr(image, "n_frames", 1) if container == "tiff" else 1
 
-    def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page]:
-        """Its pages in order, decoded as they are asked for; see `Document.pages`."""
+    def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page | UntouchedPage]:
+        """Its pages in order, decoded as they are asked for; see `Document.pages`.
+
+        Of a TIFF of several pages, one that cannot be decoded comes untouched, as it is stored.
+        """
         with self._understood(), quiet():
             image = self._open()
         for index in range(self.page_count):
             if wanted is None or index in wanted:
-                yield self._page(image, index)
+                try:
+                    yield self._page(image, index)
+                except UnreadableError as error:
+                    yield self._untouched(index, error)
+                    with self._understood(), quiet():
+                        image = self._open()
+
+    def _untouched(self, index: int, error: UnreadableError) -> UntouchedPage:
+        """A page that cannot be decoded.
+
+        Raises:
+            UnreadableError: that error, where the others would be no use or no place for it.
+        """
+        stored = copy_page(self._file, index) if self.page_count > 1 else None
+        if stored is None:
+            raise error
+        log.debug("page %d", index + 1, exc_info=error)
+        cause = error.__cause__
+        why = str(cause) if isinstance(cause, UnreadableError) else "it cannot be decoded"
+        return UntouchedPage(index, why, self.source, damaged=True, stored=stored)
 
     def megapixels(self, wanted: Collection[int] | None = None) -> float:
         """What its pages hold together, by their headers; see `Document.megapixels`."""

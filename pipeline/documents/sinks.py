@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from pagewash.documents import encoders
 from pagewash.documents.containers import Container
-from pagewash.documents.tiff import TiffAppender
+from pagewash.documents.tiff import Directory, TiffAppender
 from pagewash.errors import OptionError
 from pagewash.geometry.transform import UNCHANGED, transformed
 from pagewash.pages import Page, UntouchedPage
@@ -85,7 +85,10 @@ class TiffSink:
         self._tiff = TiffAppender(file)
 
     def add(self, page: Page | UntouchedPage) -> None:
-        """Encode and append the page."""
+        """Encode and append the page, or append one that was not decoded as it is."""
+        if isinstance(page, UntouchedPage) and isinstance(page.stored, Directory):
+            self._tiff.append(page.stored)
+            return
         for image in laid_out(page):
             self._tiff.append(encoders.encode_tiff(image))
 
@@ -99,8 +102,16 @@ def image_sink(container: Container, file: BinaryIO) -> PageSink:
 
 
 def laid_out(page: Page | UntouchedPage) -> list[Page]:
-    """The page as images that lie as `Page.transform` asks; two where it is split."""
-    assert isinstance(page, Page), "only a PDF has pages without an image"
+    """The page as images that lie as `Page.transform` asks; two where it is split.
+
+    Raises:
+        OptionError: the page could not be read, so that there is no image of it.
+    """
+    if isinstance(page, UntouchedPage):
+        raise OptionError(
+            f"its page {page.index + 1} cannot be read, and only a TIFF can hold it as it is; "
+            "choose --format tiff, or leave it out by --pages"
+        )
     if not page.transform.changes:
         return [page]
     sideways = page.transform.quarters % 2 and page.dpi

@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 from pagewash.errors import OptionError
 
 # Adobe, TIFF 6.0: section 2 for the layout and the types, section 8 for the tags
-_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+"""Of a value of a tag, by its type."""
+
 _SHORT, _LONG, _RATIONAL, _UNDEFINED = 3, 4, 5, 7
 _JPEG, _INCHES = 7, 2
 _GREY, _YCBCR = 1, 6  # photometric interpretation
 _PALETTE = 3
-_STRIP_OFFSETS, _STRIP_BYTE_COUNTS = 273, 279
+STRIP_TAGS, TILE_TAGS = (273, 279), (324, 325)
+"""Where the strips or tiles of an image lie, and how many bytes each has."""
+
 _HEADER = b"II*\0"
 _LARGEST = 2**32 - 1  # offsets have 32 bits
 
@@ -38,6 +42,9 @@ class Directory:
     strips: list[bytes]
     """The encoded pixels, top to bottom."""
 
+    tiled: bool = False
+    """Whether they are tiles."""
+
     @property
     def size(self) -> int:
         """Bytes of the encoded pixels."""
@@ -51,11 +58,10 @@ def read_directory(tiff: bytes) -> Directory:
     tags = {}
     for entry in range(place + 2, place + 2 + 12 * count, 12):
         tag, kind, number = struct.unpack_from("<HHI", tiff, entry)
-        size = number * _TYPE_BYTES[kind]
+        size = number * TYPE_BYTES[kind]
         start = entry + 8 if size <= 4 else struct.unpack_from("<I", tiff, entry + 8)[0]
         tags[tag] = (kind, number, tiff[start : start + size])
-    offsets = _integers(tags.pop(_STRIP_OFFSETS))
-    sizes = _integers(tags.pop(_STRIP_BYTE_COUNTS))
+    offsets, sizes = (integers(tags.pop(tag)) for tag in STRIP_TAGS)
     strips = [tiff[start : start + size] for start, size in zip(offsets, sizes, strict=True)]
     return Directory(tags, strips)
 
@@ -119,7 +125,8 @@ def _value(kind: int, *numbers: int) -> Tag:
     )
 
 
-def _integers(value: Tag) -> tuple[int, ...]:
+def integers(value: Tag) -> tuple[int, ...]:
+    """The numbers of a tag of type short or long."""
     kind, number, data = value
     return struct.unpack(f"<{number}{'I' if kind == _LONG else 'H'}", data)
 
@@ -150,8 +157,9 @@ class TiffAppender:
         offsets = [self._put(strip) for strip in directory.strips]
         sizes = [len(strip) for strip in directory.strips]
         tags = dict(directory.tags)
-        tags[_STRIP_OFFSETS] = (_LONG, len(offsets), struct.pack(f"<{len(offsets)}I", *offsets))
-        tags[_STRIP_BYTE_COUNTS] = (_LONG, len(sizes), struct.pack(f"<{len(sizes)}I", *sizes))
+        where = TILE_TAGS if directory.tiled else STRIP_TAGS
+        for tag, numbers in zip(where, (offsets, sizes), strict=True):
+            tags[tag] = (_LONG, len(numbers), struct.pack(f"<{len(numbers)}I", *numbers))
         entries = b"".join(self._entry(tag, *tags[tag]) for tag in sorted(tags))
         place = self._put(struct.pack("<H", len(tags)) + entries + bytes(4))
         self._file.seek(self._link)

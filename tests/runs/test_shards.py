@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import threading
 from pathlib import Path
 
@@ -113,6 +114,25 @@ def test_bad_files_become_rows_and_the_others_are_cleaned(clean, folders):
     }
     assert all(name in row["message"] for name, row in failed.items())
     assert sorted(path.name for path in destination.glob("*.*")) == ["0.png", "1.png", "2.png"]
+
+
+def test_a_broken_page_of_a_tiff_costs_neither_the_others_nor_its_place(clean, folders, caplog):
+    source, destination = folders
+    book = write_tiff(source / "book.tif", [scan(4), scan(5, (100, 90)), scan(6)])
+    place = book.read_bytes().index(scan(5, (100, 90)).tobytes())
+    data = bytearray(book.read_bytes())
+    compression = data.index(struct.pack("<HHIH", 259, 3, 1, 1), place - 400)
+    data[compression + 8 : compression + 10] = struct.pack("<H", 8)  # it is not deflated
+    book.write_bytes(data)
+    report = clean()
+    assert report.exit_code == DONE
+    found = [row for row in rows(report) if row["source"] == "book.tif"]
+    assert [row["status"] for row in found] == ["cleaned", "skipped", "cleaned"]
+    assert found[1]["message"] == "it cannot be decoded"
+    assert "book.tif, page 2, stays as it is: it cannot be decoded" in caplog.text
+    with Image.open(destination / "book.tif") as image:
+        assert image.n_frames == 3
+    assert scan(5, (100, 90)).tobytes() in (destination / "book.tif").read_bytes()
 
 
 def test_a_pdf_whose_scan_is_transparent_in_a_colour_passes_through_and_says_so(clean, folders):
