@@ -15,6 +15,7 @@ from typing import ParamSpec, TypeVar
 
 from pagewash.errors import OptionError
 from pagewash.failures import Failure, describe
+from pagewash.geometry.page_size import Size
 from pagewash.inference.heap import keep_freed_memory
 from pagewash.measuring.definitions import PageMetrics
 from pagewash.measuring.metrics import measure
@@ -90,10 +91,11 @@ def finish_document(
         DroppedError: the run was stopped before all pages had come; nothing is left.
     """
     expected = max(1, len(opened.indices(run.options)))
+    sizes: list[Size] = []
     try:
         with new_output(opened, run) as output:
             for page in pages:
-                output.add(finish_page(page, run, may_split=output.holds_many))
+                output.add(finish_page(page, run, output.holds_many, sizes))
                 tally.page_done(opened, output.rows[-1])
         written = Written(tuple(output.rows))
     except DroppedError:
@@ -106,20 +108,21 @@ def finish_document(
     return written
 
 
-def finish_page(item: RunPage, run: Run, may_split: bool) -> FinishedPage:
+def finish_page(item: RunPage, run: Run, may_split: bool, sizes: list[Size]) -> FinishedPage:
     """Do what lies between the network and the output: lay the page out, and guard it.
 
     Args:
         item: a page that was cleaned, or one that passes through untouched.
         run: says how.
         may_split: whether the output can hold more pages than were read.
+        sizes: of the document's pages so far, for `--crop`.
     """
     if isinstance(item.page, UntouchedPage):
         return _pass_through(item.opened, item.page, run)
     cleaned, options = item.cleaned, run.options
     assert cleaned is not None, "it has been through the network"
     scan = cleaned.before.pixels
-    laid, seconds_geometry = _timed(lay_out, scan, cleaned.page, options, may_split)
+    laid, seconds_geometry = _timed(lay_out, scan, cleaned.page, options, may_split, sizes)
     (metrics, doubt), seconds_measure = _timed(_judge, scan, cleaned.page.pixels)
     if laid.is_blank and options.blank == "mark":
         doubt = doubt or "it is blank"

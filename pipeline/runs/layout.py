@@ -3,7 +3,13 @@
 from dataclasses import dataclass, replace
 
 from pagewash.geometry.bilevel import halftone, has_pictures, one_bit_levels
-from pagewash.geometry.page_geometry import PageGeometry, choose_transform, measure_geometry
+from pagewash.geometry.page_geometry import (
+    PageGeometry,
+    choose_transform,
+    measure_geometry,
+    places_of_ink,
+)
+from pagewash.geometry.page_size import Size, with_common_size
 from pagewash.geometry.transform import Box, PageTransform
 from pagewash.measuring.strokes import as_grey
 from pagewash.options import RunOptions
@@ -28,7 +34,13 @@ class LaidOut:
         return self.found.is_blank and self.page.whole and self.page.alone
 
 
-def lay_out(scan: Pixels, page: Page, options: RunOptions, may_split: bool = True) -> LaidOut:
+def lay_out(
+    scan: Pixels,
+    page: Page,
+    options: RunOptions,
+    may_split: bool = True,
+    sizes: list[Size] | None = None,
+) -> LaidOut:
     """Measure a cleaned page, and say what is done about it.
 
     Args:
@@ -36,11 +48,17 @@ def lay_out(scan: Pixels, page: Page, options: RunOptions, may_split: bool = Tru
         page: cleaned, as it lay on its scan.
         options: what was asked for.
         may_split: whether the document that is written can hold more pages.
+        sizes: of the pages of the document that came before, and now of this one; None for a page
+            by itself.
     """
     found = measure_geometry(scan, page)
+    transform = choose_transform(page, found, options, may_split)
+    if options.crop and page.whole and sizes is not None:
+        shape, ink = page.pixels.shape, places_of_ink(page.pixels)
+        transform = with_common_size(transform, shape, ink, sizes)
     if options.borders == "keep":
         page = page.replace_pixels(with_border(scan, page.pixels, found.page_box))
-    laid = replace(page, transform=choose_transform(page, found, options, may_split))
+    laid = replace(page, transform=transform)
     return LaidOut(in_one_bit(laid, options) if options.color == "bilevel" else laid, found)
 
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from lines import lines_page
 
+from pagewash.cleaning.cleaner import Cleaner
 from pagewash.evaluation import geometry
 from pagewash.evaluation.blank_pages import (
     FAULTS,
@@ -39,7 +41,22 @@ def test_a_turned_scan_leans_by_as_much_and_keeps_all_of_itself(page):
 def test_no_ink_is_cut_off_and_the_bed_goes(page):
     left, lost = geometry.border_report([page])
     assert "at most 1 %: 1 of 1" in left
-    assert lost.endswith("0 of 1")
+    assert "0 of 2" in lost
+
+
+def test_a_crop_that_cuts_the_page_loses_a_share_of_its_strokes(page):
+    height, width = page.cleaned.shape
+    share = geometry._strokes_outside(page.cleaned, (0, 0, width, height // 2))
+    assert share == pytest.approx(0.5, abs=0.1)
+    assert geometry._strokes_outside(page.cleaned, (-5, -5, width + 5, height)) == 0
+
+
+@pytest.mark.parametrize(("angle", "furthest"), [(0.0, "0.000"), (2.0, "2.0")])
+def test_a_straight_page_is_not_turned(page, monkeypatch, angle, furthest):
+    monkeypatch.setattr(geometry, "_angle_of_another", lambda page: angle)  # it takes seconds
+    made, real = geometry.straight_report([page], 0, Path(), cast(Cleaner, None))
+    assert made.startswith("straight pages, rendered: turned none")
+    assert f"furthest {furthest}" in real
 
 
 def test_sizes_in_one_bit_are_those_of_large_pages_without_pictures(page):

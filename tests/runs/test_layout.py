@@ -189,6 +189,30 @@ def test_a_border_is_kept_as_it_was_scanned_if_asked(clean, tmp_path):
     assert np.array_equal(kept, scan)
 
 
+@pytest.mark.parametrize("name", ["a.tif", "a.pdf"])
+def test_pages_of_a_document_that_are_nearly_of_one_size_are_cropped_to_one(clean, tmp_path, name):
+    beds = []
+    for wider in (0, 6, -5):
+        scan = np.full((1300, 1000), 12, np.uint8)
+        scan[90:1190, 110:910] = lines_page() * 0.9
+        scan[90:1190, 910 + wider : 910] = 12
+        scan[90:1190, 910 : 910 + wider] = 230
+        beds.append(Image.fromarray(scan))
+    beds[0].save(tmp_path / "in" / name, save_all=True, append_images=beds[1:])
+    rows = clean(crop=True)
+    sizes = {(row["shown"][2] - row["shown"][0], row["shown"][3] - row["shown"][1]) for row in rows}
+    assert len(rows) == 3
+    assert len(sizes) == 1
+    assert max(row["shown"][0] for row in rows) <= 116  # at most margins are cut
+    if name == "a.pdf":
+        with pikepdf.open(tmp_path / "out" / name) as pdf:
+            boxes = [[float(edge) for edge in page.cropbox.as_list()] for page in pdf.pages]
+        assert len({(round(box[2] - box[0], 2), round(box[3] - box[1], 2)) for box in boxes}) == 1
+    else:
+        with Image.open(tmp_path / "out" / name) as image:
+            assert {(image.seek(page), image.size)[1] for page in range(3)} == sizes
+
+
 def test_a_page_without_a_border_is_not_cropped(clean, tmp_path):
     save(tmp_path / "in/a.png", lines_page())
     (row,) = clean(crop=True)
