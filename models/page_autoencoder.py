@@ -327,6 +327,16 @@ class PageAutoencoder(nn.Module):
         )
         return self.clean(pages, features, paper[..., BLOCK:-BLOCK, BLOCK:-BLOCK])
 
+    def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Return the bottleneck and the levels before it, of crops of which no page is known.
+
+        Args:
+            x: (N, 1, H, W) in 0..1, H and W multiples of `stride`.
+        """
+        blocks = x.shape[2] // BLOCK, x.shape[3] // BLOCK
+        features = x.new_zeros(len(x), self.options.features, *blocks)
+        return self.tiles.encode(x.expand(-1, 3, -1, -1), features)
+
     def clean(self, x: Tensor, features: Tensor, paper: Tensor) -> Tensor:
         """Clean tiles; returns (N, 3, H, W), not clamped.
 

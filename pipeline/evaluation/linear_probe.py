@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pagewash.models.autoencoder import Autoencoder
+from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.synthesis import paper
 from pagewash.training.synthesis.corruption import CORRUPTIONS
 from pagewash.training.synthesis.fonts import Typeface
@@ -36,16 +37,19 @@ DECAY = 0.01
 """Of the weights of a head that is trained alone."""
 
 
+Encoder = Autoencoder | PageAutoencoder
+
+
 class DamageClassifier(nn.Module):
     """An encoder, what is in each of its levels over a crop, and one linear layer."""
 
-    def __init__(self, encoder: Autoencoder):
+    def __init__(self, encoder: Encoder):
         super().__init__()
         self.encoder = encoder
-        options = encoder.options
-        channels = sum(options.channels[:-1]) + (options.code or options.channels[-1])
-        self.norm = nn.BatchNorm1d(3 * channels, affine=False)
-        self.head = nn.Linear(3 * channels, len(DAMAGE))
+        with torch.no_grad():
+            features = self.features(torch.zeros(1, 1, SIDE, SIDE)).shape[1]
+        self.norm = nn.BatchNorm1d(features, affine=False)
+        self.head = nn.Linear(features, len(DAMAGE))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (N, kinds) logits of (N, 1, H, W) uint8 crops."""
@@ -73,7 +77,7 @@ def labelled_crops(seed: int, count: int, faces: Sequence[Typeface]) -> tuple[Te
     return torch.from_numpy(np.stack(crops))[:, None], torch.from_numpy(np.stack(labels))
 
 
-def fit_head(encoder: Autoencoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
+def fit_head(encoder: Encoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
     """Train a classifier on an encoder that stays as it is."""
     model = DamageClassifier(encoder).eval()
     with torch.no_grad():
@@ -97,7 +101,7 @@ def fit_head(encoder: Autoencoder, crops: Tensor, labels: Tensor) -> DamageClass
     return model
 
 
-def fit_whole(encoder: Autoencoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
+def fit_whole(encoder: Encoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
     """Train a classifier, encoder and all; as many steps however many crops there are."""
     draw = torch.Generator().manual_seed(0)
     torch.manual_seed(0)

@@ -22,8 +22,8 @@ from pagewash.errors import MissingError
 from pagewash.evaluation import out_of_distribution as out_of_distribution_pages
 from pagewash.evaluation.evaluation_pages import set_evaluation_page
 from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, fit_whole, labelled_crops
-from pagewash.inference.checkpoint import load_checkpoint, only_autoencoder
-from pagewash.models.autoencoder import Autoencoder
+from pagewash.inference.architectures import architecture_of
+from pagewash.inference.checkpoint import load_checkpoint
 from pagewash.pages import Page
 from pagewash.training.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
 from pagewash.training.synthesis.corruption import corrupt
@@ -86,12 +86,13 @@ def classifier_figures(
     """Train classifiers of damage from the model's encoder and from scratch."""
     crops, labels = labelled_crops(SEEDS["learned"], max(LABELS), faces)
     judged = labelled_crops(SEEDS["judged"], JUDGED, held_back)
-    pretrained = only_autoencoder(load_checkpoint(model))
+    pretrained = load_checkpoint(model).network
     torch.manual_seed(0)
-    untrained = Autoencoder(pretrained.options).eval()
+    network = architecture_of(pretrained).network
+    untrained = network(pretrained.options).eval()
     for count in LABELS:
         known = crops[:count], labels[:count]
-        scratch = Autoencoder(pretrained.options)
+        scratch = network(pretrained.options)
         classifiers = (
             fit_head(pretrained, *known),
             fit_head(untrained, *known),

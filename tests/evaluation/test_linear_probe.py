@@ -10,6 +10,7 @@ from pagewash.evaluation import out_of_distribution
 from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, labelled_crops
 from pagewash.evaluation.other_uses import precision_at_1, roc_auc
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 from pagewash.training.synthesis.fonts import find_typefaces
 
 
@@ -43,13 +44,24 @@ def test_labelled_crops_are_the_same_every_time_and_suffer_what_they_say(faces):
     assert grain[noisy].median() > grain[~noisy].median()
 
 
-def test_a_classifier_learns_its_crops_on_an_encoder_that_stays_as_it_is(faces):
+SMALL = AutoencoderOptions(channels=(8, 8), layers=(1, 1))
+SMALL_OF_PAGES = PageAutoencoderOptions(
+    channels=(8, 8, 8), layers=(1, 1, 1), context_channels=(8, 8), features=4
+)
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [(Autoencoder, SMALL), (PageAutoencoder, SMALL_OF_PAGES)],
+    ids=["autoencoder", "page autoencoder"],
+)
+def test_a_classifier_learns_its_crops_on_an_encoder_that_stays_as_it_is(faces, network, options):
     torch.manual_seed(0)
-    encoder = Autoencoder(AutoencoderOptions(channels=(8, 8), layers=(1, 1)))
-    before = encoder.stem.conv.weight.clone()
+    encoder = network(options)
+    before = [value.clone() for value in encoder.parameters()]
     crops, labels = labelled_crops(2, 24, faces)
     assert balanced_accuracy(fit_head(encoder, crops, labels), crops, labels) > 0.8
-    assert torch.equal(encoder.stem.conv.weight, before)
+    assert all(map(torch.equal, encoder.parameters(), before))
 
 
 def test_strange_pages_have_ink_where_they_should():
