@@ -20,12 +20,13 @@ import torch
 from numpy.typing import NDArray
 
 from pagewash.cleaning.arguments import Resolution, page_of
-from pagewash.cleaning.colour import is_grey, luminance
+from pagewash.cleaning.colour import is_grey
 from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.steps import after_network
 from pagewash.errors import InputError, OptionError
+from pagewash.grey import luminance
 from pagewash.inference.batches import PageState, TileTask, pack
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
 from pagewash.inference.memory import MemoryBudget

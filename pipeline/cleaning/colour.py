@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from pagewash.blocks import block_means, fill_blocks
+from pagewash.grey import LUMA, luminance
 from pagewash.pages import Pixels
 
 Floats = np.ndarray
@@ -27,8 +28,6 @@ STAIN_HUES = (12.0, 75.0)
 """Degrees, red is 0 and green 120: yellowing, coffee and foxing. Colours between them are content
 only if they are much stronger than a stain is."""
 
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
-
 
 def is_grey(pixels: Pixels) -> bool:
     """Whether a page has no colour: one channel, or three that are all equal."""
@@ -40,13 +39,6 @@ def is_grey(pixels: Pixels) -> bool:
         for rows in (some, np.s_[:])
         for c in (1, 2)
     )
-
-
-def luminance(pixels: Pixels) -> Pixels:
-    """Return (H, W) uint8: the page itself if it is grey, else its luma by ITU-R BT.601."""
-    if pixels.ndim == 2:
-        return pixels
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def recolour(page: Pixels, cleaned: Pixels) -> Pixels:
@@ -95,7 +87,7 @@ def paper_colour(page: Pixels, cleaned: Pixels) -> Floats:
     if white.mean() < 0.02:
         return np.full_like(small, 255)
     typical = np.median(small[white], axis=0).astype(np.float32)
-    light, typical_light = np.maximum(_luma(small), 1), max(float(_LUMA[0] @ typical), 1)
+    light, typical_light = np.maximum(_luma(small), 1), max(float(LUMA @ typical), 1)
     tone = np.abs(small / light[..., None] - typical / typical_light).max(axis=2)
     alike = white & (tone < 0.15) & (light > 0.4 * typical_light)
     weight = alike[..., None].astype(np.float32)
@@ -202,7 +194,7 @@ def _mix(
 
 def _luma(image: Floats) -> Floats:
     """(h, w) of (h, w, 3)."""
-    return cv2.transform(image, _LUMA).reshape(image.shape[:2])
+    return cv2.transform(image, LUMA[None]).reshape(image.shape[:2])
 
 
 def _halved(image: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.grey import luminance
 from pagewash.models.page_autoencoder import BLOCK, SUMMARY_CHANNELS
 from pagewash.pages import Pixels
 
@@ -39,7 +40,7 @@ def summarise_page(page: Pixels) -> NDArray[np.float32]:
         )
     fine = _shrunk(page, FINE)
     coarse = _shrunk(fine, COARSE // FINE)
-    grey = fine if fine.ndim == 2 else np.asarray(cv2.cvtColor(fine, cv2.COLOR_RGB2GRAY), np.uint8)
+    grey = luminance(fine)
     level = grey.astype(np.float32)
     mean, square = (_shrunk(values, BLOCK // FINE) for values in (level, level * level))
     spread = np.sqrt(np.maximum(square - mean * mean, 0))

@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
-from pagewash.cleaning.colour import luminance, recolour
+from pagewash.cleaning.colour import recolour
 from pagewash.cleaning.faint import keep_faint
 from pagewash.cleaning.pictures import find_pictures, on_white_paper
 from pagewash.cleaning.spotless import Mask, what_stays
+from pagewash.grey import luminance
 from pagewash.inference.batches import PageState
 from pagewash.options import ColorName
 from pagewash.pages import Page, Pixels

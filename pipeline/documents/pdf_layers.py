@@ -19,6 +19,7 @@ from pagewash.documents.pdf_layout import Layout, Placement, read_layout
 from pagewash.documents.pdf_objects import inherited
 from pagewash.documents.pdf_scans import Scan
 from pagewash.documents.pdfium import render_whole
+from pagewash.grey import luminance
 from pagewash.pages import Pixels
 
 _VISIBLE = 0.97  # of a layer's own colour; what shows less of it is an edge, or ink above it
@@ -106,7 +107,7 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, visible: NDArray[np.boo
         visible: (H, W): where the composite shows this layer alone.
     """
     if layer.ndim == 2:
-        seen, cleaned = (_grey(image) for image in (seen, cleaned))
+        seen, cleaned = (luminance(image) for image in (seen, cleaned))
     elif cleaned.ndim == 2:
         cleaned = np.asarray(cv2.cvtColor(cleaned, cv2.COLOR_GRAY2RGB), np.uint8)
     shape = layer.shape[:2]
@@ -120,10 +121,6 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, visible: NDArray[np.boo
     result[changed] = np.rint(means * scale)[changed]
     result[~known] = _from_neighbours(result, known)[~known]
     return result
-
-
-def _grey(image: Pixels) -> Pixels:
-    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
 
 
 def _weighted(image: Pixels, visible: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ from pagewash.evaluation.baselines import Baseline, clean_classically
 from pagewash.evaluation.cases import Case, read_image
 from pagewash.evaluation.scores import CLEANED, UNCLEANED, Evaluation, Figures, Score
 from pagewash.files import access_errors, whole_file
-from pagewash.measuring.strokes import as_grey
+from pagewash.grey import luminance
 
 CleanFunction = Callable[[np.ndarray, float | None], np.ndarray]
 """Takes (H, W) or (H, W, 3) uint8 and pixels per inch (None: not known), returns the clean page, of
@@ -106,7 +106,7 @@ def _versions(
     yield CLEANED, cleaned, time.perf_counter() - began
     for name in options.baselines:
         began = time.perf_counter()
-        cleaned = clean_classically(as_grey(page), name)
+        cleaned = clean_classically(luminance(page), name)
         yield name, cleaned, time.perf_counter() - began
 
 
@@ -133,7 +133,7 @@ def _figures(
 def _against_original(page: np.ndarray, original: np.ndarray) -> dict[str, float]:
     """A bilevel original asks for the ink, any other for the pixels (in colour if both have it)."""
     if page.ndim != original.ndim or _is_bilevel(original):
-        page, original = as_grey(page), as_grey(original)
+        page, original = luminance(page), luminance(original)
     if not _is_bilevel(original):
         return {
             "rmse": truth.rmse(page, original),

@@ -40,7 +40,8 @@ from pagewash.geometry.orientation import find_orientation
 from pagewash.geometry.page_box import find_page_box
 from pagewash.geometry.page_geometry import LEAST_SKEW, measure_geometry
 from pagewash.geometry.skew import find_skew
-from pagewash.measuring.strokes import as_grey, map_strokes, reduce, without_edge
+from pagewash.grey import luminance
+from pagewash.measuring.strokes import map_strokes, reduce, without_edge
 from pagewash.options import CleanOptions
 from pagewash.pages import Page
 from pagewash.training.synthesis.corruption import corrupt
@@ -82,7 +83,7 @@ def evaluation_pages(
             is_scan = path.suffix.lower() in IMAGES and path.parent.name not in ("gt", "clean")
             if is_scan and part_of(path.name) == part:
                 scan, dpi = read_image(path)
-                cleaned = as_grey(cleaner.clean(scan, dpi))
+                cleaned = luminance(cleaner.clean(scan, dpi))
                 yield EvaluationPage(path, scan, cleaned, dpi, cases.get(path))
 
 
@@ -147,7 +148,7 @@ def _rendered(seed: int, faces: list[Typeface], cleaner: Cleaner) -> Pixels:
     rng = np.random.default_rng([seed, 3])
     page, verso = (set_evaluation_page(rng, 1754, 1240, faces, (9.0, 14.0)) for _ in range(2))
     dirty = corrupt(page.clean_page, verso.clean_page, rng, SEVERE).dirty
-    return as_grey(cleaner.clean(to_bytes(dirty), 150.0))
+    return luminance(cleaner.clean(to_bytes(dirty), 150.0))
 
 
 def _angle_of_another(page: Pixels) -> float:
@@ -242,7 +243,7 @@ def banked_papers(bank: Path, part: str) -> list[Pixels]:
     """Real papers of a bank whose sources belong to a part, in the bank's order."""
     index = json.loads((bank / "index.json").read_text(encoding="utf-8"))
     return [
-        as_grey(read_image(bank / f"{paper['number']:04d}.png")[0])
+        luminance(read_image(bank / f"{paper['number']:04d}.png")[0])
         for paper in index
         if part_of(Path(paper["source"]).name) == part
     ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pagewash.cleaning.cleaner import Cleaner
 from pagewash.evaluation.cases import find_images, read_image
-from pagewash.measuring.strokes import as_grey
+from pagewash.grey import luminance
 from pagewash.options import CleanOptions
 
 Pixels = NDArray[np.uint8]
@@ -105,7 +105,7 @@ def report(pages: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
 
 def _grey_cleaning(model: str, options: CleanOptions) -> Cleaning:
     cleaner = Cleaner.from_pretrained(model, options)
-    return lambda scan: as_grey(cleaner.clean(scan))
+    return lambda scan: luminance(cleaner.clean(scan))
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ from pagewash.errors import MissingError
 from pagewash.evaluation import out_of_distribution as out_of_distribution_pages
 from pagewash.evaluation.evaluation_pages import set_evaluation_page
 from pagewash.evaluation.linear_probe import balanced_accuracy, fit_head, fit_whole, labelled_crops
+from pagewash.grey import luminance
 from pagewash.inference.architectures import architecture_of
 from pagewash.inference.checkpoint import load_checkpoint
 from pagewash.pages import Page
@@ -171,10 +172,7 @@ def photographs() -> list[Image]:
     except ImportError as error:
         raise MissingError("scikit-image is not installed: pip install 'pagewash[test]'") from error
     pictures = (getattr(skimage.data, name)() for name in PHOTOGRAPHS)
-    return [
-        from_bytes(each if each.ndim == 2 else cv2.cvtColor(each, cv2.COLOR_RGB2GRAY))
-        for each in pictures
-    ]
+    return [from_bytes(luminance(each)) for each in pictures]
 
 
 def _scanned_twice(number: int, faces: Sequence[Typeface]) -> tuple[Grey, Grey]:

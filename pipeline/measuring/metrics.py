@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.errors import OptionError
+from pagewash.grey import luminance
 from pagewash.measuring.definitions import PageMetrics
 from pagewash.measuring.strokes import (
     SQUARE,
     StrokeMap,
-    as_grey,
     map_strokes,
     pictures,
     quantile,
@@ -100,7 +100,7 @@ def changed_share(before: np.ndarray, after: np.ndarray) -> float:
         after: of the same height and width; where one of the two is grey, their grey levels count.
     """
     if before.ndim != after.ndim:
-        before, after = as_grey(before), as_grey(after)
+        before, after = luminance(before), luminance(after)
     differs = cv2.absdiff(before, after)
     if differs.ndim == 2:
         return cv2.countNonZero(differs) / differs.size
@@ -178,7 +178,7 @@ def _strips(rows: int, factor: int) -> NDArray[np.intp]:
 
 def _rows_of(page: np.ndarray, strips: NDArray[np.intp], factor: int) -> np.ndarray:
     """What a page has in the strips, one below the other: (h, W) uint8 grey, at full size."""
-    return as_grey(page[(strips.reshape(-1, 1) * factor + np.arange(factor)).ravel()])
+    return luminance(page[(strips.reshape(-1, 1) * factor + np.arange(factor)).ravel()])
 
 
 def _mask_of(mask: np.ndarray, strips: NDArray[np.intp], factor: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from pagewash.blocks import block_means
+from pagewash.grey import luminance
 
 STROKE = 0.5
 """A stroke is at least this share as dark as the page's ink."""
@@ -67,12 +68,7 @@ def reduce(page: np.ndarray, factor: int) -> np.ndarray:
         factor: at least 1.
     """
     height, width = (length // factor for length in page.shape[:2])
-    return as_grey(block_means(page[: height * factor, : width * factor], factor))
-
-
-def as_grey(page: np.ndarray) -> np.ndarray:
-    """(H, W) uint8 grey levels of a grey or RGB page."""
-    return page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)
+    return luminance(block_means(page[: height * factor, : width * factor], factor))
 
 
 def quantile(image: np.ndarray, share: float, where: np.ndarray | None = None) -> float:

@@ -11,7 +11,7 @@ from pagewash.geometry.page_geometry import (
 )
 from pagewash.geometry.page_size import Size, with_common_size
 from pagewash.geometry.transform import Box, PageTransform
-from pagewash.measuring.strokes import as_grey
+from pagewash.grey import luminance
 from pagewash.options import RunOptions
 from pagewash.pages import Page, Pixels
 
@@ -65,14 +65,14 @@ def lay_out(
 def with_border(scan: Pixels, cleaned: Pixels, box: Box) -> Pixels:
     """The cleaned page, with all that lies outside of a box as it was scanned."""
     left, top, right, bottom = box
-    framed = (as_grey(scan) if cleaned.ndim == 2 else scan).copy()
+    framed = (luminance(scan) if cleaned.ndim == 2 else scan).copy()
     framed[top:bottom, left:right] = cleaned[top:bottom, left:right]
     return framed
 
 
 def in_one_bit(page: Page, options: RunOptions) -> Page:
     """The page in one bit; as it is where it has pictures, unless they are to be halftoned."""
-    grey = as_grey(page.pixels)
+    grey = luminance(page.pixels)
     if not has_pictures(grey):
         return replace(page.replace_pixels(one_bit_levels(grey)), mode="1")
     if not options.halftone:

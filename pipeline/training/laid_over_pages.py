@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from pagewash.grey import luminance
 from pagewash.training.page_corpus import Bytes, TrainingPage, is_written, write_page
 from pagewash.training.real_pages import Pair, at_view, find_pairs, read_rgb
 from pagewash.training.synthesis.corruption import CorruptionOptions, lay_over
-from pagewash.training.synthesis.noise import from_bytes, to_bytes, to_grey
+from pagewash.training.synthesis.noise import from_bytes, to_bytes
 from pagewash.training.synthesis.paper_extraction import RealPaper
 from pagewash.training.synthesis.printing_on_paper import cover
 from pagewash.training.synthesis.real_paper import read_index, read_paper
@@ -44,11 +45,11 @@ def write_laid_over_pages(
 
 def laid_over_page(pair: Pair, bank: Path, rng: Generator) -> TrainingPage:
     """Lay the clean page of a pair over other paper, in grey."""
-    clean, bare = to_grey(from_bytes(read_rgb(pair.truth))), None
+    clean, bare = luminance(from_bytes(read_rgb(pair.truth))), None
     paper = _whole_paper(bank, rng) if rng.random() < REAL_PAPER else None
     if paper is not None:
         fitted, page, _ = cover(paper, clean[..., None], clean[..., None], rng)
-        clean, bare = np.ascontiguousarray(page[..., 0]), to_grey(from_bytes(fitted.paper))
+        clean, bare = np.ascontiguousarray(page[..., 0]), luminance(from_bytes(fitted.paper))
     laid = lay_over(clean, rng, CorruptionOptions(), bare)
     dirty, truth = (_three_channels(to_bytes(image)) for image in (laid.dirty, laid.clean))
     return at_view(dirty, truth, np.full(clean.shape, 255, np.uint8))

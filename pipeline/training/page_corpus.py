@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.errors import InputError
 from pagewash.files import write_atomically
+from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
 
 Bytes = NDArray[np.uint8]
@@ -26,10 +27,6 @@ Floats = NDArray[np.float32]
 
 MARGIN = 16
 """Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
-
-
-LUMA = np.array((0.299, 0.587, 0.114), np.float32)
-"""Weights of R, G and B in luminance, by ITU-R BT.601."""
 
 
 @dataclass(frozen=True)

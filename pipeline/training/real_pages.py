@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pagewash.cleaning.scale import choose_scale, resample
 from pagewash.errors import InputError
 from pagewash.files import require_folder
+from pagewash.grey import luminance
 from pagewash.inference.checkpoint import ModelCard
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Bytes, Floats, TrainingPage, write_page
@@ -129,7 +130,7 @@ def page_of_mask(scan: Bytes, ink: Mask, *, partial: bool = False) -> TrainingPa
     clean = 1 - soft * (1 - _restored(relative, ink))
     weight = _full_weight(scan)
     if partial:
-        doubtful = (far & (luma(relative) < 0.75)).astype(np.uint8)
+        doubtful = (far & (luminance(np.asarray(relative, np.float32)) < 0.75)).astype(np.uint8)
         weight[(cv2.dilate(doubtful, np.ones((5, 5), np.uint8)) > 0) & ~ink] = DOUBTFUL
     return at_view(scan, to_bytes(clean), weight, paper)
 
@@ -156,7 +157,7 @@ def at_view(scan: Bytes, clean: Bytes, weight: Bytes, paper: Floats | None = Non
         weight: (H, W), 255 where an error counts in full.
         paper: (H, W, 3) in 0..1: its colour, where that is known.
     """
-    grey = np.asarray(cv2.cvtColor(scan, cv2.COLOR_RGB2GRAY), np.uint8)
+    grey = luminance(scan)
     scale = choose_scale(grey, None, ModelCard.text_heights)
     if scale < 1:
         scan, clean = _shrunk(scan, scale), _shrunk(clean, scale)
@@ -214,18 +215,13 @@ def read_rgb(path: Path) -> Bytes:
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
 
 
-def luma(page: Floats) -> Floats:
-    """(H, W) of (H, W, 3) RGB, by ITU-R BT.601."""
-    return np.asarray(cv2.cvtColor(np.asarray(page, np.float32), cv2.COLOR_RGB2GRAY), np.float32)
-
-
 def _page_of_set(source: str, pair: Pair) -> TrainingPage:
     scan = read_rgb(pair.scan)
     if source == "shadow_jung":
         return page_without_shadow(scan, read_rgb(pair.truth))
     if source == "watermark":  # which is content
         return at_view(scan, scan, _full_weight(scan))
-    ink = luma(read_rgb(pair.truth).astype(np.float32)) < 128
+    ink = luminance(read_rgb(pair.truth).astype(np.float32)) < 128
     return page_of_mask(scan, ink, partial=source in WITHOUT_SOME_STROKES)
 
 
@@ -237,7 +233,7 @@ def _restored(relative: Floats, ink: Mask) -> Floats:
         ink: (H, W), true where it is.
     """
     colour = blurred_where(relative, ink, (1.5, 4, 16))
-    dark = 1 - luma(colour)
+    dark = 1 - luminance(np.asarray(colour, np.float32))
     strong = np.maximum(1 - (1 - dark) ** 2.2, WEAKEST_INK)
     # all channels darken alike: to scale them would colour ink that is nearly neutral
     return np.asarray(np.clip(colour - (strong - dark)[..., None], 0, 1), np.float32)

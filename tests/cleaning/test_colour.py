@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pagewash.cleaning import colour
-from pagewash.cleaning.colour import luminance, paper_colour, recolour
+from pagewash.cleaning.colour import paper_colour, recolour
+from pagewash.grey import luminance
 
 YELLOW, WHITE, BLUE_GREY = (235, 215, 165), (255, 255, 255), (150, 165, 175)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pagewash.grey import luminance
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Floats, TrainingPage, as_jpeg
 from pagewash.training.rendering.layers import RenderedPage
@@ -74,7 +75,7 @@ def scan_page(
     levels = draw_levels(CORRUPTIONS, rng, OPTIONS, severe=rng.random() < SEVERE)
     printed = suffer(page.printed, ("broken_ink",), levels, rng)
     if (level := levels.get("show_through")) is not None:
-        printed = paper.show_through(printed, rng, level, noise.to_grey(verso.printed))
+        printed = paper.show_through(printed, rng, level, luminance(verso.printed))
     laid = (
         _on_made_up_paper(printed, page.clean, rng, levels)
         if real is None
@@ -116,13 +117,13 @@ def _on_made_up_paper(printed: Image, clean: Image, rng: Generator, levels: Leve
 
 def _in_black_and_white(laid: LaidPage, rng: Generator, levels: Levels) -> LaidPage:
     """Scan in black and white; what that no longer tells is not asked for."""
-    grey = noise.to_grey(laid.dirty)
+    grey = luminance(laid.dirty)
     if rng.random() < 0.85:
         level = levels.get("thresholding")
         found = noise.thresholding(grey, rng, rng.random() if level is None else level)
     else:
         found = noise.dithering(grey, rng, rng.random())
-    marked = (noise.to_grey(laid.clean) < 0.75).astype(np.uint8)
+    marked = (luminance(laid.clean) < 0.75).astype(np.uint8)
     near = cv2.dilate(marked, np.ones((3, 3), np.uint8)) > 0
     kept = np.where(near & ~laid.outside, found, np.float32(1))
     return replace(
@@ -141,7 +142,7 @@ def _stored(laid: LaidPage, rng: Generator) -> TrainingPage:
         for image in (laid.dirty, laid.clean, laid.paper)
     ]
     if rng.random() < GREY:
-        images = [_three_channels(noise.to_grey(image)) for image in images]
+        images = [_three_channels(luminance(image)) for image in images]
     dirty, clean = (noise.to_bytes(image) for image in images[:2])
     known = _paper_by_block(images[2], laid.outside[:height, :width])
     return TrainingPage(dirty, clean, np.full((height, width), 255, np.uint8), known)

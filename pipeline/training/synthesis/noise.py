@@ -12,6 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pagewash.grey import luminance
+
 Image = NDArray[np.float32]
 """A page while it is corrupted: (H, W) grey or (H, W, 3) RGB, float32 in 0..1."""
 
@@ -141,7 +143,7 @@ def jpeg(page: Image, rng: Generator, level: float) -> Image:
 
 def thresholding(page: Image, rng: Generator, level: float) -> Image:
     """Make the page bilevel, by one threshold or a local one; a higher level lets more in."""
-    grey = to_grey(page)
+    grey = luminance(page)
     if rng.random() < 0.5:
         light, dark = np.percentile(grey[::4, ::4], (85, 2))
         cut = np.float32(dark + (light - dark) * (0.45 + 0.4 * level))
@@ -159,16 +161,9 @@ def dithering(page: Image, rng: Generator, level: float) -> Image:
     matrix = np.tile((bayer + np.float32(0.5)) / 16, (height // 4 + 1, width // 4 + 1))[
         :height, :width
     ]
-    grey = to_grey(page)
+    grey = luminance(page)
     stretch = (grey - np.float32(0.5)) * np.float32(2.2 - 1.2 * level) + np.float32(0.5)
     return _like((stretch > matrix).astype(np.float32), page)
-
-
-def to_grey(page: Image) -> Image:
-    """Return the (H, W) luminance of a page, by the weights of ITU-R BT.601."""
-    return (
-        page if page.ndim == 2 else np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY), np.float32)
-    )
 
 
 def to_bytes(page: Image) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pagewash.grey import luminance
 from pagewash.training.synthesis.noise import (
     Image,
     fractal_field,
@@ -18,7 +19,6 @@ from pagewash.training.synthesis.noise import (
     smooth_field,
     soften,
     spread,
-    to_grey,
 )
 
 NEUTRAL = (1.0, 1.0, 1.0)
@@ -171,7 +171,7 @@ def show_through(page: Image, rng: Generator, level: float, verso: Image | None 
         verso: (H, W) of the other side; without it the page itself is taken.
     """
     back = page if verso is None else verso
-    back = to_grey(back)[:, ::-1]
+    back = luminance(back)[:, ::-1]
     shift = (int(rng.integers(-20, 21)), int(rng.integers(-20, 21)))
     ink = soften(1 - np.roll(back, shift, (0, 1)), rng.uniform(0.6, 3))
     clouds = np.clip(1 + np.float32(0.4) * smooth_field(rng, page.shape, 90), 0.1, 1.8)

@@ -1,0 +1,22 @@
+"""The one conversion of colour to grey. Arrays only."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LUMA = np.array((0.299, 0.587, 0.114), np.float32)
+"""Weights of R, G and B in luminance, by ITU-R BT.601."""
+
+
+def luminance(page: NDArray[Any]) -> NDArray[Any]:
+    """Return the luminance of a page by `LUMA`; a grey page is returned as it is.
+
+    Args:
+        page: (H, W), or (H, W, 3) RGB; uint8, or float32 in any range.
+
+    Returns:
+        (H, W) of the same dtype.
+    """
+    return page if page.ndim == 2 else np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY))
