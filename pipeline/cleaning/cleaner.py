@@ -26,6 +26,7 @@ from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.steps import after_network
 from pagewash.errors import InputError, OptionError
+from pagewash.geometry.bilevel import one_bit
 from pagewash.grey import luminance
 from pagewash.inference.batches import PageState, TileTask, pack
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
@@ -176,13 +177,16 @@ class Cleaner:
                 is measured.
 
         Returns:
-            An array of the same shape and dtype; with `color="gray"`, (H, W).
+            An array of the same shape and dtype; with `color="gray"`, (H, W); with
+            `color="bilevel"`, (H, W) of 0 and 255 alone, where pages with pictures become dots.
 
         Raises:
             OptionError: another shape or dtype, no array, or no resolution.
             PagewashError: the device has too little memory for the smallest of tiles.
         """
         cleaned = next(self.clean_pages([page_of(pixels, dpi)])).page.pixels
+        if self._color == "bilevel":
+            cleaned = one_bit(cleaned)
         return cleaned > 127 if pixels.dtype == np.bool_ else cleaned
 
     def plan(self, page: Page) -> TilePlan:
@@ -194,6 +198,8 @@ class Cleaner:
 
         Small pages share batches, and on a CPU batches run side by side, so a few are read ahead:
         as many as fill three batches. An error ends the iteration, whichever page it came from.
+        Under `color="bilevel"` they come in grey, too, so that they may be laid straight before
+        they are cut to one bit (`pagewash.geometry.bilevel`).
         """
         states: deque[PageState] = deque()
 

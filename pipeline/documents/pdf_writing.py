@@ -16,8 +16,10 @@ from pagewash.documents.encoders import (
     encode_png,
     is_bilevel,
     lossy_wins,
+    to_image,
     was_lossy,
 )
+from pagewash.documents.jbig2 import encode_jbig2
 from pagewash.documents.palettes import Indexed, pack
 from pagewash.documents.sinks import laid_out
 from pagewash.pages import Page, UntouchedPage, fitting_profile
@@ -40,28 +42,37 @@ class EncodedImage:
 
 
 def encode_for_pdf(page: Page, lossless: bool = False) -> EncodedImage:
-    """G4 for one bit; else Flate, or JPEG after a lossy original where that is smaller.
+    """One bit in JBIG2 or G4, whichever is smaller; else Flate, or JPEG after a lossy original
+    where that is smaller.
 
     Args:
         page: the cleaned page.
         lossless: never take JPEG.
     """
-    height, width = page.pixels.shape[:2]
     if is_bilevel(page):
-        (strip,) = encode_g4(page).strips
-        parms = f"<< /K -1 /Columns {width} /Rows {height} >>"
-        g4 = EncodedImage(strip, f"/Filter /CCITTFaxDecode /DecodeParms {parms}", 1)
-        if page.stored.size is None or len(strip) <= page.stored.size:
-            return g4
-        bits = pack((page.pixels >= 128).view(np.uint8), 1)  # G4 grows dots
-        flate = EncodedImage(zlib.compress(bits.tobytes(), 9), "/Filter /FlateDecode", 1)
-        return min(g4, flate, key=lambda image: len(image.data))
+        return _one_bit(page)
     if not lossless and was_lossy(page):
         jpeg = EncodedImage(encode_jpeg(replace(page, dpi=None, icc=None)), "/Filter /DCTDecode", 8)
         if lossy_wins(page, len(jpeg.data)):
             return jpeg
         return min(_flate(page), jpeg, key=lambda image: len(image.data))
     return _flate(page)
+
+
+def _one_bit(page: Page) -> EncodedImage:
+    """JBIG2 where its program is installed, or G4; Flate where both would grow the page."""
+    height, width = page.pixels.shape[:2]
+    (strip,) = encode_g4(page).strips
+    parms = f"<< /K -1 /Columns {width} /Rows {height} >>"
+    best = EncodedImage(strip, f"/Filter /CCITTFaxDecode /DecodeParms {parms}", 1)
+    jbig2 = encode_jbig2(to_image(page))
+    if jbig2 is not None and len(jbig2) < len(best.data):
+        best = EncodedImage(jbig2, "/Filter /JBIG2Decode", 1)
+    if page.stored.size is None or len(best.data) <= page.stored.size:
+        return best
+    bits = pack((page.pixels >= 128).view(np.uint8), 1)  # G4 grows dots
+    flate = EncodedImage(zlib.compress(bits.tobytes(), 9), "/Filter /FlateDecode", 1)
+    return min(best, flate, key=lambda image: len(image.data))
 
 
 def encode_indexed(page: Indexed) -> EncodedImage:

@@ -56,6 +56,17 @@ def one_bit_levels(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.subtract(paper, cv2.convertScaleAbs(above, alpha=STEEPNESS)), np.uint8)
 
 
+def one_bit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A cleaned page in 0 and 255 alone: text cut at its threshold, a page with pictures in dots.
+
+    Args:
+        grey: (H, W) uint8, on white paper.
+    """
+    if has_pictures(grey):
+        return halftone(grey)
+    return np.asarray(cv2.threshold(one_bit_levels(grey), 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
+
+
 def halftone(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A page of pictures in black and white dots, 0 and 255, by Floyd and Steinberg's diffusion."""
     return np.asarray(Image.fromarray(grey).convert("1"), np.uint8) * np.uint8(255)

@@ -151,6 +151,23 @@ def test_a_bilevel_page_stays_bilevel():
     assert np.array_equal(cleaned, page)
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (300, 200), (300, 200, 3)])
+def test_one_bit_asked_for_is_one_bit_got(shape):
+    page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    cleaned = cleaner(FakeNetwork(), color="bilevel").clean(page)
+    assert (cleaned.shape, cleaned.dtype) == (shape[:2], np.uint8)
+    assert set(np.unique(cleaned)) <= {0, 255}
+
+
+def test_a_page_with_a_picture_becomes_dots_in_one_bit():
+    page = np.full((400, 400), 250, np.uint8)
+    page[100:300, 100:300] = np.linspace(30, 160, 200, dtype=np.uint8)
+    cleaned = cleaner(FakeNetwork(), color="bilevel").clean(page)
+    dark, light = cleaned[120:280, 110:150].mean(), cleaned[120:280, 250:290].mean()
+    assert set(np.unique(cleaned)) == {0, 255}
+    assert 20 < dark < light - 50
+
+
 def test_the_callers_array_is_left_alone():
     page = scan(80, 60)
     before = page.copy()
