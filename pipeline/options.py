@@ -25,6 +25,9 @@ PrecisionName = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 ColorName = Literal["keep", "gray", "bilevel"]
 """What becomes of a colour page."""
 
+OnReview = Literal["safe", "cleaned", "original"]
+"""What becomes of a page that may have lost content in the cleaning."""
+
 Format = Literal["keep", "png", "tiff", "jpeg", "pdf"]
 """Container of a cleaned document; keep takes the one that came in."""
 
@@ -64,6 +67,10 @@ class CleanOptions:
     color: ColorName = "keep"
     """Keep the hues of ink, stamps and pictures, write grey pages, or pages of text in one bit."""
 
+    on_review: OnReview = "safe"
+    """What becomes of a page that may have lost content: safe gives back what was lost, or the
+    whole page with even paper; original keeps the scan; cleaned takes the page as it is."""
+
     tile: int | None = None
     """Longest side of a tile in pixels, halo included; the default is what pagewash bench found
     to be fastest here, else 2560 on a CPU, 2048 on a GPU. The output does not depend on it."""
@@ -78,6 +85,10 @@ class CleanOptions:
     def __post_init__(self) -> None:
         if self.color not in get_args(ColorName):
             raise OptionError(f"there is no color {self.color!r}; choose keep, gray or bilevel")
+        if self.on_review not in get_args(OnReview):
+            raise OptionError(
+                f"there is no --on-review {self.on_review!r}; choose safe, cleaned or original"
+            )
         if self.batch is not None and self.batch < 1:
             raise OptionError(f"a batch of {self.batch} tiles cleans nothing; choose 1 or more")
 
@@ -201,6 +212,8 @@ class RunOptions(CleanOptions):
         """Hash of the options that change pixels; the model has a hash of its own."""
         pages = parse_pages(self.pages)
         chosen: list[Any] = [self.format, self.color, pages and sorted(pages), self.precision]
+        if self.on_review != "cleaned":  # as in outputs of versions without it
+            chosen.append(["on_review", self.on_review])
         # what is off is left out, so that outputs of versions without it stay as they are
         extra = [name for name in _GEOMETRY if getattr(self, name) != getattr(RunOptions, name)]
         chosen += [[name, getattr(self, name)] for name in extra]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pagewash.cleaning.arguments import Resolution, page_of
 from pagewash.cleaning.colour import is_grey
 from pagewash.cleaning.embedding import page_embedding
+from pagewash.cleaning.giving_back import guard
 from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.steps import after_network
@@ -63,6 +64,12 @@ class CleanedPage:
     """Spent in the network, by all threads that it ran on side by side; pages that shared a batch
     share its time by their pixels."""
 
+    given_back: float = 0.0
+    """Share of the page's area that is the scan's again, since it was lost, 0 to 1."""
+
+    doubt: str | None = None
+    """Why a person should look at it; None if nothing was lost, or it was given back."""
+
     novelty: float | None = None
     """Percentage of usual pages that are less unlike what the network was trained on, 0 to 100;
     None where the model is not calibrated, as in `embedding`."""
@@ -103,6 +110,7 @@ class Cleaner:
         on_gpu = self._session.device.type != "cpu"
         self._network = network
         self._color = options.color
+        self._on_review = options.on_review
         self._embeddings = options.embeddings
         self._text_heights = card.text_heights
         self.calibration = Calibration.from_card(card.calibration) if card.calibration else None
@@ -247,8 +255,17 @@ class Cleaner:
         """Do what only the whole page can tell, once its tiles are done."""
         novelty, embedding = self._judge(state)
         pixels = after_network(state, self._session.network.sees_colour, self._color)
-        page = state.page.replace_pixels(pixels)
-        return CleanedPage(page, state.page, state.scale, state.seconds, novelty, embedding)
+        guarded = guard(state.page.pixels, pixels, self._on_review)
+        return CleanedPage(
+            state.page.replace_pixels(guarded.pixels),
+            state.page,
+            state.scale,
+            state.seconds,
+            guarded.given_back,
+            guarded.doubt,
+            novelty,
+            embedding,
+        )
 
     def _judge(self, state: PageState) -> tuple[float | None, NDArray[np.float32] | None]:
         """Novelty and embedding of a page; None where they cannot be had, or nobody asked."""

@@ -115,8 +115,8 @@ def main() -> None:
     parser.add_argument("--model", default="fast", help="a shipped model, or a checkpoint's path")
     parser.add_argument("--every", type=int, default=1, help="take one of so many pages")
     asked = parser.parse_args()
-    clean = _grey_cleaning(asked.model, CleanOptions())
-    clean_fp32 = _grey_cleaning(asked.model, CleanOptions(precision="fp32"))
+    clean = _grey_cleaning(asked.model, CleanOptions(on_review="cleaned"))
+    clean_fp32 = _grey_cleaning(asked.model, CleanOptions(precision="fp32", on_review="cleaned"))
     pages = {}
     found = [path for folder in asked.folders for path in find_images(folder)]
     for path in found[:: asked.every]:

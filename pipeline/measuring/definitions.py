@@ -69,8 +69,6 @@ INK_LOST = Metric(
     "0 to 1",
     "share of the scan's strokes, by area, where the cleaned page has next to nothing",
     share=True,
-    limit=0.05,
-    alarm="the ink is gone",
 )
 INK_ADDED = Metric(
     "ink_added",
@@ -94,8 +92,6 @@ PICTURE_LOST = Metric(
     "0 to 1",
     "share of that area that is less than half as dark after cleaning",
     share=True,
-    limit=0.2,
-    alarm="the pictures and dark areas are gone",
 )
 CHANGED = Metric(
     "changed",
@@ -105,6 +101,13 @@ CHANGED = Metric(
     share=True,
 )
 BLANK = Metric("blank", "Blank", "", "the scan has neither strokes nor pictures")
+GIVEN_BACK = Metric(
+    "given_back",
+    "Given back",
+    "0 to 1",
+    "share of the page's area that is the scan's again, since the cleaning had lost it",
+    share=True,
+)
 NOVELTY = Metric(
     "novelty",
     "Novelty",
@@ -150,7 +153,7 @@ def definitions() -> dict[str, Metric]:
     return {field.name: field.metadata["metric"] for field in dataclasses.fields(PageMetrics)}
 
 
-METRICS = {metric.name: metric for metric in (*definitions().values(), NOVELTY)}
+METRICS = {metric.name: metric for metric in (*definitions().values(), GIVEN_BACK, NOVELTY)}
 """Every metric by its name."""
 
 PAIRED = tuple(name for name in METRICS if f"{name}_before" in definitions())

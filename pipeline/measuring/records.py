@@ -24,7 +24,7 @@ from pagewash.errors import AccessError, OptionError, UnreadableError
 from pagewash.files import access_errors, printable, whole_file
 from pagewash.geometry.page_geometry import PageGeometry
 from pagewash.geometry.transform import PageTransform
-from pagewash.measuring.definitions import NOVELTY, PageMetrics, definitions
+from pagewash.measuring.definitions import GIVEN_BACK, NOVELTY, PageMetrics, definitions
 
 Status = Literal["cleaned", "skipped", "review", "failed"]
 
@@ -74,6 +74,7 @@ class PageRecord:
     mode: str | None = None
     scale: float | None = None
     metrics: PageMetrics | None = None
+    given_back: float | None = None
     geometry: PageGeometry | None = None
     transform: PageTransform | None = None
     novelty: float | None = None
@@ -159,6 +160,7 @@ SCHEMA = pa.schema(
         _column("halo", _int, "Context on every side of a tile, pixels", always=True),
         _column("options_hash", _text, "Hash of the options that change pixels", always=True),
         *_metric_columns(),
+        _column("given_back", _float, GIVEN_BACK.description),
         _column(
             "skew", _float, "Degrees by which lines rise to the right (below 0: fall), -15 to 15"
         ),

@@ -110,7 +110,7 @@ def map_strokes(grey: np.ndarray) -> StrokeMap:
     Misleads where a stain has edges as sharp and dark as ink (a coffee ring, a crease), which count
     as strokes; and where strokes are wider than a thirtieth of the page, which count as a picture.
     """
-    paper = _paper_around(grey)
+    paper = paper_around(grey)
     floor = cv2.max(paper, DARKEST_PAPER)  # type: ignore[call-overload]  # a tenth of numpy's time
     darkness = cv2.divide(cv2.subtract(paper, grey), floor, scale=255)
     ink = _ink_darkness(darkness)
@@ -201,7 +201,7 @@ def _at_least(image: np.ndarray, level: float) -> np.ndarray:
     return cv2.threshold(image, float(np.ceil(level)) - 1, 255, cv2.THRESH_BINARY)[1]
 
 
-def _paper_around(grey: np.ndarray) -> np.ndarray:
+def paper_around(grey: np.ndarray) -> np.ndarray:
     """The level of the paper at every pixel: strokes are closed, wide dark areas stay.
 
     A closing (brightest, then darkest neighbour) fills what is narrower than its kernel; it runs on

@@ -58,6 +58,7 @@ COLUMNS = (
     _metric_column("ink_added"),
     _metric_column("picture_lost"),
     _metric_column("changed"),
+    _metric_column("given_back"),
     _metric_column("novelty"),
     _metric_column("noise", "before"),
     _metric_column("noise", "after"),

@@ -2,7 +2,7 @@
 
 `clean_documents` and `finish_document` tell it in whole; each step is a function of its own, in
 the module that it is imported from. What happens to a page between reading and guarding is told by
-`pagewash.cleaning.cleaner`.
+`pagewash.cleaning.cleaner`, the guard included.
 """
 
 import dataclasses
@@ -109,7 +109,7 @@ def finish_document(
 
 
 def finish_page(item: RunPage, run: Run, may_split: bool, sizes: list[Size]) -> FinishedPage:
-    """Do what lies between the network and the output: lay the page out, and guard it.
+    """Do what lies between the network and the output: lay the page out, and say how it is.
 
     Args:
         item: a page that was cleaned, or one that passes through untouched.
@@ -123,7 +123,8 @@ def finish_page(item: RunPage, run: Run, may_split: bool, sizes: list[Size]) -> 
     assert cleaned is not None, "it has been through the network"
     scan = cleaned.before.pixels
     laid, seconds_geometry = _timed(lay_out, scan, cleaned.page, options, may_split, sizes)
-    (metrics, doubt), seconds_measure = _timed(_judge, scan, cleaned.page.pixels)
+    (metrics, added), seconds_measure = _timed(_judge, scan, cleaned.page.pixels)
+    doubt = cleaned.doubt or added
     if laid.is_blank and options.blank == "mark":
         doubt = doubt or "it is blank"
     row = dataclasses.replace(
@@ -151,7 +152,7 @@ def _pass_through(opened: OpenDocument, page: UntouchedPage, run: Run) -> Finish
 
 
 def _judge(scan: Pixels, cleaned: Pixels) -> tuple[PageMetrics | None, str | None]:
-    """Metrics of a page, and why a person should look at it; a page may be too small for any."""
+    """Metrics of a page, and what was added to it; a page may be too small for any."""
     try:
         metrics = measure(scan, cleaned)
     except OptionError:

@@ -62,6 +62,7 @@ def page_row(
         mode=before.mode,
         scale=cleaned.scale,
         metrics=metrics,
+        given_back=cleaned.given_back,
         geometry=laid.found,
         transform=laid.transform,
         novelty=cleaned.novelty,

@@ -77,7 +77,8 @@ def random_network(finish: int = 0) -> Autoencoder:
 
 NETWORK = random_network()
 FINISHED = random_network(finish=4)
-CPU = {"device": "cpu", "precision": "fp32"}
+# what the network answers, whatever it loses
+CPU = {"device": "cpu", "precision": "fp32", "on_review": "cleaned"}
 
 
 def cleaner(network: object, **options: object) -> Cleaner:
@@ -481,3 +482,29 @@ def test_bf16_changes_next_to_nothing():
 def test_a_cleaned_page_can_be_made_by_others():
     page = Page(scan(9, 9))
     assert CleanedPage(page, page, scale=1, seconds=0).novelty is None
+
+
+class Whitening(FakeNetwork):
+    """Leaves nothing of a page."""
+
+    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.zeros_like(x), torch.ones_like(x)
+
+
+def test_what_a_network_loses_comes_back_and_is_counted():
+    page = np.full((300, 400), 230, np.uint8)
+    for y in range(50, 280, 40):
+        cv2.putText(page, "some letters in a row", (20, y), cv2.FONT_HERSHEY_COMPLEX, 0.8, 20, 2)
+
+    def cleaned(network, **options):
+        cleaner = Cleaner(network, CleanOptions(device="cpu", precision="fp32", **options))
+        return next(cleaner.clean_pages([Page(page, (150, 150))]))
+
+    safe, asked = cleaned(Whitening()), cleaned(Whitening(), on_review="cleaned")
+    assert asked.page.pixels.min() == 255
+    assert "strokes are gone" in asked.doubt
+    assert safe.page.pixels.min() < 60
+    assert safe.given_back > 0.05
+    original = cleaned(Whitening(), on_review="original")
+    assert np.array_equal(original.page.pixels, page)
+    assert "the scan stands" in original.doubt

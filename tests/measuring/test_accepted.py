@@ -70,7 +70,7 @@ def test_the_next_run_honours_the_marks_of_a_report(tmp_path, tiny_model):
         def _clean(self, page):
             cleaned = super()._clean(page)
             cleaned.page.pixels[:] = 255
-            return cleaned
+            return dataclasses.replace(cleaned, doubt="strokes are gone")
 
     write_scan(tmp_path / "scans" / "a.png", shape=(400, 300))
 

@@ -1,0 +1,302 @@
+"""Which places of a page lost content in the cleaning.
+
+A place is a block of a twelfth of the page's shorter side. What is lost is judged against what
+was kept: strokes of a page share their darkness and the sharpness of their edges, and dirt does
+not. A stain is soft, a shadow is wide, show-through is pale and blurred; ink is sharp, even where
+it is pale. So strokes that went and were as sharp as those that stayed are a loss. Arrays only.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pagewash.blocks import block_means
+from pagewash.grey import luminance
+from pagewash.measuring.strokes import SQUARE, StrokeMap, map_strokes, quantile, reduction
+
+BLOCKS = 12
+"""Places along the shorter side of a page: on A4 each is 17 mm wide, some four lines of text."""
+
+MOST = 0.1
+"""Share of a place's strokes, by area, whose loss is a loss of the place."""
+
+SMALLEST = 8
+"""Pixels of the shorter side of a reduced page, at least, for anything to be found on it."""
+
+LETTERS = 20
+"""Widths of a stroke along a place, at least: some two letters each way, on crops of few lines."""
+
+LEAST = 30
+"""Lost strokes of a place, at least, in squares of the stroke's own width: two or three letters,
+each of which is a line some ten times as long as wide."""
+
+DARK = 0.5
+"""Strokes at least this share as dark as those that were kept are the page's ink if they are
+`SHARP`: show-through is half as dark at most, mostly."""
+
+SHARP = 0.7
+"""Sharpness of a stroke's edges, as a share of that of the strokes that were kept. Nearly all
+letters have more; the rims of stains, folds and show-through have less."""
+
+PALE = 0.25
+"""Strokes paler than `DARK` and at least this share as dark as those kept, as of a pencil, are
+content if they are `CRISP`."""
+
+CRISP = 0.85
+"""What `SHARP` is for pale strokes: that show-through has been through the paper is seen by its
+edges."""
+
+GRAIN = 3.0
+"""How much darker than the grain of the paper pale strokes must be, at least."""
+
+LEFT = 0.25
+"""A stroke is kept where the cleaned page is at least this share as dark as the page's ink."""
+
+SPECK = 2
+"""Area of the smallest stroke that counts, in squares of the stroke's width: less may be dust."""
+
+SPECKS = (0.4, 8.0)
+"""Area of dots of letters, commas and full stops, in squares of the stroke's width."""
+
+BLACK = 0.75
+"""Share of the ink's darkness that such a speck has, at least."""
+
+REACH = 6
+"""Widths of a stroke within which a speck stands beside what was kept."""
+
+FEW = 6
+"""Specks beside letters, beyond those that dust would leave there, whose loss is a loss: fewer are
+chance."""
+
+Mask = NDArray[np.uint8]
+"""(h, w), 255 for yes and 0 for no."""
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """What a page lost. All masks are of the reduced page."""
+
+    strokes: Mask
+    """255 on the strokes that are lost."""
+
+    kinds: tuple[str, ...]
+    """What they are, in words: strokes, pale strokes, dots and commas."""
+
+    factor: int
+    """By which the page is reduced."""
+
+    width: float
+    """Of the page's strokes, in pixels of the reduced page."""
+
+    grain: float
+    """How much darker than the paper around it the scan's paper is here and there, 0 to 255."""
+
+    def __bool__(self) -> bool:
+        """Whether anything is lost."""
+        return bool(self.kinds)
+
+    @property
+    def reason(self) -> str:
+        """Why a person should look, such as "strokes are gone"."""
+        return f"{' and '.join(self.kinds)} are gone"
+
+
+@dataclass(frozen=True, eq=False)
+class _Ink:
+    """What the strokes of a page that were kept have in common."""
+
+    darkness: float
+    """0 paper to 255 black."""
+
+    sharpness: float
+    """Steps of darkness at the rims of strokes, as a share of the darkness that they lead to."""
+
+    width: float
+    """Width of a stroke in pixels of the reduced page."""
+
+
+def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
+    """Find the places of a page that lost content.
+
+    Args:
+        scan: (H, W) uint8 grey or (H, W, 3) uint8 RGB, as it came.
+        cleaned: the same page cleaned, of the same height and width.
+    """
+    factor = reduction(scan.shape)
+    grey = scan.ndim == 2 or cleaned.ndim == 2
+    before, after = (map_strokes(_view(page, factor, grey)) for page in (scan, cleaned))
+    if min(before.grey.shape) < SMALLEST:
+        return Losses(np.zeros_like(before.grey), (), factor, 1.0, 0.0)
+    ink = _kept_ink(before, after)
+    paper = cv2.bitwise_not(cv2.dilate(before.strokes, SQUARE))
+    grain = quantile(before.darkness, 0.9, paper)
+    found = {
+        "strokes": _lost_strokes(before, after, ink, (DARK, SHARP), 0.0),
+        "pale strokes": _lost_strokes(before, after, ink, (PALE, CRISP), GRAIN * grain),
+        "dots or commas": _lost_specks(before, after, ink),
+    }
+    lost = {kind: mask for kind, mask in found.items() if mask.any()}
+    strokes = np.bitwise_or.reduce(list(found.values()))
+    return Losses(strokes, tuple(lost), factor, ink.width, grain)
+
+
+def _lost_strokes(
+    before: StrokeMap, after: StrokeMap, ink: _Ink, least: tuple[float, float], darker: float
+) -> Mask:
+    """Strokes lost where a place lost several.
+
+    Args:
+        before: the scan.
+        after: the cleaned page.
+        ink: what strokes that were kept are like.
+        least: darkness and sharpness of strokes that count, as shares of the ink's.
+        darker: darkness that they have at least, 0 to 255.
+    """
+    left = _at_least(after.darkness, LEFT * ink.darkness)
+    left = cv2.dilate(left, np.ones((5, 5), np.uint8))
+    dark = _at_least(before.darkness, max(least[0] * ink.darkness, darker))
+    gone = cv2.subtract(dark, left)
+    if not _lost_blocks(gone, dark, ink).any():
+        return np.zeros_like(gone)  # whatever is sharp of it: most pages end here
+    sharp = _sharp_strokes(gone, dark, before.darkness, least[1] * ink.sharpness, ink)
+    return _on_blocks(sharp, _lost_blocks(sharp, dark, ink), ink)
+
+
+def _lost_specks(before: StrokeMap, after: StrokeMap, ink: _Ink) -> Mask:
+    """Specks lost beside what was kept, if there are more of them than dust would leave there.
+
+    Dust lies anywhere; dots of letters, commas and full stops stand beside letters.
+    """
+    gone = cv2.subtract(
+        _at_least(before.darkness, DARK * ink.darkness),
+        cv2.dilate(_at_least(after.darkness, LEFT * ink.darkness), SQUARE),
+    )
+    if cv2.countNonZero(gone) < FEW * SPECKS[0] * ink.width**2:
+        return np.zeros_like(gone)
+    kept = cv2.bitwise_and(after.strokes, before.strokes)
+    count, labels, stats, _ = _components(gone)
+    where = np.flatnonzero(gone)
+    label = labels.ravel()[where]
+    blackest = np.zeros(count, np.uint8)
+    np.maximum.at(blackest, label, before.darkness.ravel()[where])
+    area = stats[:, cv2.CC_STAT_AREA] / ink.width**2
+    specks = (area >= SPECKS[0]) & (area <= SPECKS[1]) & (blackest >= BLACK * ink.darkness)
+    touching = cv2.bitwise_and(gone, cv2.dilate(kept, np.ones((5, 5), np.uint8)))
+    specks[np.unique(labels[touching > 0])] = False
+    specks[0] = False
+    reach = 2 * round(REACH * ink.width) + 1
+    near = cv2.dilate(kept, np.ones((reach, reach), np.uint8))
+    x, y = (
+        stats[:, start] + stats[:, length] // 2
+        for start, length in (
+            (cv2.CC_STAT_LEFT, cv2.CC_STAT_WIDTH),
+            (cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT),
+        )
+    )
+    beside = near[y, x] > 0
+    far_area = cv2.countNonZero(cv2.bitwise_not(near))
+    dust = np.count_nonzero(specks & ~beside) * (near.size - far_area) / max(far_area, 1)
+    found = np.count_nonzero(specks & beside)
+    if found - dust < FEW or found < 2 * dust:
+        return np.zeros_like(gone)
+    return _chosen(specks & beside, labels)
+
+
+def _view(page: np.ndarray, factor: int, grey: bool) -> np.ndarray:
+    """The reduced page, and of a colour page the darkest of its primaries.
+
+    Ink of any colour is dark in one of them.
+    """
+    height, width = (length // factor * factor for length in page.shape[:2])
+    small = block_means(page[:height, :width], factor)
+    if grey or small.ndim == 2:
+        return luminance(small)
+    red, green, blue = cv2.split(small)
+    return cv2.min(cv2.min(red, green), blue)
+
+
+def _kept_ink(before: StrokeMap, after: StrokeMap) -> _Ink:
+    """What strokes of the scan that are dark in the cleaned page have in common."""
+    kept = cv2.bitwise_and(before.strokes, after.strokes)
+    if cv2.countNonZero(kept) < 0.05 * cv2.countNonZero(before.strokes):
+        kept = before.strokes
+    rim = _rim(kept)
+    steps = cv2.morphologyEx(before.darkness, cv2.MORPH_GRADIENT, SQUARE)
+    area, edge = cv2.countNonZero(kept), max(cv2.countNonZero(rim), 1)
+    return _Ink(
+        max(quantile(before.darkness, 0.5, kept), 40),
+        cv2.mean(steps, rim)[0] / max(cv2.mean(_depth(before.darkness), rim)[0], 1),
+        max(2 * area / edge, 1),
+    )
+
+
+def _depth(darkness: np.ndarray) -> np.ndarray:
+    """The darkness that a rim leads to: the highest within two pixels."""
+    return cv2.dilate(darkness, np.ones((5, 5), np.uint8))
+
+
+def _rim(mask: np.ndarray) -> np.ndarray:
+    """The outermost pixels of strokes."""
+    return cv2.subtract(mask, cv2.erode(mask, SQUARE))
+
+
+def _sharp_strokes(
+    gone: np.ndarray, dark: np.ndarray, darkness: np.ndarray, sharpness: float, ink: _Ink
+) -> np.ndarray:
+    """Of what is gone of the dark, connected strokes no smaller than a speck with sharp rims."""
+    count, labels, stats, _ = _components(gone)
+    steps = cv2.morphologyEx(darkness, cv2.MORPH_GRADIENT, SQUARE)
+    where = np.flatnonzero(cv2.bitwise_and(_rim(dark), gone))  # not where it is cut by what is left
+    label = labels.ravel()[where]
+    step, level = (np.bincount(label, of.ravel()[where], count) for of in (steps, _depth(darkness)))
+    chosen = (level > 0) & (step >= sharpness * level)
+    chosen &= stats[:, cv2.CC_STAT_AREA] >= SPECK * ink.width**2
+    chosen[0] = False
+    return _chosen(chosen, labels)
+
+
+def _components(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    return cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)
+
+
+def _chosen(chosen: np.ndarray, labels: np.ndarray) -> Mask:
+    return np.where(chosen, np.uint8(255), np.uint8(0))[labels]
+
+
+def _lost_blocks(gone: np.ndarray, strokes: np.ndarray, ink: _Ink) -> np.ndarray:
+    """(rows, columns) bool: blocks, as `_sums` counts them, that lost strokes."""
+    half = _half(gone.shape, ink)
+    lost, there = (_sums(mask, half) for mask in (gone, strokes))
+    return np.asarray((lost > MOST * there) & (lost >= LEAST * ink.width**2))
+
+
+def _sums(mask: np.ndarray, half: int) -> np.ndarray:
+    """Pixels of a mask in blocks of two by two halves, each beginning half a block further."""
+    bottom, right = -mask.shape[0] % half, -mask.shape[1] % half
+    whole = cv2.copyMakeBorder(mask, 0, bottom, 0, right, cv2.BORDER_CONSTANT, value=[0])
+    size = whole.shape[1] // half, whole.shape[0] // half
+    means = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)  # in 255ths, as near as need be
+    halves = means.astype(np.float32) * (half * half / 255)
+    rows = halves[1:] + halves[:-1]
+    return rows[:, 1:] + rows[:, :-1]
+
+
+def _half(shape: tuple[int, ...], ink: _Ink) -> int:
+    """Half a side of a place, in pixels of the reduced page."""
+    return round(max(min(shape) / BLOCKS, min(LETTERS * ink.width, min(shape) / 2)) / 2)
+
+
+def _on_blocks(mask: np.ndarray, blocks: np.ndarray, ink: _Ink) -> Mask:
+    """What of a mask lies in blocks as `_sums` counts them."""
+    half = _half(mask.shape, ink)
+    result = np.zeros_like(mask)
+    for row, column in np.argwhere(blocks) * half:
+        place = np.s_[row : row + 2 * half, column : column + 2 * half]
+        result[place] = mask[place]
+    return result
+
+
+def _at_least(image: np.ndarray, level: float) -> np.ndarray:
+    return cv2.threshold(image, float(np.ceil(level)) - 1, 255, cv2.THRESH_BINARY)[1]

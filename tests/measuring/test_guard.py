@@ -1,0 +1,127 @@
+"""What a cleaned page lost, place by place, and what may go without a word."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pagewash.evaluation.sabotage import SABOTAGES
+from pagewash.measuring.guard import find_losses
+
+HEIGHT, WIDTH = 800, 640
+LINES = range(60, HEIGHT - 40, 40)
+
+
+def printed(skip: tuple[int, ...] = (), text: str = "minimum of six lilies, in it.") -> np.ndarray:
+    """White paper with lines of black letters, some of them left out."""
+    page = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    for number, y in enumerate(LINES):
+        if number not in skip:
+            cv2.putText(page, text, (50, y), cv2.FONT_HERSHEY_COMPLEX, 1.15, 0, 1, cv2.LINE_AA)
+    return page
+
+
+def scanned(page: np.ndarray, paper: np.ndarray | float = 215.0) -> np.ndarray:
+    """The page on toned paper with grain."""
+    grain = np.random.default_rng(0).normal(0, 3, page.shape)
+    return (page * (np.asarray(paper) / 255) + grain).clip(0, 255).astype(np.uint8)
+
+
+def coffee() -> np.ndarray:
+    """Paper with the ring of a cup and a blot."""
+    paper = np.full((HEIGHT, WIDTH), 215, np.float32)
+    cv2.circle(paper, (400, 500), 150, 120, 14)
+    cv2.circle(paper, (160, 250), 50, 105, -1)
+    return cv2.GaussianBlur(paper, (0, 0), 4)
+
+
+def shadow() -> np.ndarray:
+    paper = np.full((HEIGHT, WIDTH), 215, np.float32)
+    paper[:, 400:] *= 0.5
+    return cv2.GaussianBlur(paper, (0, 0), 6)
+
+
+def show_through() -> np.ndarray:
+    """Paper through which the other side is seen, pale and blurred."""
+    other = cv2.GaussianBlur(printed()[:, ::-1], (0, 0), 2.5).astype(np.float32)
+    return 215 - (255 - other) * 0.35
+
+
+def crumpled() -> np.ndarray:
+    rng = np.random.default_rng(1)
+    paper = np.full((HEIGHT, WIDTH), 215, np.float32)
+    for _ in range(40):
+        ends = rng.integers(0, WIDTH, (2, 2)).tolist()
+        cv2.line(paper, *ends, int(rng.integers(150, 200)), 5)
+    return cv2.GaussianBlur(paper, (0, 0), 3)
+
+
+@pytest.mark.parametrize("paper", [coffee, shadow, show_through, crumpled, lambda: 215.0])
+def test_dirt_that_went_is_no_loss(paper):
+    page = printed()
+    assert not find_losses(scanned(page, paper()), page)
+
+
+def test_a_page_that_came_back_as_it_was_lost_nothing():
+    scan = scanned(printed(), coffee())
+    assert not find_losses(scan, scan)
+
+
+@pytest.mark.parametrize("paper", [coffee, shadow, show_through, crumpled, lambda: 215.0])
+def test_one_line_that_went_is_a_loss_whatever_the_paper_is_like(paper):
+    lost = find_losses(scanned(printed(), paper()), printed(skip=(9,)))
+    assert "strokes" in lost.kinds
+    rows = np.flatnonzero(lost.strokes.any(axis=1))
+    assert LINES[9] - 45 < rows.min() <= rows.max() < LINES[9] + 20
+
+
+def test_dust_that_went_is_no_loss_and_dots_of_letters_are():
+    page = printed()
+    dusty = page.copy()
+    rng = np.random.default_rng(2)
+    for y, x in rng.integers(0, (HEIGHT, WIDTH), (60, 2)):
+        cv2.circle(dusty, (int(x), int(y)), 1, 0, -1)
+    assert not find_losses(scanned(dusty), page)
+    dotless = SABOTAGES["dots"](rng, scanned(page), page)
+    assert find_losses(dotless.scan, dotless.cleaned).kinds == ("dots or commas",)
+    pointless = SABOTAGES["commas"](rng, scanned(page), page)
+    assert find_losses(pointless.scan, pointless.cleaned).kinds == ("dots or commas",)
+
+
+@pytest.mark.parametrize("kind", ["column", "paragraph", "margin", "page", "halftone", "wash"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_sabotaged_network_erases_is_missed(kind, seed):
+    made = SABOTAGES[kind](np.random.default_rng(seed), scanned(printed()), printed())
+    assert made.lost > 0.05
+    assert find_losses(made.scan, made.cleaned)
+
+
+@pytest.mark.parametrize("colour", [(190, 30, 40), (110, 40, 150), (30, 60, 170)])
+def test_a_coloured_mark_that_went_is_a_loss(colour):
+    page = np.dstack([printed(skip=(9, 10, 11))] * 3)
+    scan = scanned(page)
+    cv2.putText(scan, "SEEN 14 MAY", (150, 460), cv2.FONT_HERSHEY_DUPLEX, 1.5, colour, 2, 16)
+    assert find_losses(scan, page)
+
+
+def test_pencil_beside_black_print_is_a_loss_and_show_through_is_none():
+    page = printed(skip=(9,))
+    pencilled = page.copy()
+    cv2.putText(
+        pencilled, "see page four", (80, 430), cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, 1.2, 165, 1, 16
+    )
+    assert find_losses(scanned(pencilled), page).kinds == ("pale strokes",)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 300), (3, 5, 3), (40, 40)])
+def test_a_page_of_any_size_may_be_asked_about(shape):
+    page = np.full(shape, 255, np.uint8)
+    assert not find_losses(page, page)
+
+
+def test_a_page_without_anything_lost_nothing():
+    blank = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    assert not find_losses(scanned(blank), blank)
+
+
+def test_a_page_that_lost_all_is_found():
+    assert find_losses(scanned(printed()), np.full((HEIGHT, WIDTH), 255, np.uint8))
