@@ -47,7 +47,7 @@ def test_best_is_fast_with_a_finish():
     "name", ["title-page.jpg", "book-page.jpg", "typed-letter.jpg", "receipt.jpg"]
 )
 def test_paper_of_the_samples_turns_white_and_ink_stays(cleaner, name):
-    dirty = grey_sample(name)
+    dirty = grey_sample(name)[:600]
     cleaned = cleaner.clean(dirty, dpi=150)
     assert np.percentile(cleaned, 60) > 245 > np.percentile(dirty, 60)
     assert (cleaned < 160).mean() > 0.01
@@ -138,7 +138,7 @@ def test_a_photograph_at_the_corner_of_a_page_stays(cleaner, name):
 @pytest.mark.skipif(not NOISY_OFFICE.exists(), reason="needs the NoisyOffice pages")
 def test_noisy_office_comes_out_clean(cleaner):
     errors = []
-    for path in sorted((NOISY_OFFICE / "noisy").glob("*.png"))[::6]:
+    for path in sorted((NOISY_OFFICE / "noisy").glob("*.png"))[::9]:  # all four kinds
         dirty, clean = (cv2.imread(str(p), 0) for p in (path, NOISY_OFFICE / "clean" / path.name))
         errors.append((rmse(dirty, clean), rmse(cleaner.clean(dirty), clean)))
     before, after = np.mean(errors, axis=0)
