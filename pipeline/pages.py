@@ -104,11 +104,8 @@ class Page:
     stored: Stored = Stored()
     """How the file kept it."""
 
-    shown: int = 0
-    """Quarter turns clockwise by which its document turns these pixels to show them."""
-
     whole: bool = True
-    """Whether it is all of its page, and upright on it but for `shown`; else the page's geometry
+    """Whether it is all of its page, and upright on it; else the page's geometry
     is not this image's to change."""
 
     alone: bool = True

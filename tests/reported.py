@@ -9,7 +9,14 @@ import cv2
 from scans import scan
 
 from pagewash.measuring.definitions import PageMetrics
-from pagewash.measuring.records import PageRecord, Provenance, Status, part_path, write_part
+from pagewash.measuring.records import (
+    PageRecord,
+    Provenance,
+    Status,
+    part_path,
+    records_table,
+    write_table,
+)
 
 STARTED = datetime.datetime(2026, 3, 1, 2, 0, tzinfo=datetime.UTC)
 
@@ -40,6 +47,11 @@ def row(source: str, status: Status = "cleaned", page: int = 1, **values) -> Pag
     rest = {name: value for name, value in values.items() if name not in names}
     known = None if status in ("failed", "skipped") else dataclasses.replace(QUIET, **metrics)
     return PageRecord(HOW, source, status, page=page, metrics=known, output=source, **rest)
+
+
+def write_part(path: Path, records: Iterable[PageRecord]) -> None:
+    """Write one part of the metrics whole, over whatever stood there."""
+    write_table(path, records_table(records))
 
 
 def write_run(root: Path, rows: Iterable[PageRecord]) -> Path:

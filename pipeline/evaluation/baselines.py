@@ -51,7 +51,8 @@ def _threshold(page: np.ndarray, algorithm: str) -> np.ndarray:
         doxapy = importlib.import_module("doxapy")
     except ImportError as error:
         raise MissingError(
-            f"the baseline {algorithm!r} needs doxapy; pip install doxapy, or leave it out"
+            f"the baseline {algorithm!r} needs doxapy; pip install 'pagewash[evaluation]', or "
+            "leave it out"
         ) from error
     threshold = doxapy.Binarization(getattr(doxapy.Binarization.Algorithms, algorithm.upper()))
     whole = np.ascontiguousarray(page)

@@ -72,11 +72,12 @@ def evaluate(
     Raises:
         InputError: an image cannot be read.
         OptionError: a cleaned page or an original has another size than its scan.
-        MissingError: Tesseract or doxapy is needed and not installed.
+        MissingError: Tesseract, rapidfuzz or doxapy is needed and not installed.
     """
     transcribed = {case.language for case in cases if case.transcript is not None}
     if transcribed:
         text.require_languages(transcribed)
+        text.levenshtein()  # now, and not after hours
     scores: list[Score] = []
     pool = ThreadPoolExecutor(options.jobs)
     try:

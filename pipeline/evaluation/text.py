@@ -4,12 +4,14 @@ Strings, and one foreign program. This module does not know where pages or trans
 """
 
 import functools
+import importlib
 import os
 import re
 import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,36 +81,21 @@ def bag_of_words_error_rate(found: str, truth: str) -> float:
 def _error_rate(found: str | list[str], truth: str | list[str]) -> float:
     if not truth:
         return float(bool(found))
-    return edit_distance(found, truth) / len(truth)
+    return int(levenshtein().distance(found, truth)) / len(truth)
 
 
-def edit_distance(one: str | list[str], other: str | list[str]) -> int:
-    """Levenshtein distance: the fewest insertions, deletions and replacements of items.
+def levenshtein() -> Any:
+    """The library's edit distance: the fewest insertions, deletions and replacements of items.
 
-    A whole column of the table of distances is kept as bits of two integers, plus where it rises
-    and minus where it falls, so ten thousand characters against as many take a tenth of a second.
-
-    Source:
-        G. Myers, A Fast Bit-Vector Algorithm for Approximate String Matching, JACM 46(3), 1999, in
-        the form for whole strings of H. Hyyrö, 2003.
+    Raises:
+        MissingError: rapidfuzz is not installed.
     """
-    if not one:
-        return len(other)
-    places: dict[str, int] = {}
-    for index, item in enumerate(one):
-        places[item] = places.get(item, 0) | 1 << index
-    full, last = (1 << len(one)) - 1, len(one) - 1
-    plus, minus, distance = full, 0, len(one)
-    for item in other:
-        match = places.get(item, 0)
-        free = (((match & plus) + plus) ^ plus) | match | minus
-        rise = minus | ~(free | plus)
-        fall = plus & free
-        distance += (rise >> last & 1) - (fall >> last & 1)
-        rise, fall = rise << 1 | 1, fall << 1
-        plus = (fall | ~(free | rise)) & full
-        minus = rise & free & full
-    return distance
+    try:
+        return importlib.import_module("rapidfuzz.distance.Levenshtein")
+    except ImportError as error:
+        raise MissingError(
+            "error rates of text need rapidfuzz; pip install 'pagewash[evaluation]'"
+        ) from error
 
 
 def recognise(page: np.ndarray, language: str = "eng", dpi: float | None = None) -> str:

@@ -72,7 +72,7 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
     return PageGeometry(
         skew=leaning.angle,
         skew_confidence=leaning.confidence,
-        orientation=(lying.turned + 90 * page.shown) % 360 if lying.confidence else 0,
+        orientation=lying.turned if lying.confidence else 0,
         orientation_confidence=lying.confidence,
         page_box=find_page_box(scan, page.pixels),
         blank_confidence=blank_confidence(page.pixels),
@@ -107,7 +107,7 @@ def choose_transform(
     quarters = -found.orientation // 90 % 4 if options.upright and found.lies_wrong else 0
     box = _straightened_box(page, found, angle, options)
     left, top, right, bottom = box
-    if options.split and may_split and found.is_spread and not quarters and not page.shown:
+    if options.split and may_split and found.is_spread and not quarters:
         middle = _straightened_column(page, found, angle)
         return PageTransform(
             angle, boxes=((left, top, middle, bottom), (middle, top, right, bottom))

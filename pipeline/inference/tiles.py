@@ -1,4 +1,4 @@
-"""Where tiles lie on a page, and how they become a page again.
+"""Where tiles lie on a page, and what each is responsible for.
 
 Integers and arrays only: no files, no network. Tiles show no seams because of what is decided
 here. They lie on the network's grid, and each brings a halo that is dropped afterwards. Tiles end
@@ -6,14 +6,11 @@ where the page ends, filled up to the grid by reflection, so that the network pa
 its own zeros as it would the whole page, and as it did the crops that it learned from.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
-import numpy as np
-
 from pagewash.errors import OptionError
-from pagewash.inference.regions import Array, Region, cut_window
+from pagewash.inference.regions import Region
 
 
 @dataclass(frozen=True)
@@ -150,28 +147,6 @@ def _plan_axis(length: int, longest: int, halo: int, stride: int) -> list[tuple[
         core_stop = start + step + halo if start + step < shared else length
         spans.append((range(core_start, core_stop), range(first, first + window)))
     return spans
-
-
-def cut(page: Array, plan: TilePlan) -> Iterator[Array]:
-    """Cut a page's tiles, one at a time, each with its halo."""
-    for tile in plan.tiles:
-        yield cut_window(page, tile.window)
-
-
-def stitch(tiles: Iterable[Array], plan: TilePlan) -> Array:
-    """Put tiles, in the plan's order and with their halos, together again.
-
-    Returns:
-        The page, with the dtype and channels of the tiles.
-    """
-    page: Array | None = None
-    for tile, pixels in zip(plan.tiles, tiles, strict=True):
-        if page is None:
-            page = np.empty((*plan.shape, *pixels.shape[2:]), pixels.dtype)
-        page[tile.core.slices] = pixels[tile.core.within(tile.window).slices]
-    if page is None:
-        raise ValueError("a plan without tiles has no page")
-    return page
 
 
 def round_up(length: int, step: int) -> int:

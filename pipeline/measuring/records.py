@@ -262,15 +262,6 @@ def _fitting(value: Any, field: pa.Field) -> Any:
     return value
 
 
-def write_part(path: Path, records: Iterable[PageRecord]) -> None:
-    """Write one part whole, over whatever stood there.
-
-    Raises:
-        AccessError: the folder or file cannot be written.
-    """
-    write_table(path, records_table(records))
-
-
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a table to Parquet whole: readers never see half a file, nor its temporary name.
 

@@ -1,5 +1,6 @@
 """A page cut into tiles and put together again is the page, also with a network in between."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pagewash.errors import OptionError
-from pagewash.inference.regions import Region
-from pagewash.inference.tiles import TileOptions, TilePlan, cut, plan_tiles, stitch
+from pagewash.inference.regions import Array, Region, cut_window
+from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles
 from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 lengths = st.integers(1, 300)
@@ -19,6 +20,28 @@ shapes = st.tuples(lengths, lengths)
 
 def random_page(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def cut(page: Array, plan: TilePlan) -> Iterator[Array]:
+    """Cut a page's tiles, one at a time, each with its halo."""
+    for tile in plan.tiles:
+        yield cut_window(page, tile.window)
+
+
+def stitch(tiles: Iterable[Array], plan: TilePlan) -> Array:
+    """Put tiles, in the plan's order and with their halos, together again.
+
+    Returns:
+        The page, with the dtype and channels of the tiles.
+    """
+    page: Array | None = None
+    for tile, pixels in zip(plan.tiles, tiles, strict=True):
+        if page is None:
+            page = np.empty((*plan.shape, *pixels.shape[2:]), pixels.dtype)
+        page[tile.core.slices] = pixels[tile.core.within(tile.window).slices]
+    if page is None:
+        raise ValueError("a plan without tiles has no page")
+    return page
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (65, 200), (500, 333), (40, 9), (1, 1), (1, 300)])

@@ -5,13 +5,13 @@ import time
 
 import duckdb
 import pytest
-from reported import STARTED, row, write_run
+from reported import STARTED, row, write_part, write_run
 
 from pagewash.errors import AccessError, UnreadableError
 from pagewash.flows.cli import main
 from pagewash.measuring import compacting
 from pagewash.measuring.compacting import compact
-from pagewash.measuring.records import find_parts, part_path, read_records, write_part
+from pagewash.measuring.records import find_parts, part_path, read_records
 
 DAYS, RUNS = 10, 100
 TODAY = datetime.date(2026, 3, DAYS + 1)

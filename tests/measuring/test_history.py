@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import HOW, STARTED, row
+from reported import HOW, STARTED, row, write_part
 
 from pagewash.measuring.history import (
     RunFigures,
@@ -16,7 +16,7 @@ from pagewash.measuring.history import (
     jump_of_last,
     jump_of_run,
 )
-from pagewash.measuring.records import part_path, records_table, write_part
+from pagewash.measuring.records import part_path, records_table
 
 
 def rows(number: int, pages: int, doubtful: int) -> list:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import reported
-from reported import STARTED
+from reported import STARTED, write_part
 
 from pagewash.errors import AccessError, OptionError, UnreadableError
 from pagewash.measuring.definitions import PageMetrics, definitions
@@ -25,7 +25,6 @@ from pagewash.measuring.records import (
     read_records,
     records_table,
     schema_as_markdown,
-    write_part,
 )
 
 HOW = dataclasses.replace(
