@@ -51,6 +51,6 @@ def test_an_unknown_baseline_is_answered_with_those_there_are():
 
 def test_without_doxapy_the_way_out_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "doxapy", None)
-    with pytest.raises(MissingError, match="pip install .pagewash.evaluation.'"):
+    with pytest.raises(MissingError, match=r"pip install 'pagewash\[evaluation\]'"):
         clean_classically(word(), "su")
     assert clean_classically(word(), "background").shape == word().shape
