@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pagewash.cleaning.scale import LARGE, resample
 from pagewash.pages import Pixels
 
-Box = tuple[slice, slice]
-"""Rows and columns."""
+Area = tuple[slice, slice]
+"""A rectangle of a page, as its rows and columns."""
 
 LIGHT = 240
 """What a network leaves as light as this is paper."""
@@ -49,7 +49,7 @@ AROUND = 6
 """Cells around a picture that tell the colour of its paper."""
 
 
-def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
+def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Area]:
     """Find boxes darker than the paper of the page, with paper or the page's edge on all sides.
 
     Args:
@@ -70,7 +70,7 @@ def find_pictures(grey: Pixels, cleaned: Pixels) -> list[Box]:
     return [box for box in boxes if _stays_dark(cleaned[box])]
 
 
-def on_white_paper(page: Pixels, cleaned: Pixels, box: Box) -> Pixels:
+def on_white_paper(page: Pixels, cleaned: Pixels, box: Area) -> Pixels:
     """Return a picture as it would be on white paper: divided by the colour of the paper around it.
 
     Args:
@@ -189,7 +189,7 @@ def _terms(
     return [np.ones_like(y), y, x, y * y, x * y, x * x]
 
 
-def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Box]:
+def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Area]:
     """Boxes of connected cells that fill them."""
     stats = cv2.connectedComponentsWithStats(tinted)[2]
     for left, top, width, height, area in stats[1:].tolist():
@@ -197,7 +197,7 @@ def _filled_boxes(tinted: NDArray[np.uint8]) -> Iterator[Box]:
             yield slice(top, top + height), slice(left, left + width)
 
 
-def _on_page(box: Box, cell: int, shape: tuple[int, ...]) -> Box:
+def _on_page(box: Area, cell: int, shape: tuple[int, ...]) -> Area:
     """Say where a box of cells is on a page; one up to its last whole cell ends with the page."""
     rows, columns = (
         slice(s.start * cell, length if s.stop == length // cell else s.stop * cell)

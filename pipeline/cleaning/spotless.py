@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.cleaning.pictures import LIGHT, WHITE, Box
+from pagewash.cleaning.pictures import LIGHT, WHITE, Area
 from pagewash.pages import Pixels
 
 Mask = NDArray[np.uint8]
@@ -47,7 +47,7 @@ WHOLE_PAGE = 0.05
 is no paper."""
 
 
-def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Box] = ()) -> Mask | None:
+def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Area] = ()) -> Mask | None:
     """Find ink that has nothing but white paper around it, and such paper that was painted darker.
 
     Args:

@@ -30,7 +30,7 @@ _FILL = {"f", "F", "f*", "B", "B*", "b", "b*"}
 _COLOURS = {"scn", "sc", "cs", "g", "rg", "k"}  # of what is filled
 _OPERATORS = " ".join(["q", "Q", "cm", "Do", "Tr", "BI", "ID", "EI", *_PAINT, *_TEXT, *_COLOURS])
 
-Box = tuple[float, float, float, float]
+Rectangle = tuple[float, float, float, float]
 """Left, bottom, right and top in points of a page."""
 
 
@@ -79,7 +79,7 @@ class Placement:
         return self.matrix.c + self.matrix.e, self.matrix.d + self.matrix.f
 
     @property
-    def box(self) -> Box:
+    def box(self) -> Rectangle:
         """Left, bottom, right and top in points of the page."""
         return _bounding_box(self.matrix)
 
@@ -329,7 +329,7 @@ def _share(matrix: Matrix, box: list[float]) -> float:
     return max(wide, 0) * max(high, 0) / area if area else 0.0
 
 
-def _bounding_box(matrix: Matrix) -> Box:
+def _bounding_box(matrix: Matrix) -> Rectangle:
     """Left, bottom, right and top of the unit square as a matrix draws it."""
     xs = sorted([0, matrix.a, matrix.c, matrix.a + matrix.c])
     ys = sorted([0, matrix.b, matrix.d, matrix.b + matrix.d])

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import pikepdf
 
 from pagewash.documents.pdf_inline import externalise
-from pagewash.documents.pdf_layout import WHOLE, Box, Layout, Placement, read_layout
+from pagewash.documents.pdf_layout import WHOLE, Layout, Placement, Rectangle, read_layout
 from pagewash.documents.pdf_tiles import Tile, join_tiles, whole_size
 from pagewash.documents.turning import Turn, turn_between
 
@@ -136,7 +136,7 @@ def _seen(placements: Sequence[Placement]) -> list[int]:
     ]
 
 
-def _contains(outer: Box, inner: Box) -> bool:
+def _contains(outer: Rectangle, inner: Rectangle) -> bool:
     room = _SLACK * (outer[2] - outer[0]), _SLACK * (outer[3] - outer[1])
     return all(inner[axis] >= outer[axis] - room[axis] for axis in (0, 1)) and all(
         inner[axis + 2] <= outer[axis + 2] + room[axis] for axis in (0, 1)

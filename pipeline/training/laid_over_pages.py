@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from pagewash.grey import luminance
 from pagewash.training.page_corpus import Bytes, TrainingPage, is_written, write_page
-from pagewash.training.real_pages import Pair, at_view, find_pairs, read_rgb
+from pagewash.training.real_pages import ScanAndTruth, at_view, find_pairs, read_rgb
 from pagewash.training.synthesis.corruption import CorruptionOptions, lay_over
 from pagewash.training.synthesis.noise import from_bytes, to_bytes
 from pagewash.training.synthesis.paper_extraction import RealPaper
@@ -43,7 +43,7 @@ def write_laid_over_pages(
             write_page(folder, name, laid_over_page(pairs[number % len(pairs)], bank, rng))
 
 
-def laid_over_page(pair: Pair, bank: Path, rng: Generator) -> TrainingPage:
+def laid_over_page(pair: ScanAndTruth, bank: Path, rng: Generator) -> TrainingPage:
     """Lay the clean page of a pair over other paper, in grey."""
     clean, bare = luminance(from_bytes(read_rgb(pair.truth))), None
     paper = _whole_paper(bank, rng) if rng.random() < REAL_PAPER else None

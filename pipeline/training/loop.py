@@ -203,7 +203,7 @@ class _Crops(Dataset[Tensors]):
         return tensors(self.source.batch(range(step * self.size, (step + 1) * self.size)))
 
 
-class Run:
+class TrainingRun:
     """A training run in a folder: a network, its optimizer, and how far they are."""
 
     def __init__(self, folder: Path, options: TrainingOptions, start: Autoencoder | None = None):
@@ -370,7 +370,7 @@ def train(
     Returns:
         The path of the checkpoint.
     """
-    run = Run(folder, options, start)
+    run = TrainingRun(folder, options, start)
     held_back = dataclasses.replace(source, seed=options.seed + 1_000_003)
     validation = tensors(held_back.batch(range(32))).to(run.device)
     card = dataclasses.replace(card, recipe=asdict(options))
@@ -395,7 +395,7 @@ def train(
     return folder / "network.safetensors"
 
 
-def _draw(run: Run, validation: Tensors) -> None:
+def _draw(run: TrainingRun, validation: Tensors) -> None:
     few = Tensors(*(values[:8] for values in validation))
     cleaned = (restore(run.shipped(), few) * 255).round().to(torch.uint8).cpu().numpy()
     dirty, clean = few.page.cpu().numpy(), few.clean.cpu().numpy()
@@ -411,7 +411,7 @@ def _draw(run: Run, validation: Tensors) -> None:
         write_atomically(run.folder / name, cv2.imencode(".png", blue_first)[1].tobytes())
 
 
-def _ranges(run: Run, validation: Tensors) -> dict[str, str]:
+def _ranges(run: TrainingRun, validation: Tensors) -> dict[str, str]:
     """Ranges of the activations, by which the checkpoint can run on integers."""
     network = run.shipped()
     training = network.training
@@ -442,7 +442,7 @@ def restore(network: Autoencoder, batch: Tensors) -> Tensor:
     return torch.cat(cleaned)
 
 
-def _line(run: Run, losses: list[float], validation: Tensors) -> LogLine:
+def _line(run: TrainingRun, losses: list[float], validation: Tensors) -> LogLine:
     before = run.lines[-1] if run.lines else None
     minutes = run.minutes - (before.minutes if before else 0)
     pixels = len(losses) * run.options.batch * run.options.pairs.crop**2
@@ -456,7 +456,7 @@ def _line(run: Run, losses: list[float], validation: Tensors) -> LogLine:
     )
 
 
-def _batches(source: PairSource, run: Run) -> Iterator[Tensors]:
+def _batches(source: PairSource, run: TrainingRun) -> Iterator[Tensors]:
     """Batches from the step that the run is at, on its device."""
     batch, reuse = run.options.batch, run.options.reuse
     kept = POOL if reuse > 1 else 1
@@ -478,7 +478,7 @@ def _batches(source: PairSource, run: Run) -> Iterator[Tensors]:
         yield Tensors(*(values[chosen] for values in pool))
 
 
-def _made_ahead(source: PairSource, run: Run, first: int) -> Iterator[Tensors]:
+def _made_ahead(source: PairSource, run: TrainingRun, first: int) -> Iterator[Tensors]:
     """Batches of new crops from number `first` on, made ahead in worker processes."""
     workers = run.options.workers
     yield from DataLoader(

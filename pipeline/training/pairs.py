@@ -20,7 +20,7 @@ from pagewash.files import require_folder
 from pagewash.inference.checkpoint import ModelCard
 from pagewash.training.synthesis.corruption import (
     CorruptionOptions,
-    Pair,
+    DirtyAndClean,
     bare_paper,
     corrupt,
     lay_over,
@@ -169,7 +169,7 @@ class PairSource:
         )
         return Batch(seen, page, clean, np.array([example.scale for example in examples]))
 
-    def _rendered(self, rng: Generator, scale: int) -> Pair:
+    def _rendered(self, rng: Generator, scale: int) -> DirtyAndClean:
         clean_page = self._clean_page(rng, scale)
         # mostly, a leaf bears the same print or the same hand on both sides
         verso = self._clean_page(rng, scale, like=clean_page if rng.random() < 0.6 else None)
@@ -189,7 +189,7 @@ class PairSource:
         dirty, clean = self._crop(pair, rng)
         chance = rng.random() - self.options.real_corrupted
         if chance >= self.options.real_laid_over:
-            return _shown(Pair(dirty, clean), pair.scale)
+            return _shown(DirtyAndClean(dirty, clean), pair.scale)
         if chance >= 0:
             bare = self._bare_paper(pair.scale, rng) if rng.random() < 0.5 else None
             return _shown(lay_over(clean, rng, self.options.corruption, bare), pair.scale)
@@ -218,7 +218,7 @@ def _ended(clean_page: CleanPage, rng: Generator) -> CleanPage:
     return replace(clean_page, ink=ink)
 
 
-def _shown(pair: Pair, scale: int) -> Example:
+def _shown(pair: DirtyAndClean, scale: int) -> Example:
     """Show a crop to the network as the cleaner does."""
     dirty, clean = to_bytes(pair.dirty), to_bytes(pair.clean)
     block = np.ones((scale, scale), np.uint8)

@@ -51,7 +51,7 @@ MISREGISTERED = 128
 """Weight, of 255, of pages that may be off by a pixel or two."""
 
 
-class Pair(NamedTuple):
+class ScanAndTruth(NamedTuple):
     """The files of a page and of its truth."""
 
     scan: Path
@@ -93,7 +93,7 @@ def real_pages(data: Path, *, held_back: bool = False) -> Iterator[tuple[str, Tr
         yield f"noisyoffice-{pair.scan.stem}", at_view(scan, clean, _full_weight(scan))
 
 
-def find_pairs(scans: Path, truths: Path, source: str, *, held_back: bool) -> list[Pair]:
+def find_pairs(scans: Path, truths: Path, source: str, *, held_back: bool) -> list[ScanAndTruth]:
     """Find the scans of a set and their truths, sorted by name.
 
     Raises:
@@ -110,7 +110,7 @@ def find_pairs(scans: Path, truths: Path, source: str, *, held_back: bool) -> li
     missing = [path for path in paths if path.stem not in by_stem]
     if missing:
         raise InputError(f"{missing[0]} has no truth in {truths}; copy the set again")
-    return [Pair(path, by_stem[path.stem]) for path in paths]
+    return [ScanAndTruth(path, by_stem[path.stem]) for path in paths]
 
 
 def page_of_mask(scan: Bytes, ink: Mask, *, partial: bool = False) -> TrainingPage:
@@ -215,7 +215,7 @@ def read_rgb(path: Path) -> Bytes:
     return np.ascontiguousarray(pixels[..., ::-1], np.uint8)
 
 
-def _page_of_set(source: str, pair: Pair) -> TrainingPage:
+def _page_of_set(source: str, pair: ScanAndTruth) -> TrainingPage:
     scan = read_rgb(pair.scan)
     if source == "shadow_jung":
         return page_without_shadow(scan, read_rgb(pair.truth))

@@ -10,7 +10,7 @@ from pagewash.training.laid_over_pages import laid_over_page, write_laid_over_pa
 from pagewash.training.page_corpus import find_pages
 from pagewash.training.real_pages import (
     DOUBTFUL,
-    Pair,
+    ScanAndTruth,
     at_view,
     blurred_where,
     page_of_mask,
@@ -175,7 +175,7 @@ def bank(tmp_path):
 
 def test_a_clean_page_laid_over_other_paper_comes_back_as_it_was(data, bank):
     name = "Fontnre_Noisec_TR.png"
-    pair = Pair(*(data / "noisyoffice/train" / part / name for part in ("noisy", "clean")))
+    pair = ScanAndTruth(*(data / "noisyoffice/train" / part / name for part in ("noisy", "clean")))
     truth = cv2.imread(str(pair.truth))
     for seed in range(6):
         page = laid_over_page(pair, bank, np.random.default_rng(seed))

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.random import Generator
 
+from pagewash.geometry.transform import Box
 from pagewash.training.rendering.layers import RenderedPage
 from pagewash.training.synthesis import pictures
 from pagewash.training.synthesis.noise import Image
-from pagewash.training.synthesis.typesetting import Box, choose_picture_box
+from pagewash.training.synthesis.typesetting import choose_picture_box
 
 
 def picture(rng: Generator, page: RenderedPage) -> None:

@@ -8,6 +8,7 @@ from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw
 
+from pagewash.geometry.transform import Box
 from pagewash.training.rendering.layers import (
     STRONG,
     Colour,
@@ -22,7 +23,6 @@ from pagewash.training.rendering.layers import (
 from pagewash.training.synthesis import typesetting
 from pagewash.training.synthesis.ink import InkOptions, darkness, spread_ink
 from pagewash.training.synthesis.scripts import SCRIPTS, set_script
-from pagewash.training.synthesis.typesetting import Box
 
 INK = InkOptions()
 

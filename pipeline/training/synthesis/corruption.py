@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pagewash.geometry.transform import Box
 from pagewash.training.synthesis import noise, paper
 from pagewash.training.synthesis.ink import (
     InkOptions,
@@ -22,7 +23,7 @@ from pagewash.training.synthesis.ink import (
     spread_ink,
 )
 from pagewash.training.synthesis.noise import Image
-from pagewash.training.synthesis.typesetting import Box, CleanPage
+from pagewash.training.synthesis.typesetting import CleanPage
 
 Corruption = Callable[[Image, Generator, float], Image]
 
@@ -156,7 +157,7 @@ class CorruptionOptions:
 
 
 @dataclass(frozen=True)
-class Pair:
+class DirtyAndClean:
     """What the autoencoder sees, and what it should give back."""
 
     dirty: Image
@@ -168,7 +169,7 @@ class Pair:
 
 def corrupt(
     clean_page: CleanPage, verso: CleanPage, rng: Generator, options: CorruptionOptions
-) -> Pair:
+) -> DirtyAndClean:
     """Print a page, let it age and scan it.
 
     Args:
@@ -180,7 +181,7 @@ def corrupt(
     ink = spread_ink(clean_page.ink, clean_page.text_height, rng, options.ink)
     if rng.random() < options.clean:
         clean = (1 - ink) * clean_page.picture
-        return Pair(clean, clean)
+        return DirtyAndClean(clean, clean)
     weak, restored = darkness(ink, clean_page.text_height, rng, options.ink)
     whole = fill_hairlines(ink) if clean_page.handwritten else ink
     clean = (1 - whole ** fullness(weak, options.ink) * restored) * clean_page.picture
@@ -200,12 +201,12 @@ def corrupt(
     dirty = np.clip(suffer(dirty, _SCANNER, levels, rng), 0, 1)
     if levels.get("thresholding") or levels.get("dithering"):
         clean = _keep_what_is_bilevel(dirty, clean, ink, clean_page.picture_box)
-    return Pair(np.clip(suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
+    return DirtyAndClean(np.clip(suffer(dirty, ("jpeg",), levels, rng), 0, 1), clean)
 
 
 def lay_over(
     clean: Image, rng: Generator, options: CorruptionOptions, bare: Image | None = None
-) -> Pair:
+) -> DirtyAndClean:
     """Lay a clean page over dirty paper, print and all, as the NoisyOffice corpus was made.
 
     Fitted to that corpus's training pairs: print was resampled, as by a cubic kernel, and is then
@@ -224,7 +225,7 @@ def lay_over(
     ink = np.clip(ink, 0, 1) * np.float32(rng.uniform(0.93, 1))  # black is not all black
     lighter = np.float32(rng.uniform(0, 0.1) if rng.random() < 0.5 else rng.uniform(0.6, 0.85))
     dirty = paper - ink * np.maximum((1 + lighter) * paper - lighter, 0)
-    return Pair(np.clip(dirty, 0, 1), clean)
+    return DirtyAndClean(np.clip(dirty, 0, 1), clean)
 
 
 def _dirty_paper(like: Image, rng: Generator, options: CorruptionOptions) -> Image:

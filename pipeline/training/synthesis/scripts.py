@@ -11,7 +11,7 @@ from pathlib import Path
 from numpy.random import Generator
 from PIL import ImageDraw, ImageFont
 
-Box = tuple[int, int, int, int]
+from pagewash.geometry.transform import Box
 
 
 @dataclass(frozen=True)

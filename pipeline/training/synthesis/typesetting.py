@@ -15,13 +15,11 @@ from numpy.random import Generator
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from pagewash.geometry.transform import Box
 from pagewash.training.synthesis.fonts import Kind, Typeface
 from pagewash.training.synthesis.noise import Image
 from pagewash.training.synthesis.pictures import picture
 from pagewash.training.synthesis.text_corpus import number, words
-
-Box = tuple[int, int, int, int]
-"""Left, top, right, bottom, in pixels; right and bottom are outside."""
 
 
 @dataclass(frozen=True)
