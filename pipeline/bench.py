@@ -136,7 +136,13 @@ def network_speeds(
         seconds: for each measurement.
     """
     checkpoint = load_checkpoint(options.model)
-    session = open_session(checkpoint.network, checkpoint.card, options.device, options.precision)
+    session = open_session(
+        checkpoint.network,
+        checkpoint.card,
+        options.device,
+        options.precision,
+        checkpoint.sha256,
+    )
     device, precision = session.device, session.precision
     dtypes = {"fp32": torch.float32, precision.name: precision.dtype}
     if device.type == "cpu":

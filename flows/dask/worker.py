@@ -5,6 +5,7 @@ Knows Dask and no Prefect. How a cluster is found, and who gets which shard, is 
 """
 
 import functools
+import logging
 import math
 import time
 import urllib.error
@@ -16,16 +17,19 @@ from pathlib import Path
 from distributed import Event, get_client, get_worker
 from distributed.comm.addressing import get_address_host
 
-from pagewash.errors import PagewashError
+from pagewash.errors import OptionError, PagewashError
 from pagewash.files import sha256_of
 from pagewash.inference.model_files import find_model
 from pagewash.options import available_processors
 from pagewash.runs.loading import Cleans, load_cleaner
 from pagewash.runs.outcome import Run, ShardReport
 from pagewash.runs.planning import Job
+from pagewash.runs.settling import settle_precision
 from pagewash.runs.shards import clean_shard
 from pagewash.runs.tally import Stop
 from pagewash.versions import version_of
+
+log = logging.getLogger(__name__)
 
 API_PATIENCE = 10.0
 """Seconds in which Prefect's API has to answer a worker."""
@@ -106,6 +110,7 @@ def clean_shard_on_worker(
     """
     worker, client = get_worker(), get_client()
     share = share_of_machine(worker.address, client.nthreads(), available_processors())
+    run = as_possible_here(run, share)
     options = replace(run.options, jobs=run.options.jobs or min(run.options.threads, share))
     return clean_shard(
         jobs,
@@ -115,6 +120,25 @@ def clean_shard_on_worker(
         stop=PolledStop(Event(stop_name(run), client)),
         load=functools.partial(_load, share),
     )
+
+
+def as_possible_here(run: Run, share: int) -> Run:
+    """The run in the precision that was chosen where it began, or, if this machine cannot compute
+    in that, in its own, with a word; rows and the identity of outputs name what is used.
+
+    A precision that was asked for is never replaced.
+    """
+    if not run.why_precision:
+        return run
+    try:
+        _load(share, run)
+    except OptionError as error:
+        options = replace(run.options, precision="auto")
+        options, why = settle_precision(options, run.output_key.model_sha256)
+        log.warning("%s; this worker cleans in %s: %s", error, options.precision, why)
+        key = replace(run.output_key, options_hash=options.fingerprint)
+        return replace(run, options=options, output_key=key, why_precision=why)
+    return run
 
 
 class PolledStop:

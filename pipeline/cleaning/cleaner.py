@@ -106,7 +106,7 @@ class Cleaner:
         card = card or ModelCard(type(network).__name__)
         self._options, self._card, self._sha256 = options, card, sha256
         self._origin: str | None = None
-        self._session = open_session(network, card, options.device, options.precision)
+        self._session = open_session(network, card, options.device, options.precision, sha256)
         on_gpu = self._session.device.type != "cpu"
         self._network = network
         self._color = options.color

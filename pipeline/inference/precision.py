@@ -14,8 +14,9 @@ from typing import get_args
 
 import torch
 
-from pagewash.errors import MissingError, OptionError
+from pagewash.errors import AccessError, MissingError, OptionError
 from pagewash.inference.int8 import Int8Convolution, Quantisation
+from pagewash.inference.precision_choice import keep_precision, kept_precision
 from pagewash.options import PrecisionName
 
 log = logging.getLogger(__name__)
@@ -76,13 +77,18 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def choose_precision(name: str, device: torch.device, *, int8: bool = False) -> Precision:
+def choose_precision(
+    name: str, device: torch.device, *, int8: bool = False, model: str = ""
+) -> Precision:
     """Return the precision of that name, or the fastest one whose output is as good.
+
+    Which one that is on a CPU is measured once and kept; see `pagewash.inference.precision_choice`.
 
     Args:
         name: auto, fp32, bf16, fp16 or int8.
         device: where the network runs.
         int8: whether the network can run in int8, see `pagewash.inference.int8`.
+        model: SHA-256 of its weights; empty for one that was never on disk.
 
     Raises:
         OptionError: no such name, or the device or the network cannot compute in it.
@@ -107,7 +113,7 @@ def choose_precision(name: str, device: torch.device, *, int8: bool = False) -> 
     elif device.type == "cuda":
         precision = _best_on_cuda(device)
     elif device.type == "cpu":
-        precision = _best_on_cpu(int8)
+        precision = _kept_on_cpu(int8, model)
     else:
         precision = Precision(torch.float32, f"fp32 is what is tried on {device.type}")
     log.info("%s on %s: %s", precision.name, device, precision.reason)
@@ -125,8 +131,39 @@ def _best_on_cuda(device: torch.device) -> Precision:
 
 
 @cache
+def _kept_on_cpu(int8: bool, model: str) -> Precision:
+    """What was found on this kind of processor before; else what is found now, if it can be kept.
+
+    Where it cannot, the units of the processor decide, and no timing that the next run would not
+    repeat.
+    """
+    named = model or f"in memory, {'with' if int8 else 'without'} int8"
+    kept = kept_precision(named)
+    if kept is not None and (int8 or kept[0] != "int8"):
+        return Precision(_DTYPES[kept[0]], kept[1])
+    found = _best_on_cpu(int8)
+    try:
+        keep_precision(named, found.name, found.reason)
+    except AccessError as error:
+        log.debug("the precision is not kept", exc_info=error)
+        return _usual_on_cpu(int8)
+    return found
+
+
+def _usual_on_cpu(int8: bool) -> Precision:
+    """Choose for this processor by its units alone."""
+    usual = "usual here, since no cache folder can keep what would be measured"
+    if torch.cpu._is_amx_tile_supported():
+        return Precision(torch.bfloat16, f"AMX: bf16 is {usual}")
+    if int8:
+        return Precision(torch.uint8, f"int8 is {usual}")
+    if torch.cpu._is_avx512_bf16_supported():
+        return Precision(torch.bfloat16, f"AVX512-BF16: bf16 is {usual}")
+    return Precision(torch.float32, f"fp32 is {usual}")
+
+
 def _best_on_cpu(int8: bool) -> Precision:
-    """Choose for this processor; measures for some tens of milliseconds, once per process."""
+    """Choose for this processor; measures for some tens of milliseconds."""
     unit = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX512-BF16"
     has_bf16 = unit == "AMX" or torch.cpu._is_avx512_bf16_supported()
     # without such a unit bf16 is emulated, up to a hundred times slower

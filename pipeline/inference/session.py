@@ -46,7 +46,7 @@ class InferenceSession:
 
 
 def open_session(
-    network: Network, card: ModelCard, device: str, precision: PrecisionName
+    network: Network, card: ModelCard, device: str, precision: PrecisionName, sha256: str = ""
 ) -> InferenceSession:
     """Choose device and precision, and bring a network there.
 
@@ -57,6 +57,7 @@ def open_session(
         card: has the activation ranges for int8.
         device: auto, cpu, cuda, cuda:N or mps.
         precision: what it computes in; auto is the fastest that the device does well.
+        sha256: hash of its weights; empty for a network that was never on disk.
 
     Raises:
         OptionError: a device or a precision that cannot work here, or with this network.
@@ -64,7 +65,7 @@ def open_session(
     """
     where, ranges, architecture = choose_device(device), read_ranges(card), architecture_of(network)
     int8 = architecture.can_run_int8(network, ranges)
-    chosen = choose_precision(precision, where, int8=int8)
+    chosen = choose_precision(precision, where, int8=int8, model=sha256)
     if where.type == "cpu":
         keep_freed_memory()
     if isinstance(network, torch.nn.Module):

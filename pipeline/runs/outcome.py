@@ -27,13 +27,15 @@ class Run:
     options: RunOptions
     output_key: OutputKey
     metrics: Path | None
+    why_precision: str = ""
+    """As in the plan."""
 
     @classmethod
     def begin(cls, plan: RunPlan) -> "Run":
         """Give a planned run its name and time."""
         started = datetime.datetime.now(datetime.UTC)
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        return cls(run_id, started, plan.options, plan.output_key, plan.metrics)
+        return cls(run_id, started, plan.options, plan.output_key, plan.metrics, plan.why_precision)
 
     def part(self, number: int) -> Path | None:
         """Where the rows of a shard belong; None without a folder for metrics."""

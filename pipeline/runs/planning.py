@@ -1,7 +1,7 @@
 """Planning a run: which documents, where their outputs go, and what is done already.
 
 Everything that can be said before a page is read is said here, before anything is written.
-Names, times and hashes only: no pixels, no torch.
+Names, times and hashes only: no pixels, and no torch but where a precision has to be measured.
 """
 
 import tempfile
@@ -22,6 +22,7 @@ from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.runs.conflicts import conflicts, identity
 from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, unchanged
+from pagewash.runs.settling import settle_precision
 
 SHARD_DOCUMENTS = 128
 """Most documents in a shard: what a killed run may have to do again."""
@@ -57,10 +58,15 @@ class RunPlan:
     """Documents that an earlier run has cleaned, and that are as they were."""
 
     options: RunOptions
+    """With the precision that will be used in the place of auto."""
+
     output_key: OutputKey
 
     metrics: Path | None
     """Folder of the Parquet parts; None for a single output without one."""
+
+    why_precision: str = ""
+    """Why auto has come to that precision; empty where it was asked for."""
 
 
 def plan_run(
@@ -91,7 +97,9 @@ def plan_run(
     """
     check_places(source, destination, options)
     read_accepted(options.accepted_file)  # what is wrong with it is told before anything is done
-    output_key = OutputKey(sha256_of(find_model(options.model)), options.fingerprint)
+    model_sha256 = sha256_of(find_model(options.model))
+    options, why_precision = settle_precision(options, model_sha256)
+    output_key = OutputKey(model_sha256, options.fingerprint)
     if source.is_file() and names_a_file(destination):
         outputs, folder = {source: destination}, destination.parent
     else:
@@ -106,7 +114,8 @@ def plan_run(
     ledger = {} if options.force else read_ledger(metrics)
     jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
     todo = tuple(job for job in jobs if not _is_done(job, ledger, output_key))
-    return RunPlan(todo, len(jobs) - len(todo), options, output_key, metrics)
+    done = len(jobs) - len(todo)
+    return RunPlan(todo, done, options, output_key, metrics, why_precision)
 
 
 def check_places(source: Path, destination: Path, options: RunOptions) -> None:

@@ -26,7 +26,9 @@ def provenance(run: Run, cleaner: Cleans | None) -> Provenance:
         torch_version=version_of("torch"),
         device=cleaner.device if cleaner else "none",
         precision=cleaner.precision if cleaner else "none",
-        precision_reason=cleaner.precision_reason if cleaner else "no page reached the network",
+        precision_reason=(run.why_precision or cleaner.precision_reason)
+        if cleaner
+        else "no page reached the network",
         tile=cleaner.tile if cleaner else 0,
         halo=cleaner.halo if cleaner else 0,
         options_hash=run.output_key.options_hash,

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pagewash.errors import MissingError, OptionError
-from pagewash.inference import precision
+from pagewash.inference import precision, precision_choice
 from pagewash.inference.precision import choose_device, choose_precision
 
 ROOT = Path(__file__).parents[2]
@@ -17,10 +17,11 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 
 
 @pytest.fixture(autouse=True)
-def _forget_what_was_measured():
-    precision._best_on_cpu.cache_clear()
+def _forget_what_was_measured(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    precision._kept_on_cpu.cache_clear()
     yield
-    precision._best_on_cpu.cache_clear()
+    precision._kept_on_cpu.cache_clear()
 
 
 @pytest.fixture
@@ -152,6 +153,56 @@ def test_the_processor_is_measured_once(processor, monkeypatch):
     first = choose_precision("auto", CPU)
     monkeypatch.delattr(precision, "_seconds")
     assert choose_precision("auto", CPU) == first
+
+
+def test_what_was_measured_holds_for_later_runs_with_that_model(processor, monkeypatch):
+    processor(avx512_bf16=True, fp32=2.0, bf16=1.0, int8=1.5)
+    first = choose_precision("auto", CPU, int8=True, model="a" * 64)
+    precision._kept_on_cpu.cache_clear()  # as in another process
+    processor(avx512_bf16=True, fp32=2.0, bf16=1.5, int8=1.0)
+    assert choose_precision("auto", CPU, int8=True, model="a" * 64) == first
+    assert choose_precision("auto", CPU, int8=True, model="b" * 64).name == "int8"
+    monkeypatch.setattr(precision_choice, "version_of", lambda package: "another")
+    precision._kept_on_cpu.cache_clear()
+    assert choose_precision("auto", CPU, int8=True, model="a" * 64).name == "int8"
+
+
+def test_int8_that_was_kept_is_not_taken_for_a_network_without_it(processor):
+    processor(avx512_bf16=False, fp32=2.0, int8=1.0)
+    assert choose_precision("auto", CPU, int8=True, model="a" * 64).name == "int8"
+    assert choose_precision("auto", CPU, int8=False, model="a" * 64).name == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("units", "int8", "name"),
+    [
+        ({"avx512_bf16": True, "amx": True}, True, "bf16"),
+        ({"avx512_bf16": True}, True, "int8"),
+        ({"avx512_bf16": True}, False, "bf16"),
+        ({"avx512_bf16": False}, False, "fp32"),
+    ],
+)
+def test_where_nothing_can_be_kept_the_units_decide_and_no_timing(
+    processor, tmp_path, units, int8, name
+):
+    (tmp_path / "cache").write_text("in the way")
+    for fastest in ({"fp32": 0.1}, {"bf16": 0.1}, {"int8": 0.1}):
+        precision._kept_on_cpu.cache_clear()
+        processor(**units, **fastest)
+        assert choose_precision("auto", CPU, int8=int8, model="a" * 64).name == name
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"a": "b"}', b"\xff"])
+def test_an_illegible_note_of_precisions_is_written_anew(processor, tmp_path, content):
+    processor(avx512_bf16=True, fp32=2.0, bf16=1.0)
+    choose_precision("auto", CPU)
+    precision._kept_on_cpu.cache_clear()
+    (tmp_path / "cache" / "pagewash" / "precisions.json").write_bytes(content)
+    processor(avx512_bf16=True)
+    assert choose_precision("auto", CPU).name == "fp32"
+    precision._kept_on_cpu.cache_clear()
+    processor(avx512_bf16=True, fp32=2.0, bf16=1.0)
+    assert choose_precision("auto", CPU).name == "fp32"
 
 
 def test_convolutions_can_be_measured():
