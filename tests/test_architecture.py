@@ -51,6 +51,18 @@ def test_pipeline_imports_neither_flows_nor_prefect(path):
     )
 
 
+RESEARCH = ("training", "evaluation")
+
+
+@pytest.mark.parametrize("path", modules("pipeline"), ids=ids)
+def test_what_cleans_pages_imports_nothing_of_training_and_evaluation(path):
+    if path.relative_to(ROOT / "pipeline").parts[0] not in RESEARCH:
+        assert not any(
+            name.startswith(tuple(f"pagewash.{folder}" for folder in RESEARCH))
+            for name in imported(path)
+        )
+
+
 @pytest.mark.parametrize("path", [p for layer in LAYERS for p in modules(layer)], ids=ids)
 def test_nothing_imports_the_tests(path):
     assert "tests" not in {top(name) for name in imported(path)}

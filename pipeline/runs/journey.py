@@ -1,8 +1,8 @@
-"""A page's way through a run: read, cleaned, guarded, laid out, recorded, written.
+"""A page's way through a run: read, cleaned, laid out, measured, recorded, written.
 
 `clean_documents` and `finish_document` tell it in whole; each step is a function of its own, in
-the module that it is imported from. What happens to a page between reading and guarding is told by
-`pagewash.cleaning.cleaner`, the guard included.
+the module that it is imported from. What happens to a page between reading and being laid out,
+the guard included, is told by `pagewash.cleaning.cleaner`.
 """
 
 import dataclasses
