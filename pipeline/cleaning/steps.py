@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from pagewash.cleaning.colour import recolour
+from pagewash.cleaning.despeckling import find_specks, is_bilevel
 from pagewash.cleaning.faint import keep_faint
 from pagewash.cleaning.pictures import find_pictures, on_white_paper
 from pagewash.cleaning.spotless import Mask, what_stays
@@ -35,6 +36,9 @@ def after_network(state: PageState, sees_colour: bool, color: ColorName) -> Pixe
     cleaned = _give_back(scan, cleaned, stays)
     for picture in pictures:
         cleaned[picture] = on_white_paper(scan, cleaned, picture)
+    specks = find_specks(state.pixels) if is_bilevel(state.pixels) else None
+    if specks is not None:
+        cleaned[specks > 0] = 255
     return _in_channels(cleaned, state.page, color)
 
 

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from pagewash.blocks import block_means
 from pagewash.grey import luminance
-from pagewash.measuring.strokes import SQUARE, StrokeMap, map_strokes, quantile, reduction
+from pagewash.measuring.strokes import (
+    SQUARE,
+    StrokeMap,
+    map_strokes,
+    quantile,
+    reduction,
+    without_edge,
+)
 
 BLOCKS = 12
 """Places along the shorter side of a page: on A4 each is 17 mm wide, some four lines of text."""
@@ -56,6 +63,9 @@ LEFT = 0.25
 
 SPECK = 2
 """Area of the smallest stroke that counts, in squares of the stroke's width: less may be dust."""
+
+BLOT = 5
+"""Widths of a stroke from which on what is dark is a blot, and no stroke."""
 
 SPECKS = (0.4, 8.0)
 """Area of dots of letters, commas and full stops, in squares of the stroke's width."""
@@ -157,7 +167,7 @@ def _lost_strokes(
     left = _at_least(after.darkness, LEFT * ink.darkness)
     left = cv2.dilate(left, np.ones((5, 5), np.uint8))
     dark = _at_least(before.darkness, max(least[0] * ink.darkness, darker))
-    gone = cv2.subtract(dark, left)
+    gone = without_edge(cv2.subtract(dark, left))
     if not _lost_blocks(gone, dark, ink).any():
         return np.zeros_like(gone)  # whatever is sharp of it: most pages end here
     sharp = _sharp_strokes(gone, dark, before.darkness, least[1] * ink.sharpness, ink)
@@ -169,8 +179,9 @@ def _lost_specks(before: StrokeMap, after: StrokeMap, ink: _Ink) -> Mask:
 
     Dust lies anywhere; dots of letters, commas and full stops stand beside letters.
     """
+    dark = _at_least(before.darkness, DARK * ink.darkness)
     gone = cv2.subtract(
-        _at_least(before.darkness, DARK * ink.darkness),
+        dark,
         cv2.dilate(_at_least(after.darkness, LEFT * ink.darkness), SQUARE),
     )
     if cv2.countNonZero(gone) < FEW * SPECKS[0] * ink.width**2:
@@ -183,6 +194,7 @@ def _lost_specks(before: StrokeMap, after: StrokeMap, ink: _Ink) -> Mask:
     np.maximum.at(blackest, label, before.darkness.ravel()[where])
     area = stats[:, cv2.CC_STAT_AREA] / ink.width**2
     specks = (area >= SPECKS[0]) & (area <= SPECKS[1]) & (blackest >= BLACK * ink.darkness)
+    specks &= _are_sharp(gone, dark, labels, before.darkness, SHARP * ink.sharpness)
     touching = cv2.bitwise_and(gone, cv2.dilate(kept, np.ones((5, 5), np.uint8)))
     specks[np.unique(labels[touching > 0])] = False
     specks[0] = False
@@ -247,14 +259,24 @@ def _sharp_strokes(
 ) -> np.ndarray:
     """Of what is gone of the dark, connected strokes no smaller than a speck with sharp rims."""
     count, labels, stats, _ = _components(gone)
+    chosen = _are_sharp(gone, dark, labels, darkness, sharpness)
+    rim = np.bincount(labels.ravel()[np.flatnonzero(_rim(gone))], minlength=count)
+    area = stats[:, cv2.CC_STAT_AREA]
+    chosen &= (area >= SPECK * ink.width**2) & (2 * area <= BLOT * ink.width * rim)
+    chosen[0] = False
+    return _chosen(chosen, labels)
+
+
+def _are_sharp(
+    gone: np.ndarray, dark: np.ndarray, labels: np.ndarray, darkness: np.ndarray, sharpness: float
+) -> NDArray[np.bool_]:
+    """(N,) whether the rims of each labelled part of `gone` are sharp, where it has any."""
+    count = int(labels.max()) + 1
     steps = cv2.morphologyEx(darkness, cv2.MORPH_GRADIENT, SQUARE)
     where = np.flatnonzero(cv2.bitwise_and(_rim(dark), gone))  # not where it is cut by what is left
     label = labels.ravel()[where]
     step, level = (np.bincount(label, of.ravel()[where], count) for of in (steps, _depth(darkness)))
-    chosen = (level > 0) & (step >= sharpness * level)
-    chosen &= stats[:, cv2.CC_STAT_AREA] >= SPECK * ink.width**2
-    chosen[0] = False
-    return _chosen(chosen, labels)
+    return np.asarray((level > 0) & (step >= sharpness * level))
 
 
 def _components(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
