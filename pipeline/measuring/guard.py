@@ -67,6 +67,13 @@ SPECK = 2
 BLOT = 5
 """Widths of a stroke from which on what is dark is a blot, and no stroke."""
 
+OUTSIDE = 0.6
+"""Share of the paper's tone below which a square at the page's edge, or beside one, lies outside of
+the page."""
+
+OUTSIDE_CELL = 12
+"""Side of such a square, in pixels of the reduced page."""
+
 SPECKS = (0.4, 8.0)
 """Area of dots of letters, commas and full stops, in squares of the stroke's width."""
 
@@ -167,7 +174,7 @@ def _lost_strokes(
     left = _at_least(after.darkness, LEFT * ink.darkness)
     left = cv2.dilate(left, np.ones((5, 5), np.uint8))
     dark = _at_least(before.darkness, max(least[0] * ink.darkness, darker))
-    gone = without_edge(cv2.subtract(dark, left))
+    gone = without_edge(cv2.subtract(dark, cv2.bitwise_or(left, _outside(before.grey))))
     if not _lost_blocks(gone, dark, ink).any():
         return np.zeros_like(gone)  # whatever is sharp of it: most pages end here
     sharp = _sharp_strokes(gone, dark, before.darkness, least[1] * ink.sharpness, ink)
@@ -252,6 +259,18 @@ def _depth(darkness: np.ndarray) -> np.ndarray:
 def _rim(mask: np.ndarray) -> np.ndarray:
     """The outermost pixels of strokes."""
     return cv2.subtract(mask, cv2.erode(mask, SQUARE))
+
+
+def _outside(grey: np.ndarray) -> Mask:
+    """What is dark and wide at the page's edges, and the rim of it: not of the page."""
+    size = tuple(max(length // OUTSIDE_CELL, 1) for length in grey.shape[::-1])
+    cells = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    dark = cv2.threshold(cells, OUTSIDE * quantile(cells, 0.5), 255, cv2.THRESH_BINARY_INV)[1]
+    framed = cv2.copyMakeBorder(dark, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=[255])
+    cv2.floodFill(framed, None, (0, 0), 128, flags=8)
+    outside = np.where(framed[1:-1, 1:-1] == 128, np.uint8(255), np.uint8(0))
+    wide = cv2.dilate(outside, np.ones((5, 5), np.uint8))
+    return np.asarray(cv2.resize(wide, grey.shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
 
 def _sharp_strokes(
