@@ -156,12 +156,13 @@ def _group(name: str, pattern: re.Pattern[str] | None) -> str:
 
 
 def _listed_languages(folder: Path) -> dict[tuple[str, str], str]:
-    """Language by (sub-folder, file name) from the nearest ``pages.csv``."""
+    """Language by (sub-folder, file name) from the nearest ``pages.csv`` that says it."""
     for path in (folder / "pages.csv", folder.resolve().parent / "pages.csv"):
         if path.is_file():
             with path.open(encoding="utf-8", newline="") as file:
                 return {
                     (row["source"], row["page"]): row["tesseract_lang"]
                     for row in csv.DictReader(file)
+                    if {"source", "page", "tesseract_lang"} <= row.keys()
                 }
     return {}

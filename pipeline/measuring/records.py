@@ -169,7 +169,7 @@ SCHEMA = pa.schema(
             "orientation", pa.int16(), "Degrees clockwise by which the page lies turned: 0 to 270"
         ),
         _column(
-            "orientation_confidence", _float, "How sure that is, 0 to 1; 0.55 and above is sure"
+            "orientation_confidence", _float, "How sure that is, 0 to 1; 0.4 and above is sure"
         ),
         _column(
             "page_box", pa.list_(pa.int32()), "Where the page is: left, top, right, bottom, pixels"

@@ -64,6 +64,13 @@ def test_transcribed_pages_take_their_language_from_the_list_beside_or_above(tmp
     assert {c.group for c in find_transcribed(tmp_path)} == {"ocrd", "sroie"}
 
 
+def test_a_list_of_other_things_names_no_language(tmp_path):
+    save(tmp_path / "field/1.png")
+    (tmp_path / "field/1.gt.txt").write_text("text")
+    (tmp_path / "field/pages.csv").write_text("file,licence\n1.png,MIT\n")
+    assert [case.language for case in find_transcribed(tmp_path / "field")] == ["eng"]
+
+
 def test_a_folder_without_transcriptions_says_what_is_missing(tmp_path):
     save(tmp_path / "1.png")
     with pytest.raises(OptionError, match=r"PAGE\.gt\.txt"):
