@@ -209,20 +209,26 @@ app.command(metrics_app)
 
 
 @metrics_app.default
-def metrics(place: Path, /, *, worst: int = 10, json: Switch = False) -> int:
+def metrics(
+    place: Path, /, *, worst: int = 10, accepted: Path | None = None, json: Switch = False
+) -> int:
     """Sum up the metrics of cleaned pages, and name the pages to look at first.
 
     Args:
         place: A run's folder, a metrics folder, or the folder of the outputs. Of several runs,
             each document's last one counts.
         worst: How many pages to name.
+        accepted: CSV of pages that were looked at and are fine, as a report exports it; they count
+            as cleaned.
         json: Print it as JSON, for other programs.
     """
     from pagewash.flows.tables import as_json, overview
+    from pagewash.measuring.accepted import read_accepted
     from pagewash.measuring.records import read_records
     from pagewash.measuring.summary import latest, summarise
 
-    summary = summarise(latest(read_records(place)), worst=worst)
+    rows = read_accepted(accepted).on_table(latest(read_records(place)))
+    summary = summarise(rows, worst=worst)
     if json:
         print(as_json(summary))
     else:

@@ -20,6 +20,7 @@ from pagewash.files import access_errors, printable, real_path, sha256_of
 from pagewash.inference.model_files import find_model
 from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
+from pagewash.places import object_url
 from pagewash.runs.conflicts import conflicts, identity
 from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, unchanged
 from pagewash.runs.settling import settle_precision
@@ -120,6 +121,12 @@ def plan_run(
 
 def check_places(source: Path, destination: Path, options: RunOptions) -> None:
     """Check what can be said of a run by the two places alone; as for `plan_run`."""
+    for url in filter(None, map(object_url, (source, destination))):
+        raise OptionError(
+            f"{url} lies in an object store, and only 'pagewash clean' goes there, without --flow, "
+            "--cluster and --dry-run. On a schedule, have cron run that command; or mount the "
+            "store (as with rclone mount) and name the folder"
+        )
     with access_errors(str(source), "read"):
         there, usual = source.exists(), source.is_file() or source.is_dir()
     if not there:

@@ -1,12 +1,14 @@
 """Marks of pages that were looked at: honoured for the same page, and only while it is no worse."""
 
 import dataclasses
+import json
 
 import pytest
-from reported import row
+from reported import row, write_run
 from scans import FakeCleaner, write_scan
 
 from pagewash.errors import AccessError, InputError
+from pagewash.flows.cli import main
 from pagewash.measuring.accepted import read_accepted
 from pagewash.measuring.records import read_records, records_table
 from pagewash.options import RunOptions
@@ -87,3 +89,13 @@ def test_the_next_run_honours_the_marks_of_a_report(tmp_path, tiny_model):
     assert statuses(options) == ["review"]
     marked = dataclasses.replace(options, accepted=str(tmp_path / "accepted.csv"))
     assert statuses(marked) == ["cleaned"]
+
+
+def test_the_summary_counts_what_was_looked_at_as_cleaned(tmp_path, marks, capsys):
+    out = write_run(tmp_path, [doubtful(sha256="ab", ink_lost=0.07), row("b.png")])
+    counts = []
+    for more in ([], ["--accepted", str(marks)]):
+        assert main(["metrics", str(out), "--json", *more]) == 0
+        statuses = json.loads(capsys.readouterr().out)["statuses"]
+        counts.append((statuses["cleaned"], statuses["review"]))
+    assert counts == [(1, 1), (2, 0)]

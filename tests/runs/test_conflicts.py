@@ -166,3 +166,12 @@ def test_names_that_rows_could_not_tell_apart_are_refused(source, options, tmp_p
     (source / "\\xff.png").touch()
     with pytest.raises(OptionError, match="would both become"):
         plan_run(source, tmp_path / "out", options)
+
+
+@pytest.mark.parametrize("places", [("s3://a/scans", "out"), ("scans", "s3://a/out")])
+def test_an_object_store_is_refused_where_only_files_are_known_with_the_way_out(
+    source, options, tmp_path, monkeypatch, places
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match=r"s3://a/\w+ lies in an object store.*cron.*mount"):
+        plan_run(*map(Path, places), options)
