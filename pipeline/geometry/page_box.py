@@ -4,6 +4,8 @@ Arrays only. Cautious: a side is cut only where what lies outside is dark from e
 so that a photograph that reaches the page's edge, or a black band with a title, stays.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -26,7 +28,8 @@ NARROWEST = 0.005
 """Of a side; what is narrower is no border."""
 
 MARGIN = 0.0005
-"""Of the longer side: how much is kept around the page."""
+"""Of the longer side: how much is kept around the page. It is a pixel of the reduced page at least,
+since strokes are a little wider than they look there."""
 
 
 def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
@@ -48,8 +51,8 @@ def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
     if min(height, width) // factor < 32:
         return whole
     grey = reduce(scan, factor)
-    inner = _with_ink(_inner(grey), without_edge(map_strokes(reduce(cleaned, factor)).strokes))
-    margin = round(MARGIN * max(grey.shape))
+    inner = _with_ink(_inner(grey), _strokes(cleaned, factor))
+    margin = math.ceil(MARGIN * max(grey.shape))
     small = (0, 0, grey.shape[1], grey.shape[0])
     edges = [
         own if own == far else own + (-margin if place < 2 else margin)
@@ -59,6 +62,20 @@ def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
     right = width if edges[2] >= small[2] else min(width, edges[2] * factor)
     bottom = height if edges[3] >= small[3] else min(height, edges[3] * factor)
     return left, top, right, bottom
+
+
+def places_of_strokes(cleaned: np.ndarray) -> np.ndarray:
+    """(N, 2) x and y of the strokes that a page's box must not leave out; none of a tiny page."""
+    factor = max(1, -(-max(cleaned.shape[:2]) // LONG_SIDE))
+    small = min(cleaned.shape[:2]) // factor < 32
+    places = None if small else cv2.findNonZero(_strokes(cleaned, factor))
+    if places is None:
+        return np.zeros((0, 2))
+    return np.asarray((places.reshape(-1, 2) + 0.5) * factor, np.float64)
+
+
+def _strokes(cleaned: np.ndarray, factor: int) -> np.ndarray:
+    return without_edge(map_strokes(reduce(cleaned, factor)).strokes)
 
 
 def _inner(grey: np.ndarray) -> Box:

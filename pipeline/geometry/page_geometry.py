@@ -120,7 +120,7 @@ def _straightened_box(page: Page, found: PageGeometry, angle: float, options: Ru
     """What is shown of the straightened scan."""
     shape = page.pixels.shape
     if not options.crop:
-        return frame(shape, angle, places_of_ink(page.pixels) if angle else np.zeros((0, 2)))
+        return frame(shape, angle, _ink(page.pixels) if angle else np.zeros((0, 2)))
     left, top, right, bottom = found.page_box
     corners = np.array([(left, top), (right, top), (left, bottom), (right, bottom)], float)
     turned = straightened(corners, shape, angle)
@@ -134,7 +134,7 @@ def _straightened_column(page: Page, found: PageGeometry, angle: float) -> int:
     return round(float(straightened(place, page.pixels.shape, angle)[0, 0]))
 
 
-def places_of_ink(pixels: np.ndarray) -> np.ndarray:
+def _ink(pixels: np.ndarray) -> np.ndarray:
     """(N, 2) x and y where ink is on a cleaned page, some pixels apart."""
     factor = max(1, max(pixels.shape[:2]) // 400)
     places = cv2.findNonZero(map_strokes(reduce(pixels, factor)).strokes)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass, replace
 
 from pagewash.geometry.bilevel import halftone, has_pictures, one_bit_levels
+from pagewash.geometry.page_box import places_of_strokes
 from pagewash.geometry.page_geometry import (
     PageGeometry,
     choose_transform,
     measure_geometry,
-    places_of_ink,
 )
 from pagewash.geometry.page_size import Size, with_common_size
 from pagewash.geometry.transform import Box, PageTransform
@@ -54,7 +54,7 @@ def lay_out(
     found = measure_geometry(scan, page)
     transform = choose_transform(page, found, options, may_split)
     if options.crop and page.whole and sizes is not None:
-        shape, ink = page.pixels.shape, places_of_ink(page.pixels)
+        shape, ink = page.pixels.shape, places_of_strokes(page.pixels)
         transform = with_common_size(transform, shape, ink, sizes)
     if options.borders == "keep":
         page = page.replace_pixels(with_border(scan, page.pixels, found.page_box))
