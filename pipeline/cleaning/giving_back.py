@@ -78,10 +78,12 @@ def give_back(scan: Pixels, cleaned: Pixels, losses: Losses) -> tuple[Pixels, fl
         The page, darker where strokes came back and nowhere lighter, and the share of its area
         that came back.
     """
+    if losses.areas.any():
+        cleaned = _with_areas(scan, cleaned, losses)
     weight = _weights(losses)
     rows, columns = _box_of(weight, losses.factor, scan.shape)
     if rows.stop <= rows.start or columns.stop <= columns.start:
-        return cleaned, 0.0
+        return cleaned, _share(losses.areas)
     flat = _on_own_paper(scan, losses)[rows, columns]
     before = cleaned[rows, columns]
     size = weight.shape[1] * losses.factor, weight.shape[0] * losses.factor
@@ -95,7 +97,18 @@ def give_back(scan: Pixels, cleaned: Pixels, losses: Losses) -> tuple[Pixels, fl
     mixed = before + (darker.astype(np.float32) - before) * (large / 255)
     result = cleaned.copy()
     result[rows, columns] = mixed.round()
-    return result, float(np.count_nonzero(weight >= 128) / weight.size)
+    return result, _share(cv2.max(weight, losses.areas))
+
+
+def _share(weight: np.ndarray) -> float:
+    return float(np.count_nonzero(weight >= 128) / weight.size)
+
+
+def _with_areas(scan: Pixels, cleaned: Pixels, losses: Losses) -> Pixels:
+    """The cleaned page with tinted boxes and pictures as the scan has them on even paper."""
+    large = cv2.resize(losses.areas, scan.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    darker = np.asarray(cv2.min(cleaned, flattened(scan)), np.uint8)
+    return np.asarray(cv2.copyTo(darker, large, cleaned.copy()), np.uint8)
 
 
 def flattened(page: Pixels) -> Pixels:

@@ -22,6 +22,7 @@ from pagewash.measuring.strokes import (
     reduction,
     without_edge,
 )
+from pagewash.measuring.tints import lost_boxes
 
 BLOCKS = 12
 """Places along the shorter side of a page: on A4 each is 17 mm wide, some four lines of text."""
@@ -98,8 +99,11 @@ class Losses:
     strokes: Mask
     """255 on the strokes that are lost."""
 
+    areas: Mask
+    """255 on tinted boxes and pictures that are lost."""
+
     kinds: tuple[str, ...]
-    """What they are, in words: strokes, pale strokes, dots and commas."""
+    """What they are, in words: strokes, pale strokes, dots or commas, tints."""
 
     factor: int
     """By which the page is reduced."""
@@ -145,7 +149,7 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
     grey = scan.ndim == 2 or cleaned.ndim == 2
     before, after = (map_strokes(_view(page, factor, grey)) for page in (scan, cleaned))
     if min(before.grey.shape) < SMALLEST:
-        return Losses(np.zeros_like(before.grey), (), factor, 1.0, 0.0)
+        return Losses(*2 * [np.zeros_like(before.grey)], (), factor, 1.0, 0.0)
     ink = _kept_ink(before, after)
     paper = cv2.bitwise_not(cv2.dilate(before.strokes, SQUARE))
     grain = quantile(before.darkness, 0.9, paper)
@@ -154,9 +158,10 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
         "pale strokes": _lost_strokes(before, after, ink, (PALE, CRISP), GRAIN * grain),
         "dots or commas": _lost_specks(before, after, ink),
     }
-    lost = {kind: mask for kind, mask in found.items() if mask.any()}
     strokes = np.bitwise_or.reduce(list(found.values()))
-    return Losses(strokes, tuple(lost), factor, ink.width, grain)
+    found["tints"] = lost_boxes(before.grey, after.grey, ink.width)
+    lost = tuple(kind for kind, mask in found.items() if mask.any())
+    return Losses(strokes, found["tints"], lost, factor, ink.width, grain)
 
 
 def _lost_strokes(

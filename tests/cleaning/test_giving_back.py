@@ -90,3 +90,17 @@ def test_pages_of_any_size_are_guarded_and_flattened(shape):
     page = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert guard(page, np.full_like(page, 255)).pixels.shape == shape
     assert flattened(page).shape == shape
+
+
+def test_a_tinted_box_comes_back_in_its_colour_up_to_its_edges():
+    page = coloured(np.full((HEIGHT, WIDTH), 255, np.uint8))
+    page[:240] = coloured(printed())[:240]
+    tinted = page.copy()
+    tinted[300:480, 150:500] = (250, 220, 200)
+    guarded = guard(scanned(tinted), page)
+    assert guarded.doubt is None
+    assert guarded.given_back == pytest.approx(180 * 350 / (HEIGHT * WIDTH), rel=0.15)
+    assert (
+        np.abs(np.median(guarded.pixels[310:470, 160:490], axis=(0, 1)) - (250, 220, 200)).max()
+        < 20
+    )

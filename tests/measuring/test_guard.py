@@ -125,3 +125,13 @@ def test_a_page_without_anything_lost_nothing():
 
 def test_a_page_that_lost_all_is_found():
     assert find_losses(scanned(printed()), np.full((HEIGHT, WIDTH), 255, np.uint8))
+
+
+def test_a_tinted_box_that_went_is_a_loss_and_a_round_stain_is_none():
+    page = printed()
+    tinted, stained = np.full_like(page, 255), np.full((HEIGHT, WIDTH), 215, np.float32)
+    tinted[250:520, 120:460] = 225
+    cv2.ellipse(stained, (320, 400), (150, 100), 20, 0, 360, 190, -1)
+    assert "tints" in find_losses(scanned(np.minimum(page, tinted)), page).kinds
+    assert not find_losses(scanned(np.minimum(page, tinted)), np.minimum(page, tinted))
+    assert not find_losses(scanned(page, cv2.GaussianBlur(stained, (0, 0), 3)), page)
