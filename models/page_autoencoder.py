@@ -68,8 +68,8 @@ class PageAutoencoderOptions:
         scales = [self.patch << level for level in range(len(self.channels))]
         if BLOCK not in scales[1:]:
             raise ValueError(f"no level has the context's stride of {BLOCK} px: {scales}")
-        if not self.context_channels or min(*self.context_channels, self.features) < 1:
-            raise ValueError(f"a context network has channels, and features: {self}")
+        if not self.context_channels or min(self.context_channels) < 1 or self.features < 3:
+            raise ValueError(f"a context network has channels, and three features or more: {self}")
 
 
 class Context(NamedTuple):
@@ -80,6 +80,15 @@ class Context(NamedTuple):
 
     paper: Tensor
     """(N, 3, h, w) in `DARKEST_PAPER`..1: colour of the paper under whatever stands on it."""
+
+    @property
+    def ink(self) -> Tensor:
+        """(N, 3, h, w): the first features, 1 less the colour that a block will have once clean.
+
+        They are taught directly: what the rest of the page says of a block (that it lies outside,
+        in a picture, on a tint) would otherwise reach the context network late and faintly.
+        """
+        return self.features[:, :3]
 
 
 class ConvUnit(nn.Module):

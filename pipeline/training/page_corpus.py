@@ -52,16 +52,24 @@ class TrainingPage:
 def write_page(folder: Path, name: str, page: TrainingPage) -> None:
     """Add a page to a corpus; its name begins with its kind and a hyphen."""
     folder.mkdir(parents=True, exist_ok=True)
-    seen = _enlarged(page.dirty, page.scale)
-    known = np.full((3, *(length // BLOCK for length in seen.shape[:2])), np.nan, np.float16)
-    summary = np.concatenate(
-        [summarise_page(seen), known if page.paper is None else page.paper], dtype=np.float16
-    )
-    np.save(folder / f"{name}.summary.npy", summary)
+    np.save(folder / f"{name}.summary.npy", _summary_and_truth(page))
     stacked = np.concatenate([page.dirty, page.clean, page.weight[..., None]], axis=2)
     np.save(folder / f"{name}.part.npy", stacked)
     write_atomically(folder / f"{name}.json", json.dumps({"scale": page.scale}).encode())
     (folder / f"{name}.part.npy").replace(folder / f"{name}.npy")  # now it counts
+
+
+def _summary_and_truth(page: TrainingPage) -> Floats:
+    """(15, h, w): a page's summary, its paper's colour, and what its blocks are once clean."""
+    summary = summarise_page(_enlarged(page.dirty, page.scale))
+    unknown = np.full((3, *summary.shape[1:]), np.nan, np.float32)
+    paper = unknown if page.paper is None else page.paper
+    side = BLOCK // page.scale
+    blocks = [length // side for length in page.clean.shape[:2]]
+    shape = blocks[0], side, blocks[1], side
+    known = page.weight.reshape(shape).min((1, 3)) > 0
+    clean = page.clean.reshape(*shape, 3).mean((1, 3), dtype=np.float32).transpose(2, 0, 1) / 255
+    return np.concatenate([summary, paper, np.where(known, clean, unknown)], dtype=np.float16)
 
 
 def is_written(folder: Path, name: str) -> bool:
@@ -88,7 +96,7 @@ class StoredPage:
 
     @cached_property
     def summary(self) -> Floats:
-        """(12, h, w): the summary, and the paper's colour where it is known."""
+        """(15, h, w): the summary, the paper's colour, and the clean page's; NaN where unknown."""
         return np.asarray(np.load(self.path.with_suffix(".summary.npy")), np.float32)
 
 
@@ -101,6 +109,9 @@ class PageSample:
 
     paper: Floats
     """(3, h, w) in 0..1, NaN where unknown."""
+
+    blocks: Floats
+    """(3, h, w) in 0..1: mean colour of each block of the clean page, NaN where unknown."""
 
     places: list[tuple[int, int]]
     """First block, row and column, of each crop."""
@@ -159,12 +170,12 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
     dirty, clean, weight = stacked[..., :3], stacked[..., 3:6], stacked[..., 6]
     if rng.random() < 0.15:
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
-        for planes in (summary[0:3], summary[3:6], summary[9:]):
+        for planes in (summary[0:3], summary[3:6], summary[9:12], summary[12:]):
             planes[:] = np.tensordot(LUMA, planes, 1)
-    dirty, summary[:9], summary[9:] = _toned(dirty, summary[:9], summary[9:], rng)
+    dirty, summary[:9], summary[9:12] = _toned(dirty, summary[:9], summary[9:12], rng)
     if rng.random() < 0.15 and scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
-    return PageSample(summary[:9], summary[9:], places, dirty, clean, weight, scale)
+    return PageSample(summary[:9], summary[9:12], summary[12:], places, dirty, clean, weight, scale)
 
 
 def _cut(pixels: Bytes, top: int, left: int, side: int) -> Bytes:

@@ -73,11 +73,15 @@ class LoopOptions:
     overshoot: float = 0.1
     """How much an error counts that is whiter than white or blacker than black."""
 
-    balance: float = 0.03
-    """Error of a crop from which on it counts less and less."""
+    balance: float = 0.2
+    """Error of a crop from which on it counts less and less: one that is damaged beyond help is not
+    to decide, and one that lies in a picture or on a dark bed is wrong as a whole, and is to."""
 
     paper_weight: float = 0.05
     """Weight of the error of the paper's colour, where it is known."""
+
+    block_weight: float = 0.3
+    """Weight of the error of what the context foretells of blocks."""
 
     seed: int = 0
     """Decides the first weights and every sample."""
@@ -193,29 +197,41 @@ def page_loss(
     network: PageAutoencoder, samples: Sequence[PageSample], options: LoopOptions
 ) -> Tensor:
     """The loss of some pages, of which each crop counts."""
-    losses, papers = [], []
-    for sample, (cleaned, paper) in zip(samples, clean_samples(network, samples), strict=True):
+    losses, papers, blocks = [], [], []
+    for sample, cleaned in zip(samples, clean_samples(network, samples), strict=True):
         clean, weight = as_tensor(sample.clean), torch.from_numpy(sample.weight).float() / 255
-        losses.append(crop_losses(cleaned, clean, weight, options))
-        papers.append(_paper_loss(paper, torch.from_numpy(sample.paper)))
-    return torch.cat(losses).mean() + options.paper_weight * torch.stack(papers).mean()
+        losses.append(crop_losses(cleaned.crops, clean, weight, options))
+        papers.append(_paper_loss(cleaned.paper, torch.from_numpy(sample.paper)))
+        blocks.append(_block_loss(cleaned.ink, torch.from_numpy(sample.blocks)))
+    return (
+        torch.cat(losses).mean()
+        + options.paper_weight * torch.stack(papers).mean()
+        + options.block_weight * torch.stack(blocks).mean()
+    )
 
 
-def clean_samples(
-    network: PageAutoencoder, samples: Sequence[PageSample]
-) -> list[tuple[Tensor, Tensor]]:
-    """Clean the crops of some pages, all at once.
+class CleanedSample(NamedTuple):
+    """The crops of a page once clean, and what the context network said of the page."""
 
-    Returns:
-        For each page its crops, (N, 3, side, side), and its paper, (3, h, w).
-    """
+    crops: Tensor
+    """(N, 3, side, side), about 0..1."""
+
+    paper: Tensor
+    """(3, h, w): its colour in each block."""
+
+    ink: Tensor
+    """(3, h, w): 1 less the colour that each block will have once clean, as foretold."""
+
+
+def clean_samples(network: PageAutoencoder, samples: Sequence[PageSample]) -> list[CleanedSample]:
+    """Clean the crops of some pages, all at once."""
     views = [_view(network, sample) for sample in samples]
     maps = network.tiles(
         torch.cat([view.relative for view in views]), torch.cat([view.features for view in views])
     )
     parts = maps.split([len(sample.places) for sample in samples])
     return [
-        (_cleaned(sample, view, part), view.page_paper)
+        CleanedSample(_cleaned(sample, view, part), view.page_paper, view.page_ink)
         for sample, view, part in zip(samples, views, parts, strict=True)
     ]
 
@@ -238,6 +254,9 @@ class _View(NamedTuple):
     page_paper: Tensor
     """(3, h, w): the paper's colour all over the page."""
 
+    page_ink: Tensor
+    """(3, h, w): what is foretold of its blocks."""
+
 
 def _view(network: PageAutoencoder, sample: PageSample) -> _View:
     context = network.context(torch.from_numpy(sample.summary)[None])
@@ -258,7 +277,7 @@ def _view(network: PageAutoencoder, sample: PageSample) -> _View:
     if sample.scale > 1:
         seen = F.interpolate(own, scale_factor=float(sample.scale), mode="bicubic").clamp(0, 1)
     relative = (seen / paper).clamp(max=BRIGHTEST)
-    return _View(own, paper, relative, torch.cat(features), context.paper[0])
+    return _View(own, paper, relative, torch.cat(features), context.paper[0], context.ink[0])
 
 
 def _cleaned(sample: PageSample, view: _View, maps: Tensor) -> Tensor:
@@ -289,6 +308,12 @@ def _paper_loss(paper: Tensor, truth: Tensor) -> Tensor:
     known = ~truth.isnan()
     error = (paper.log() - torch.where(known, truth, 1.0).clamp(0.1, 1).log()).abs()
     return (error * known).sum() / known.sum().clamp(min=1)
+
+
+def _block_loss(ink: Tensor, clean: Tensor) -> Tensor:
+    known = ~clean.isnan()
+    error = ink.float() - (1 - torch.where(known, clean, 1.0))
+    return ((error.abs() + error.square()) * known).sum() / known.sum().clamp(min=1)
 
 
 def sample_step(

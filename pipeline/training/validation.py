@@ -37,8 +37,8 @@ def validation_errors(
         for number, page in enumerate(of_kind):
             sample = draw_sample(page, np.random.default_rng(number), crops, side)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                ((cleaned, _),) = clean_samples(network, [sample])
-            error = (cleaned.float().clamp(0, 1) - as_tensor(sample.clean)).square().mean(1)
+                (cleaned,) = clean_samples(network, [sample])
+            error = (cleaned.crops.float().clamp(0, 1) - as_tensor(sample.clean)).square().mean(1)
             weight = torch.from_numpy(sample.weight).float() / 255
             wrong += float((weight * error).sum())
             weights += float(weight.sum())

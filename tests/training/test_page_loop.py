@@ -112,9 +112,9 @@ def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
     network = Run(tmp_path / "run", NETWORK, OPTIONS).network.eval()
     torch.nn.init.normal_(network.tiles.head.weight, std=0.1)
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
-    for sample, (together, _) in zip(samples, clean_samples(network, samples), strict=True):
-        ((alone, _),) = clean_samples(network, [sample])
-        torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+    for sample, together in zip(samples, clean_samples(network, samples), strict=True):
+        (alone,) = clean_samples(network, [sample])
+        torch.testing.assert_close(together.crops, alone.crops, atol=1e-5, rtol=1e-5)
 
 
 def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
@@ -126,10 +126,25 @@ def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
     network, (sample,) = run.average, sample_step(pages, {"rendered": 1}, 0, LoopOptions(pages=1))
     features, _ = network.context(torch.from_numpy(sample.summary)[None])
     assert features.std((2, 3)).max() > 0.05
-    ((heard, _),) = clean_samples(network, [sample])
+    (heard,) = clean_samples(network, [sample])
     torch.nn.init.zeros_(network.tiles.context.weight)
-    ((unheard, _),) = clean_samples(network, [sample])
-    assert (heard - unheard).abs().max() > 0.01
+    (unheard,) = clean_samples(network, [sample])
+    assert (heard.crops - unheard.crops).abs().max() > 0.01
+
+
+def test_the_context_learns_to_foretell_blocks(corpus, tmp_path):
+    options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
+    run, pages = Run(tmp_path / "run", NETWORK, options), find_pages([corpus])
+
+    def error():
+        (sample,) = sample_step(pages, {"rendered": 1}, 0, LoopOptions(pages=1))
+        foretold = clean_samples(run.average, [sample])[0].ink
+        return (1 - foretold - torch.from_numpy(sample.blocks)).abs().mean()
+
+    before = error()
+    for step in range(60):
+        run.update(sample_step(pages, SHARES, step, options))
+    assert error() < 0.5 * before
 
 
 def test_no_level_falls_silent_while_it_learns(corpus, tmp_path):
