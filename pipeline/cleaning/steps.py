@@ -30,13 +30,14 @@ def after_network(state: PageState, sees_colour: bool, color: ColorName) -> Pixe
     if not sees_colour:
         cleaned = keep_faint(scan, cleaned)
         pictures = find_pictures(scan, cleaned)
-    stays = what_stays(luminance(scan), luminance(cleaned), pictures)
+    grey = luminance(state.pixels)
+    stays = what_stays(grey, luminance(cleaned), pictures)
     if not sees_colour and color == "keep" and state.page.channels == 3:
         scan, cleaned = state.page.pixels, recolour(state.page.pixels, cleaned)
     cleaned = _give_back(scan, cleaned, stays)
     for picture in pictures:
         cleaned[picture] = on_white_paper(scan, cleaned, picture)
-    specks = find_specks(state.pixels) if is_bilevel(state.pixels) else None
+    specks = find_specks(grey) if is_bilevel(grey) else None
     if specks is not None:
         cleaned[specks > 0] = 255
     return _in_channels(cleaned, state.page, color)
