@@ -56,6 +56,10 @@ def test_only_what_changes_pixels_changes_the_fingerprint():
         assert replace(base, **change).fingerprint != base.fingerprint
     for change in ({"jobs": 3}, {"force": True}, {"device": "cpu"}, {"max_failures": "3"}):
         assert replace(base, **change).fingerprint == base.fingerprint
+    of_each = {RunOptions(on_review=name).fingerprint for name in ("safe", "cleaned", "original")}
+    assert len(of_each) == 3
+    with pytest.raises(OptionError, match="--on-review 'perhaps'"):
+        RunOptions(on_review="perhaps")
     assert RunOptions(pages="1-3").fingerprint == RunOptions(pages="3, 1,2").fingerprint
 
 
