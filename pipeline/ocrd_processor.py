@@ -3,7 +3,9 @@
 Reads METS and PAGE by OCR-D's own means, and adds to a page, region or line an AlternativeImage
 of the same size, so that coordinates hold. Knows nothing of networks and tiles.
 
-Source: OCR-D's specification of PAGE (https://ocr-d.de/en/spec/page), and `ocrd-tool.json`.
+Source: OCR-D's specification of PAGE (https://ocr-d.de/en/spec/page), and `ocrd-tool.json`. Its
+`git_url` is required, and the project has no public address yet: it names a domain that is kept
+for examples (RFC 2606), until whoever publishes pagewash puts the right one there.
 """
 
 import sys

@@ -6,6 +6,7 @@ the layer of paper follows, and ink and masks stay as they are.
 """
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from pikepdf import Name
 
 from pagewash.documents import pdf_images
-from pagewash.documents.pdf_layout import Layout, Placement, read_layout
+from pagewash.documents.pdf_layout import Layout, Placement, Rectangle, read_layout
 from pagewash.documents.pdf_objects import inherited
 from pagewash.documents.pdf_scans import Scan
+from pagewash.documents.pdf_tiles import Tile
 from pagewash.documents.pdfium import render_whole
 from pagewash.grey import luminance
 from pagewash.pages import Pixels
@@ -30,7 +32,7 @@ _WHITE, _BLACK = b"\xff", b"\0"
 
 def composite_size(layout: Layout, scan: Scan) -> tuple[int, int]:
     """Width and height of what a reader sees, in pixels of the finest layer."""
-    left, bottom, right, top = scan.placement.box
+    left, bottom, right, top = scan.box
     scale = _scale(layout, scan)
     width, height = round((right - left) * scale), round((top - bottom) * scale)
     return (height, width) if layout.rotation % 180 else (width, height)
@@ -45,17 +47,17 @@ def render_scan(page: pikepdf.Page, layout: Layout, scan: Scan) -> Pixels:
     Raises:
         UnreadableError: it cannot be rendered.
     """
-    return _render(page, layout, scan, None, b"")
+    return _render(page, layout, scan, (), b"")
 
 
-def find_paper(layout: Layout, scan: Scan) -> Placement:
+def find_paper(layout: Layout, scan: Scan) -> tuple[Tile, ...]:
     """The layer that is paper: the lowest, or one above it that paints most of the page."""
-    lowest = scan.placement
-    for at in reversed(scan.layers[1:]):
+    for at in reversed(scan.layers):
         layer = layout.placements[at]
-        if layer.mask is not None and _same_box(layer, lowest) and coverage(layer) >= _COVERS:
-            return layer
-    return lowest
+        lies_there = layer.mask is not None and _same_box(layer.box, scan.box)
+        if lies_there and coverage(layer) >= _COVERS:
+            return (Tile(layer),)
+    return scan.tiles
 
 
 def coverage(layer: Placement) -> float:
@@ -72,26 +74,32 @@ def coverage(layer: Placement) -> float:
 
 
 def revise_paper(
-    page: pikepdf.Page, layout: Layout, scan: Scan, cleaned: Pixels
-) -> tuple[Placement, Pixels]:
+    page: pikepdf.Page,
+    layout: Layout,
+    scan: Scan,
+    paper: tuple[Tile, ...],
+    pixels: Pixels,
+    cleaned: Pixels,
+) -> Pixels:
     """The layer of paper as it has to be for a reader to see the cleaned scan.
 
     Args:
         page: of the layout.
         layout: what stands on it.
         scan: in layers.
+        paper: the layer, as `find_paper` gives it.
+        pixels: of that layer, as they are stored.
         cleaned: of the shape of `render_scan`, or grey.
 
     Returns:
-        The layer, and its pixels as they are stored.
+        The layer's new pixels, as they are stored.
     """
-    paper = find_paper(layout, scan)
-    at = next(at for at in scan.layers if layout.placements[at] is paper)
+    own = {id(tile.placement) for tile in paper}
+    painted = [at for at in scan.layers if id(layout.placements[at]) in own]
     seen = render_scan(page, layout, scan)
-    light, dark = (_render(page, layout, scan, at, level) for level in (_WHITE, _BLACK))
+    light, dark = (_render(page, layout, scan, painted, level) for level in (_WHITE, _BLACK))
     visible = cv2.subtract(light, dark).min(axis=2) >= 255 * _VISIBLE
-    pixels = scan.turn.apply(pdf_images.decode(paper.image))
-    return paper, scan.turn.undo(revise(pixels, seen, cleaned, visible))
+    return scan.turn.undo(revise(scan.turn.apply(pixels), seen, cleaned, visible))
 
 
 def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, visible: NDArray[np.bool_]) -> Pixels:
@@ -154,21 +162,20 @@ def _scale(layout: Layout, scan: Scan) -> float:
     return float(max(scales))
 
 
-def _same_box(one: Placement, other: Placement) -> bool:
-    box = np.array(other.box)
-    apart = np.abs(np.array(one.box) - box).max()
-    return bool(apart <= _SAME_BOX * min(box[2] - box[0], box[3] - box[1]))
+def _same_box(one: Rectangle, other: Rectangle) -> bool:
+    apart = np.abs(np.subtract(one, other)).max()
+    return bool(apart <= _SAME_BOX * min(other[2] - other[0], other[3] - other[1]))
 
 
 def _render(
-    page: pikepdf.Page, layout: Layout, scan: Scan, painted: int | None, level: bytes
+    page: pikepdf.Page, layout: Layout, scan: Scan, painted: Sequence[int], level: bytes
 ) -> Pixels:
-    """The layers over the extent of the lowest, one of them perhaps in a single grey level."""
+    """The layers over the extent of the lowest, some of them perhaps in a single grey level."""
     with pikepdf.new() as stage:
         _set_up(stage, page, layout, scan)
         placements = read_layout(stage.pages[0]).placements
-        if painted is not None:
-            _paint(placements[painted].image, level)
+        for at in painted:
+            _paint(placements[at].image, level)
         file = io.BytesIO()
         stage.save(file, stream_decode_level=pikepdf.StreamDecodeLevel.none, compress_streams=False)
     return render_whole(file.getvalue(), composite_size(layout, scan))
@@ -177,7 +184,7 @@ def _render(
 def _set_up(stage: pikepdf.Pdf, page: pikepdf.Page, layout: Layout, scan: Scan) -> None:
     """A page that shows the extent of the lowest layer, and no annotations."""
     copy: Any = stage.add_blank_page()
-    copy.MediaBox = pikepdf.Array([round(edge, 4) for edge in scan.placement.box])
+    copy.MediaBox = pikepdf.Array([round(edge, 4) for edge in scan.box])
     copy.Rotate = layout.rotation
     for key, value in (
         (Name.Contents, page.obj.get(Name.Contents)),

@@ -9,7 +9,7 @@ from pagewash.documents import pdf_images, pdf_layers
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.pdf_layout import Layout
 from pagewash.documents.pdf_scans import Scan
-from pagewash.documents.pdf_tiles import Tile
+from pagewash.documents.pdf_tiles import Tile, whole_size
 from pagewash.pages import Pixels
 
 _INK_ALONE = 0.5  # coverage of a mask; one that lets less through paints ink
@@ -41,7 +41,7 @@ def read_scan(page: pikepdf.Page, layout: Layout, scan: Scan) -> Pixels:
     """
     if scan.layers:
         return grey_if_grey(pdf_layers.render_scan(page, layout, scan))
-    return scan.turn.apply(_joined(scan))
+    return scan.turn.apply(_joined(scan.tiles))
 
 
 def images_of(
@@ -59,18 +59,20 @@ def images_of(
         Each image object that changes, with its new pixels as they are stored.
     """
     if scan.layers:
-        paper, pixels = pdf_layers.revise_paper(page, layout, scan, cleaned)
-        return [(paper.image, pixels)]
-    stored = scan.turn.undo(cleaned)
-    return [(tile.placement.image, _cut(stored, tile)) for tile in scan.tiles]
+        tiles = pdf_layers.find_paper(layout, scan)
+        pixels = _joined(tiles)
+        stored = pdf_layers.revise_paper(page, layout, scan, tiles, pixels, cleaned)
+    else:
+        tiles, stored = scan.tiles, scan.turn.undo(cleaned)
+    return [(tile.placement.image, _cut(stored, tile)) for tile in tiles]
 
 
-def _joined(scan: Scan) -> Pixels:
-    """The tiles of a scan as one image, as they are stored."""
-    if len(scan.tiles) == 1:
-        return pdf_images.decode(scan.placement.image)
-    decoded = [(tile, pdf_images.decode(tile.placement.image)) for tile in scan.tiles]
-    width, height = scan.size
+def _joined(tiles: tuple[Tile, ...]) -> Pixels:
+    """Tiles as one image, as they are stored."""
+    if len(tiles) == 1:
+        return pdf_images.decode(tiles[0].placement.image)
+    decoded = [(tile, pdf_images.decode(tile.placement.image)) for tile in tiles]
+    width, height = whole_size(tiles)
     colour = any(pixels.ndim == 3 for _, pixels in decoded)
     whole = np.full((height, width, 3) if colour else (height, width), 255, np.uint8)
     for tile, pixels in decoded:

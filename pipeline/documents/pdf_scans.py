@@ -48,7 +48,7 @@ class Scan:
     """Images that a reader sees as one."""
 
     tiles: tuple[Tile, ...]
-    """The image, its strips or tiles; of a scan in layers, the lowest layer."""
+    """The image, its strips or tiles; of a scan in layers, those of the lowest layer."""
 
     turn: Turn
     """From stored pixels to those that a viewer shows."""
@@ -71,6 +71,12 @@ class Scan:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, as they are stored."""
         return whole_size(self.tiles)
+
+    @property
+    def box(self) -> Rectangle:
+        """Left, bottom, right and top in points of the page."""
+        left, bottom, right, top = zip(*(tile.placement.box for tile in self.tiles), strict=True)
+        return min(left), min(bottom), max(right), max(top)
 
     @property
     def share(self) -> float:
@@ -176,19 +182,25 @@ def _in_layers(scans: list[Scan], layout: Layout, seen: list[int]) -> list[Scan]
     paper = next((scan for scan in scans if _may_be_paper(scan)), None)
     if paper is None:
         return scans
-    lowest = next(at for at in seen if layout.placements[at] is paper.placement)
-    above = [at for at in seen if at > lowest and _belongs_to(layout.placements[at], paper)]
-    if not any(_is_large_layer(layout.placements[at]) for at in above):
-        return scans
+    own = {id(tile.placement) for tile in paper.tiles}
+    lowest = [at for at in seen if id(layout.placements[at]) in own]
+    above = [  # strips of paper and of ink may take turns
+        at
+        for at in seen
+        if at > lowest[0] and at not in lowest and _belongs_to(layout.placements[at], paper)
+    ]
     taken = {layout.placements[at].image.objgen for at in above}
-    layered = Scan(paper.tiles, paper.turn, (lowest, *above))
+    joined = any(_is_large(scan) for scan in scans if taken.intersection(scan.key))
+    if not (joined or any(_is_large_layer(layout.placements[at]) for at in above)):
+        return scans
+    layered = Scan(paper.tiles, paper.turn, tuple(sorted([*lowest, *above])))
     others = [scan for scan in scans if scan is not paper and not taken.intersection(scan.key)]
     return [layered, *others]
 
 
 def _may_be_paper(scan: Scan) -> bool:
-    alone = len(scan.tiles) == 1
-    return alone and scan.share >= _PAPER_SHARE and scan.placement.is_opaque
+    opaque = all(tile.placement.is_opaque for tile in scan.tiles)
+    return scan.share >= _PAPER_SHARE and opaque
 
 
 def _is_large_layer(placement: Placement) -> bool:
@@ -197,7 +209,7 @@ def _is_large_layer(placement: Placement) -> bool:
 
 def _belongs_to(placement: Placement, paper: Scan) -> bool:
     """Whether an image is drawn on paper, as ink or as a picture."""
-    left, bottom, right, top = paper.placement.box
+    left, bottom, right, top = paper.box
     box = placement.box
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     if not (left <= x <= right and bottom <= y <= top):

@@ -352,6 +352,34 @@ def test_of_a_scan_in_layers_the_paper_turns_white_and_the_ink_stays(ink_layer, 
         assert pdf.pages[0].obj.Resources.XObject.Paper.Width == 50
 
 
+@pytest.mark.parametrize("in_turns", [False, True])
+def test_the_paper_of_a_scan_in_layers_may_lie_in_strips(in_turns):
+    """Five strips of paper, and ink in one piece above them, or in strips that take turns."""
+    paper, pdf, content = brown_paper(), pikepdf.new(), b""
+    images = {}
+    for n in range(5):
+        place = b"q 144 0 0 43.2 0 %.2f cm " % (172.8 - 43.2 * n)
+        strip = np.ascontiguousarray(paper[15 * n : 15 * n + 15])
+        images[f"Paper{n}"] = put_rgb(pdf, strip)
+        content += place + b"/Paper%d Do Q " % n
+        if in_turns:
+            images[f"Ink{n}"] = stencil_of(pdf, INK[120 * n : 120 * n + 120])
+            content += place + b"0.08 0.08 0.47 rg /Ink%d Do Q " % n
+    if not in_turns:
+        images["Ink"] = stencil_of(pdf, INK)
+        content += b"q 144 0 0 216 0 0 cm 0.08 0.08 0.47 rg /Ink Do Q"
+    add_page(pdf, content, **images)
+    (scan,) = read(save(pdf))
+    shown = render(save(pdf), scale=200 / 72)[..., ::-1]
+    assert scan.pixels.shape == shown.shape
+    assert np.abs(scan.pixels.astype(int) - shown).mean() < 1
+    seen = render(copy(save(pdf), whiten), scale=200 / 72)[..., ::-1]
+    assert np.abs(seen[INK].astype(int) - BLUE.reshape(3)).mean() < 6
+    clear = ~cv2.dilate(INK.astype(np.uint8), np.ones((3, 3))).astype(bool)
+    assert np.median(seen[clear]) == 255
+    assert np.percentile(seen[clear], 1) > 250
+
+
 def test_paper_may_lie_above_the_ink_behind_a_mask():
     pdf = pikepdf.new()
     paper = put_rgb(pdf, brown_paper(), Mask=stencil_of(pdf, ~INK))
