@@ -4,8 +4,6 @@ Arrays only. Cautious: a side is cut only where what lies outside is dark from e
 so that a photograph that reaches the page's edge, or a black band with a title, stays.
 """
 
-import math
-
 import cv2
 import numpy as np
 
@@ -27,9 +25,9 @@ STRAY = 0.03
 NARROWEST = 0.005
 """Of a side; what is narrower is no border."""
 
-MARGIN = 0.0005
-"""Of the longer side: how much is kept around the page. It is a pixel of the reduced page at least,
-since strokes are a little wider than they look there."""
+AROUND_INK = 1
+"""Pixels of the reduced page that are kept around ink: strokes are a little wider than they look
+there."""
 
 
 def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
@@ -51,17 +49,16 @@ def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
     if min(height, width) // factor < 32:
         return whole
     grey = reduce(scan, factor)
-    inner = _with_ink(_inner(grey), _strokes(cleaned, factor))
-    margin = math.ceil(MARGIN * max(grey.shape))
-    small = (0, 0, grey.shape[1], grey.shape[0])
-    edges = [
-        own if own == far else own + (-margin if place < 2 else margin)
-        for place, (own, far) in enumerate(zip(inner, small, strict=True))
-    ]
-    left, top = (max(0, edge) * factor for edge in edges[:2])
-    right = width if edges[2] >= small[2] else min(width, edges[2] * factor)
-    bottom = height if edges[3] >= small[3] else min(height, edges[3] * factor)
-    return left, top, right, bottom
+    margin = int(factor > 1)  # a pixel at the page's edge is page in part
+    left, top, right, bottom = _inner(grey)
+    paper = left - margin, top - margin, right + margin, bottom + margin
+    left, top, right, bottom = _with_ink(paper, _strokes(cleaned, factor))
+    return (
+        max(0, left) * factor,
+        max(0, top) * factor,
+        width if right >= grey.shape[1] else right * factor,
+        height if bottom >= grey.shape[0] else bottom * factor,
+    )
 
 
 def places_of_strokes(cleaned: np.ndarray) -> np.ndarray:
@@ -117,4 +114,8 @@ def _with_ink(box: Box, strokes: np.ndarray) -> Box:
     x, y, wide, high = cv2.boundingRect(strokes)
     if not wide:
         return box
-    return min(box[0], x), min(box[1], y), max(box[2], x + wide), max(box[3], y + high)
+    left, top, right, bottom = box
+    x, y, wide, high = (
+        x - AROUND_INK, y - AROUND_INK, wide + 2 * AROUND_INK, high + 2 * AROUND_INK
+    )  # fmt: skip
+    return min(left, x), min(top, y), max(right, x + wide), max(bottom, y + high)
