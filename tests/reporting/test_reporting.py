@@ -154,19 +154,19 @@ def test_noisy_scans_do_not_swell_the_report(tmp_path):
 
 
 def test_charts_reach_over_all_pages_and_keep_to_their_frame(tmp_path):
-    rows = [row(str(n), noise_before=n, noise_after=1, ink_lost=n / 100) for n in range(9)]
+    rows = [row(str(n), noise_before=n, noise_after=1, ink_added=n / 100) for n in range(9)]
     charts = {
         chart.metric.name: chart for chart in draw_charts(read_records(write_run(tmp_path, rows)))
     }
-    noise, lost = charts["noise"], charts["ink_lost"]
+    noise, added = charts["noise"], charts["ink_added"]
     assert [(strip.label, strip.median) for strip in noise.strips] == [
         ("Scan", "4"),
         ("Cleaned", "1"),
     ]
     assert noise.strips[0].middle == pytest.approx(WIDTH / 2, rel=0.05)
-    assert (lost.low, lost.high, lost.limit) == ("0 %", "10 %", WIDTH / 2)
+    assert (added.low, added.high, added.limit) == ("0 %", "8 %", WIDTH / 4)
     assert "novelty" not in charts
-    for strip in (*noise.strips, *lost.strips):
+    for strip in (*noise.strips, *added.strips):
         heights = [float(height) for height in re.findall(r"V([\d.]+)", strip.outline)]
         assert (min(heights), max(heights)) == (0, HEIGHT)
 
