@@ -38,7 +38,7 @@ ALONE = 3
 
 def is_bilevel(page: Pixels) -> bool:
     """Whether a page (H, W) uint8 is black and white and nothing else."""
-    return cv2.countNonZero(cv2.inRange(page, 1, 254)) == 0  # type: ignore[call-overload]
+    return not np.any((page > 0) & (page < 255))
 
 
 def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
@@ -50,7 +50,7 @@ def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
     Returns:
         (H, W) uint8: 255 on specks that may go; None if there are none.
     """
-    ink = cv2.bitwise_not(page)
+    ink = ~page
     _, labels, stats, middles = cv2.connectedComponentsWithStatsWithAlgorithm(
         ink, 8, cv2.CV_32S, cv2.CCL_BBDT
     )
@@ -72,7 +72,7 @@ def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
 
 
 def _chosen(components: NDArray[np.bool_], labels: np.ndarray) -> NDArray[np.uint8]:
-    return np.where(components, np.uint8(255), np.uint8(0))[labels]
+    return np.asarray(np.where(components, np.uint8(255), np.uint8(0))[labels])
 
 
 def _stroke_width(ink: NDArray[np.uint8], labels: np.ndarray, stats: np.ndarray) -> float | None:

@@ -116,7 +116,7 @@ def flattened(page: Pixels) -> Pixels:
 
     Shades wider than a third of the page go; stains, tints and pictures stay.
     """
-    channels = [page] if page.ndim == 2 else cv2.split(page)
+    channels = _channels(page)
     return _stacked([_divided(each, _wide_paper(each), 0) for each in channels])
 
 
@@ -141,14 +141,20 @@ def _box_of(weight: np.ndarray, factor: int, shape: tuple[int, ...]) -> tuple[sl
 
 def _on_own_paper(scan: Pixels, losses: Losses) -> Pixels:
     """The scan divided by the paper close to each pixel, as light as its grain allows."""
-    channels = [scan] if scan.ndim == 2 else cv2.split(scan)
+    channels = _channels(scan)
     small = [_reduced(each) for each in channels]
     return _stacked(
         [
-            _divided(each, paper_around(reduced), losses.grain)
+            _divided(each, np.asarray(paper_around(reduced), np.uint8), losses.grain)
             for each, reduced in zip(channels, small, strict=True)
         ]
     )
+
+
+def _channels(page: Pixels) -> list[Pixels]:
+    if page.ndim == 2:
+        return [page]
+    return [np.ascontiguousarray(page[..., channel]) for channel in range(page.shape[2])]
 
 
 def _wide_paper(channel: Pixels) -> Pixels:
@@ -160,7 +166,7 @@ def _wide_paper(channel: Pixels) -> Pixels:
     smooth = cv2.GaussianBlur(closed, (0, 0), max(side / 6, 1))
     least = DARKEST * quantile(smooth, 0.95)
     large = cv2.resize(smooth, near.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(cv2.max(large, least), np.uint8)
+    return np.asarray(np.maximum(large, least), np.uint8)
 
 
 def _reduced(channel: Pixels) -> Pixels:

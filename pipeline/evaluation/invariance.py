@@ -54,7 +54,7 @@ def ink_that_differs(one: Pixels, other: Pixels) -> float:
 def _lost(page: Pixels, other: Pixels) -> float:
     ink = page < INK
     near = cv2.erode(other, np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)) < NEAR_INK
-    return float(np.count_nonzero(ink & ~near) / max(np.count_nonzero(ink), LEAST_INK))
+    return float(np.count_nonzero(ink & ~near)) / max(int(np.count_nonzero(ink)), LEAST_INK)
 
 
 def differences(scan: Pixels, clean: Cleaning, clean_fp32: Cleaning) -> dict[str, float]:

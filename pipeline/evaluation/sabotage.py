@@ -133,7 +133,7 @@ def halftone(rng: Generator, scan: Pixels, cleaned: Pixels) -> Sabotaged:
     wave = np.cos(2 * np.pi * (x + y) / pitch) * np.cos(2 * np.pi * (x - y) / pitch)
     tone = 0.35 + 0.3 * np.sin(x / 37) * np.cos(y / 53)
     screened = ((wave + 1) / 2 < tone).astype(np.uint8) * np.uint8(255)
-    painted = _painted(scan, cleaned, cv2.bitwise_and(print_, screened), COLOURS[4] / 2, 1.0)
+    painted = _painted(scan, cleaned, print_ & screened, COLOURS[4] / 2, 1.0)
     return Sabotaged(painted.scan, cleaned, print_[box].size / print_.size)
 
 

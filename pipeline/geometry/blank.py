@@ -115,7 +115,8 @@ def _are_pieces_of_rules(marks: _Marks, lean: float, unit: float) -> NDArray[np.
     """Short thin lines across or down ruled paper, where rules lean by so much of their length."""
     sides = ((marks.wide, marks.high), (marks.high, marks.wide))
     flat = [high <= FLAT * unit + (lean + SLANT) * wide for wide, high in sides]
-    return (flat[0] | flat[1]) & (np.maximum(marks.wide, marks.high) <= SHORT * unit)
+    short = np.maximum(marks.wide, marks.high) <= SHORT * unit
+    return np.asarray((flat[0] | flat[1]) & short, np.bool_)
 
 
 def _are_holes(marks: _Marks, shape: tuple[int, ...], unit: float) -> NDArray[np.bool_]:
@@ -127,4 +128,4 @@ def _are_holes(marks: _Marks, shape: tuple[int, ...], unit: float) -> NDArray[np
     size = (np.maximum(wide, high) > 22 * unit) & (np.maximum(wide, high) < 55 * unit)
     x, y = marks.left + wide / 2, marks.top + high / 2
     beside = np.minimum(np.minimum(x, shape[1] - x), np.minimum(y, shape[0] - y)) < 110 * unit
-    return round_ones & size & beside
+    return np.asarray(round_ones & size & beside, np.bool_)

@@ -110,7 +110,7 @@ def _thin_lines(marks: NDArray[np.uint8], unit: float) -> list[_Line]:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     wide, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_AREA]
     long = (wide >= SHORTEST * unit) & (area <= 1.5 * THICKEST * unit * wide)
-    return [_line(labels, stats[one], one, unit) for one in np.flatnonzero(long) if one]
+    return [_line(labels, stats[one], one, unit) for one in np.flatnonzero(long).tolist() if one]
 
 
 def _line(labels: np.ndarray, stats: np.ndarray, number: int, unit: float) -> _Line:

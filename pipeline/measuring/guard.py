@@ -149,7 +149,8 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
     grey = scan.ndim == 2 or cleaned.ndim == 2
     before, after = (map_strokes(_view(page, factor, grey)) for page in (scan, cleaned))
     if min(before.grey.shape) < SMALLEST:
-        return Losses(*2 * [np.zeros_like(before.grey)], (), factor, 1.0, 0.0)
+        nothing = np.zeros_like(before.grey)
+        return Losses(nothing, nothing, (), factor, 1.0, 0.0)
     ink = _kept_ink(before, after)
     paper = cv2.bitwise_not(cv2.dilate(before.strokes, SQUARE))
     grain = quantile(before.darkness, 0.9, paper)
@@ -308,7 +309,7 @@ def _components(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarr
 
 
 def _chosen(chosen: np.ndarray, labels: np.ndarray) -> Mask:
-    return np.where(chosen, np.uint8(255), np.uint8(0))[labels]
+    return np.asarray(np.where(chosen, np.uint8(255), np.uint8(0))[labels])
 
 
 def _lost_blocks(gone: np.ndarray, strokes: np.ndarray, ink: _Ink) -> np.ndarray:

@@ -66,11 +66,14 @@ def lost_boxes(before: np.ndarray, after: np.ndarray, width: float) -> Mask:
     across = _between_edges(scan, cleaned, run)
     along = _between_edges(scan.T, cleaned.T, run).T
     # what text or a stain hides of an edge is filled in from the rows beside it
-    across = cv2.morphologyEx(across, cv2.MORPH_CLOSE, np.ones((2 * run + 1, 1), np.uint8))
-    along = cv2.morphologyEx(
+    square = np.ones((run, run), np.uint8)
+    filled = cv2.morphologyEx(across, cv2.MORPH_CLOSE, np.ones((2 * run + 1, 1), np.uint8))
+    beside = cv2.morphologyEx(
         np.ascontiguousarray(along), cv2.MORPH_CLOSE, np.ones((1, 2 * run + 1), np.uint8)
     )
-    inside = cv2.morphologyEx(across & along, cv2.MORPH_OPEN, np.ones((run, run), np.uint8))
+    inside = np.asarray(
+        cv2.morphologyEx(cv2.bitwise_and(filled, beside), cv2.MORPH_OPEN, square), np.uint8
+    )
     for left, top, wide, high, area in cv2.connectedComponentsWithStats(inside)[2][1:].tolist():
         box = np.s_[top : top + high, left : left + wide]
         if area < max(AREA * inside.size, FILLED * wide * high):
@@ -109,7 +112,7 @@ def _between_edges(scan: Floats, cleaned: Floats, run: int) -> Mask:
 
 def _steps(cells: Floats, run: int) -> Floats:
     """How much lighter a cell's right side is than its left, as a share of its level."""
-    smooth = cv2.blur(np.ascontiguousarray(cells), (1, run))
+    smooth = np.asarray(cv2.blur(np.ascontiguousarray(cells), (1, run)), np.float32)
     steps = np.zeros_like(smooth)
     level = np.maximum(smooth[:, APART:-APART], 64)
     steps[:, APART:-APART] = (smooth[:, 2 * APART :] - smooth[:, : -2 * APART]) / level

@@ -8,9 +8,10 @@ import sys
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 from pagewash.inference.precision_choice import kept_precision
-from pagewash.options import CleanOptions, RunOptions
+from pagewash.options import CleanOptions, PrecisionName, RunOptions
 
 
 def settle_precision(options: RunOptions, model_sha256: str) -> tuple[RunOptions, str]:
@@ -29,7 +30,7 @@ def settle_precision(options: RunOptions, model_sha256: str) -> tuple[RunOptions
     if options.precision != "auto":
         return options, ""
     name, reason = _auto(options.model, options.device, model_sha256)
-    return replace(options, precision=name), reason
+    return replace(options, precision=cast(PrecisionName, name)), reason
 
 
 @lru_cache(maxsize=8)

@@ -380,7 +380,8 @@ def _inner_and_outer(
     network: PageAutoencoder,
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Part weights by how they learn: convolutions from features to features, and the rest."""
-    inner, outer = [], []
+    inner: list[nn.Parameter] = []
+    outer: list[nn.Parameter] = []
     ends = ("stem.", "head.", "context.features.", "context.paper.")
     for name, parameter in network.named_parameters():
         at_an_end = any(end in name for end in ends)
