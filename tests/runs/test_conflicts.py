@@ -173,5 +173,6 @@ def test_an_object_store_is_refused_where_only_files_are_known_with_the_way_out(
     source, options, tmp_path, monkeypatch, places
 ):
     monkeypatch.chdir(tmp_path)
+    stored, destination = map(Path, places)
     with pytest.raises(OptionError, match=r"s3://a/\w+ lies in an object store.*cron.*mount"):
-        plan_run(*map(Path, places), options)
+        plan_run(stored, destination, options)

@@ -35,19 +35,19 @@ def test_an_output_in_another_precision_is_cleaned_again_and_one_in_the_same_is_
     def plan(kept):
         settling._auto.cache_clear()
         keep_precision(sha256_of(tiny_model), kept, "it was the fastest")
-        return plan_run(*folders, RunOptions(model=str(tiny_model)))
+        return plan_run(folders[0], folders[1], RunOptions(model=str(tiny_model)))
 
     report = clean_run(plan("int8"), load=lambda run: FakeCleaner())
     assert plan("int8").done == 3
     assert plan("bf16").done == 0
     rows = read_records(report.run.folder).to_pylist()
     assert {row["precision_reason"] for row in rows} == {"it was the fastest"}
-    asked = plan_run(*folders, RunOptions(model=str(tiny_model), precision="int8"))
+    asked = plan_run(folders[0], folders[1], RunOptions(model=str(tiny_model), precision="int8"))
     assert (asked.done, asked.why_precision) == (3, "")
 
 
 def test_the_first_run_on_a_machine_keeps_what_it_found(folders, tiny_model):
-    plan = plan_run(*folders, RunOptions(model=str(tiny_model)))
+    plan = plan_run(folders[0], folders[1], RunOptions(model=str(tiny_model)))
     assert plan.options.precision in ("fp32", "bf16", "int8")
     kept = plan.options.precision, plan.why_precision
     assert kept_precision(sha256_of(tiny_model)) == kept
@@ -72,7 +72,9 @@ def test_a_worker_that_cannot_compute_as_chosen_cleans_in_its_own_precision_and_
 ):
     worker = pytest.importorskip("pagewash.flows.dask.worker")
     sha256 = sha256_of(tiny_model)
-    run = Run.begin(plan_run(*folders, RunOptions(model=str(tiny_model), device="cpu")))
+    run = Run.begin(
+        plan_run(folders[0], folders[1], RunOptions(model=str(tiny_model), device="cpu"))
+    )
     chosen = replace(run.options, precision="fp16")  # as on a GPU that this machine lacks
     far = replace(run, options=chosen, why_precision="a GPU does")
     here = worker.as_possible_here(far, 1)

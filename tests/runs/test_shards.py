@@ -131,7 +131,7 @@ def test_a_broken_page_of_a_tiff_costs_neither_the_others_nor_its_place(clean, f
     assert found[1]["message"] == "it cannot be decoded"
     assert "book.tif, page 2, stays as it is: it cannot be decoded" in caplog.text
     with Image.open(destination / "book.tif") as image:
-        assert image.n_frames == 3
+        assert getattr(image, "n_frames", 1) == 3
     assert scan(5, (100, 90)).tobytes() in (destination / "book.tif").read_bytes()
 
 
