@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -315,7 +316,10 @@ def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick, numb
         write_scan(tmp_path / "scans" / f"{seed:02}.png", seed=seed, shape=(600, 450))
     arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, "--jobs", "1"]
     running = subprocess.Popen(
-        [sys.executable, "-m", "pagewash.flows.cli", *arguments], stderr=subprocess.PIPE
+        [sys.executable, "-m", "pagewash.flows.cli", *arguments],
+        stderr=subprocess.PIPE,
+        # where the tests run under nohup, a child would ignore what it is to end by
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
     )
     end = time.monotonic() + 60
     while not (tmp_path / "out" / "00.png").exists():
