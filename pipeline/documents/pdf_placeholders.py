@@ -127,9 +127,10 @@ def _is_whole(pdf: Path, source: Path) -> bool:
 
 
 def _complaints(pdf: Path) -> set[str]:
-    """What qpdf finds odd, without where: "PATH (OBJECT, offset N): what"."""
+    """What qpdf finds odd, without where it is: "PATH (trailer, offset 9): what it is"."""
     with pikepdf.open(pdf) as opened:
-        return {str(warning).rpartition("): ")[2] for warning in opened.get_warnings()}
+        found = [str(warning).removeprefix(str(pdf)) for warning in opened.get_warnings()]
+    return {place_and_what.partition(": ")[2] for place_and_what in found}
 
 
 def _update(bare: Path, data: Sequence[Path]) -> dict[str, Any]:

@@ -46,6 +46,20 @@ def copy(source, target, clean=lambda pixels: pixels, wanted=None, **options):
         return list(document.pages())
 
 
+@pytest.mark.parametrize("compression", ["lzma", "zstd"])
+def test_a_tiff_in_a_compression_that_few_use_keeps_it_where_others_would_grow_it(
+    tmp_path, compression
+):
+    rng = np.random.default_rng(0)
+    shades = np.cumsum(rng.normal(0, 3, (200, 300, 3)), axis=1) + 128
+    Image.fromarray(shades.clip(0, 255).astype(np.uint8)).save(
+        tmp_path / "in.tif", compression=compression, tiffinfo={317: 2}
+    )
+    (page,) = copy(tmp_path / "in.tif", tmp_path / "out.tif")
+    assert page.stored.codec == compression
+    assert (tmp_path / "out.tif").stat().st_size <= 1.02 * (tmp_path / "in.tif").stat().st_size
+
+
 @pytest.mark.parametrize("extension", ["png", "tif", "bmp", "webp", "jp2"])
 @given(
     shape=st.tuples(st.integers(1, 70), st.integers(1, 70)),
