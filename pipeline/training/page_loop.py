@@ -48,10 +48,10 @@ class LoopOptions:
     crop: int = 320
     """Side of a crop in pixels; a multiple of the network's stride."""
 
-    learning_rate: float = 4e-3
+    learning_rate: float = 1e-3
     """Of the convolutions inside, by Muon, at its highest; an update's size is that of AdamW's."""
 
-    outer_learning_rate: float = 1.5e-3
+    outer_learning_rate: float = 3e-3
     """Of stems, heads and biases, by AdamW, at its highest."""
 
     warmup: int = 500
