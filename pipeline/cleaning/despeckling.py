@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.measuring.strokes import components, mask_of
 from pagewash.pages import Pixels
 
 SQUARE = np.ones((3, 3), np.uint8)
@@ -38,7 +39,7 @@ ALONE = 3
 
 def is_bilevel(page: Pixels) -> bool:
     """Whether a page (H, W) uint8 is black and white and nothing else."""
-    return not np.any((page > 0) & (page < 255))
+    return cv2.countNonZero(cv2.inRange(page, 1, 254)) == 0
 
 
 def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
@@ -51,9 +52,7 @@ def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
         (H, W) uint8: 255 on specks that may go; None if there are none.
     """
     ink = ~page
-    _, labels, stats, middles = cv2.connectedComponentsWithStatsWithAlgorithm(
-        ink, 8, cv2.CV_32S, cv2.CCL_BBDT
-    )
+    _, labels, stats, middles = components(ink)
     width = _stroke_width(ink, labels, stats)
     if width is None:
         return None
@@ -62,17 +61,13 @@ def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
     if not small.any():
         return None
     x, y = middles.astype(np.intp).T
-    large = cv2.bitwise_or(page, _chosen(small, labels))
+    large = cv2.bitwise_or(page, mask_of(small, labels))
     # from a speck's middle to all that is larger than one
     away = cv2.distanceTransform(large, cv2.DIST_L2, 3)[y, x] / width
     dust = small & (away >= AWAY) & (_specks_around(small, x, y, page.shape, width) < ALONE)
     if not dust.any():
         return None
-    return _chosen(dust, labels)
-
-
-def _chosen(components: NDArray[np.bool_], labels: np.ndarray) -> NDArray[np.uint8]:
-    return np.asarray(np.where(components, np.uint8(255), np.uint8(0))[labels])
+    return mask_of(dust, labels)
 
 
 def _stroke_width(ink: NDArray[np.uint8], labels: np.ndarray, stats: np.ndarray) -> float | None:

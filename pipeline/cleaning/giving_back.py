@@ -152,9 +152,7 @@ def _on_own_paper(scan: Pixels, losses: Losses) -> Pixels:
 
 
 def _channels(page: Pixels) -> list[Pixels]:
-    if page.ndim == 2:
-        return [page]
-    return [np.ascontiguousarray(page[..., channel]) for channel in range(page.shape[2])]
+    return [page] if page.ndim == 2 else [np.asarray(each, np.uint8) for each in cv2.split(page)]
 
 
 def _wide_paper(channel: Pixels) -> Pixels:

@@ -29,14 +29,14 @@ class PageContext:
 
     def told(self, window: Region) -> Tensor:
         """(1, C, h, w): the features of the blocks under a window, zeros beyond the page."""
-        rows, columns = (_blocks(span) for span in (window.rows, window.columns))
+        rows, columns = _blocks_under(window)
         part = self.features[..., rows.start : rows.stop, columns.start : columns.stop]
         below, right = len(rows) - part.shape[2], len(columns) - part.shape[3]
         return F.pad(part, (0, right, 0, below)) if below or right else part
 
     def described_under(self, window: Region) -> Floats:
         """(C, h, w): the same in float32."""
-        rows, columns = (_blocks(span) for span in (window.rows, window.columns))
+        rows, columns = _blocks_under(window)
         part = self.described[:, rows.start : rows.stop, columns.start : columns.stop]
         short = len(rows) - part.shape[1], len(columns) - part.shape[2]
         return np.pad(part, ((0, 0), (0, short[0]), (0, short[1])))
@@ -45,9 +45,7 @@ class PageContext:
         """(H, W, 1 or 3): the paper at every pixel of a window, bilinear between blocks."""
         around = [
             np.clip(np.arange(blocks.start - 1, blocks.stop + 1), 0, length - 1)
-            for blocks, length in zip(
-                (_blocks(window.rows), _blocks(window.columns)), self.paper.shape, strict=False
-            )
+            for blocks, length in zip(_blocks_under(window), self.paper.shape, strict=False)
         ]
         part = np.ascontiguousarray(self.paper[np.ix_(*around)])
         size = part.shape[1] * BLOCK, part.shape[0] * BLOCK
@@ -58,6 +56,9 @@ class PageContext:
         return wide[BLOCK : BLOCK + height, BLOCK : BLOCK + width]
 
 
-def _blocks(span: range) -> range:
-    """The blocks under some rows or columns, the first of which begins a block."""
-    return range(span.start // BLOCK, -(-span.stop // BLOCK))
+def _blocks_under(window: Region) -> tuple[range, range]:
+    """Rows and columns of the blocks under a window, whose first pixel begins a block."""
+    rows, columns = (
+        range(span.start // BLOCK, -(-span.stop // BLOCK)) for span in (window.rows, window.columns)
+    )
+    return rows, columns

@@ -99,9 +99,8 @@ class PageNetwork:
             _affine(said, x, paper, whiter)
             for said, x, paper in zip(each, seen, papers, strict=True)
         ]
-        told_of = _features if features else _no_features
         return [
-            TileMaps(*maps, told_of(tile, *maps))
+            TileMaps(*maps, _features(tile, *maps) if features else None)
             for tile, maps in zip(tiles, cleaning, strict=True)
         ]
 
@@ -120,10 +119,6 @@ class PageNetwork:
                 x.contiguous(memory_format=torch.channels_last), features
             )
         return maps
-
-
-def _no_features(tile: TileView, gain: Tensor, offset: Tensor) -> None:
-    return None
 
 
 def _features(tile: TileView, gain: Tensor, offset: Tensor) -> Features:

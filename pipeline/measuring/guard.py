@@ -17,7 +17,9 @@ from pagewash.grey import luminance
 from pagewash.measuring.strokes import (
     SQUARE,
     StrokeMap,
+    components,
     map_strokes,
+    mask_of,
     quantile,
     reduction,
     without_edge,
@@ -200,7 +202,7 @@ def _lost_specks(before: StrokeMap, after: StrokeMap, ink: _Ink) -> Mask:
     if cv2.countNonZero(gone) < FEW * SPECKS[0] * ink.width**2:
         return np.zeros_like(gone)
     kept = cv2.bitwise_and(after.strokes, before.strokes)
-    count, labels, stats, _ = _components(gone)
+    count, labels, stats, _ = components(gone)
     where = np.flatnonzero(gone)
     label = labels.ravel()[where]
     blackest = np.zeros(count, np.uint8)
@@ -226,7 +228,7 @@ def _lost_specks(before: StrokeMap, after: StrokeMap, ink: _Ink) -> Mask:
     found = np.count_nonzero(specks & beside)
     if found - dust < FEW or found < 2 * dust:
         return np.zeros_like(gone)
-    return _chosen(specks & beside, labels)
+    return mask_of(specks & beside, labels)
 
 
 def _view(page: np.ndarray, factor: int, grey: bool) -> np.ndarray:
@@ -283,13 +285,13 @@ def _sharp_strokes(
     gone: np.ndarray, dark: np.ndarray, darkness: np.ndarray, sharpness: float, ink: _Ink
 ) -> np.ndarray:
     """Of what is gone of the dark, connected strokes no smaller than a speck with sharp rims."""
-    count, labels, stats, _ = _components(gone)
+    count, labels, stats, _ = components(gone)
     chosen = _are_sharp(gone, dark, labels, darkness, sharpness)
     rim = np.bincount(labels.ravel()[np.flatnonzero(_rim(gone))], minlength=count)
     area = stats[:, cv2.CC_STAT_AREA]
     chosen &= (area >= SPECK * ink.width**2) & (2 * area <= BLOT * ink.width * rim)
     chosen[0] = False
-    return _chosen(chosen, labels)
+    return mask_of(chosen, labels)
 
 
 def _are_sharp(
@@ -302,14 +304,6 @@ def _are_sharp(
     label = labels.ravel()[where]
     step, level = (np.bincount(label, of.ravel()[where], count) for of in (steps, _depth(darkness)))
     return np.asarray((level > 0) & (step >= sharpness * level))
-
-
-def _components(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
-    return cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)
-
-
-def _chosen(chosen: np.ndarray, labels: np.ndarray) -> Mask:
-    return np.asarray(np.where(chosen, np.uint8(255), np.uint8(0))[labels])
 
 
 def _lost_blocks(gone: np.ndarray, strokes: np.ndarray, ink: _Ink) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pagewash.blocks import block_means
 from pagewash.grey import luminance
@@ -69,6 +70,19 @@ def reduce(page: np.ndarray, factor: int) -> np.ndarray:
     """
     height, width = (length // factor for length in page.shape[:2])
     return luminance(block_means(page[: height * factor, : width * factor], factor))
+
+
+def components(mask: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
+    """Count, labels, (N, 5) statistics and (N, 2) middles of what hangs together in a mask.
+
+    Of OpenCV's algorithms, all of which find the same, its default takes three times as long.
+    """
+    return cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)
+
+
+def mask_of(chosen: np.ndarray, labels: np.ndarray) -> NDArray[np.uint8]:
+    """255 where a label is one of those chosen, (N,) bool; else 0."""
+    return np.asarray(np.where(chosen, np.uint8(255), np.uint8(0))[labels])
 
 
 def quantile(image: np.ndarray, share: float, where: np.ndarray | None = None) -> float:
