@@ -89,7 +89,6 @@ def as_rows(report: RunReport) -> list[dict[str, Any]]:
     """The pages that need a look as a Prefect table artifact."""
     summary = summary_of(report, TABLE_ROWS)
     worst = summary.worst if summary is not None else ()
-    pages = (page for page in worst if page.status in ("failed", "review"))
     return [
         {
             "document": page.source,
@@ -99,7 +98,7 @@ def as_rows(report: RunReport) -> list[dict[str, Any]]:
             "ink added": page.ink_added,
             "why": page.message,
         }
-        for page in pages
+        for page in worst
     ]
 
 

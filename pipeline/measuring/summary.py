@@ -17,8 +17,8 @@ from pagewash.measuring.records import Status
 
 STAGES = ("read", "clean", "measure", "write")
 
-NOTICEABLE = 0.005
-"""Ink lost or added below this share is not worth a line among the worst pages."""
+NEEDY: tuple[Status, ...] = ("failed", "review")
+"""Pages that somebody must look at: what was lost in cleaning is judged by the guard alone."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True)
 class WorstPage:
-    """A page that failed, lost or gained ink, or should be looked at."""
+    """A page that failed, or should be looked at."""
 
     source: str
     page: int | None
@@ -123,7 +123,7 @@ def by_need(table: pa.Table) -> pa.Table:
 
     Failed ones first, then those for review, each by ink lost or added, then by novelty.
     """
-    needy = pc.index_in(table["status"], value_set=pa.array(["failed", "review"]))
+    needy = pc.index_in(table["status"], value_set=pa.array(NEEDY))
     keys = {
         "status": pc.fill_null(needy, 2),
         "harm": _harm(table),
@@ -139,8 +139,7 @@ def _harm(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _worst(table: pa.Table, count: int) -> tuple[WorstPage, ...]:
-    needy = pc.is_in(table["status"], value_set=pa.array(["failed", "review"]))
-    noticeable = table.filter(pc.or_(needy, pc.greater(_harm(table), NOTICEABLE)))
+    needy = table.filter(pc.is_in(table["status"], value_set=pa.array(NEEDY)))
     names = [field.name for field in fields(WorstPage)]
-    rows = by_need(noticeable).slice(length=count).select(names).to_pylist()
+    rows = by_need(needy).slice(length=count).select(names).to_pylist()
     return tuple(WorstPage(**row) for row in rows)
