@@ -1,5 +1,7 @@
 """The flow against a real Prefect server: files, rows, artifacts, retries, and its last state."""
 
+import dataclasses
+import datetime
 import json
 import logging
 import os
@@ -18,15 +20,19 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterId,
 )
+from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
 from prefect.settings import get_current_settings
+from reported import HOW, STARTED, row, write_part
 from scans import FakeCleaner, write_scan
 
 import pagewash.flows.prefect.cleaning
 import pagewash.runs.shards
 from pagewash.flows.prefect.cleaning import clean_documents, clean_shard_task
+from pagewash.flows.prefect.events import DOUBTFUL_JUMPED, tell_jump
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
-from pagewash.runs.outcome import RunReport
+from pagewash.runs.ledger import OutputKey
+from pagewash.runs.outcome import Run, RunReport
 
 pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.timeout(600)]
 
@@ -52,6 +58,37 @@ def artifacts(state) -> dict[str, object]:
             )
         )
     return {str(artifact.key): artifact.data for artifact in found}
+
+
+def events(name: str, run_id: str, patience: float = 120) -> list:
+    """What the server has of an event of a run; it stores them some seconds after they came."""
+    of_run = EventResourceFilter(id=[f"pagewash.run.{run_id}"])
+    sought = EventFilter(event=EventNameFilter(name=[name]), resource=of_run)
+    end = time.monotonic() + patience
+    with get_client(sync_client=True) as client:
+        while not (found := client.read_events(filter=sought, limit=10).events):
+            if time.monotonic() > end:
+                break
+            time.sleep(0.5)
+    return found
+
+
+def test_the_server_hears_when_far_more_pages_are_doubtful_than_before(tmp_path, options):
+    """Three runs of a hundred pages without a doubtful one, then one with fifty."""
+    reports = []
+    for number in range(4):
+        began = STARTED + datetime.timedelta(days=number)
+        how = dataclasses.replace(HOW, run_id=f"jump-{number}", started=began)
+        run = Run(how.run_id, began, options, OutputKey("0" * 64, "0" * 16), tmp_path)
+        doubtful = 50 if number == 3 else 0
+        status = ["review"] * doubtful + ["cleaned"] * (100 - doubtful)
+        rows = [row(f"{page}.png", status[page]) for page in range(100)]
+        write_part(run.part(0), [dataclasses.replace(record, how=how) for record in rows])
+        reports.append(RunReport(run, planned=100, done_before=0, seconds=1.0))
+        tell_jump(reports[-1])
+    (event,) = events(DOUBTFUL_JUMPED, "jump-3")
+    assert event.payload == {"share_before": 0.0, "share_now": 0.5}
+    assert events(DOUBTFUL_JUMPED, "jump-2", patience=0) == []
 
 
 def test_the_flow_leaves_the_files_rows_and_artifacts_of_a_run(folders, options):
