@@ -101,12 +101,12 @@ def _between_edges(scan: Floats, cleaned: Floats, run: int) -> Mask:
     edge = (high >= least) & (np.abs(left) <= GONE * high)
     edge &= high >= cv2.dilate(high, np.ones((1, 4 * APART - 1), np.uint8))
     down, up = edge & (step < 0), edge & (step > 0)
+    rows = down.any(axis=1) & up.any(axis=1)
+    places = np.where(edge[rows], np.arange(scan.shape[1]), 0)
+    after_down = np.take_along_axis(down[rows], np.maximum.accumulate(places, axis=1), axis=1)
+    before_up = np.logical_or.accumulate(up[rows, ::-1], axis=1)[:, ::-1]
     inside = np.zeros(scan.shape, np.uint8)
-    for row in np.flatnonzero(down.any(axis=1) & up.any(axis=1)):
-        starts, ends = np.flatnonzero(down[row]), np.flatnonzero(up[row])
-        for start, place in zip(starts, np.searchsorted(ends, starts), strict=True):
-            if place < len(ends):
-                inside[row, start : ends[place]] = 1
+    inside[rows] = after_down & before_up
     return inside
 
 
