@@ -252,18 +252,21 @@ class TileNetwork(nn.Module):
                 x = self.down[level](x, here)
         return (self.squeeze(x) if self.squeeze is not None else x), levels
 
-    def decode(self, x: Tensor, levels: Sequence[Tensor]) -> Tensor:
-        """Return the maps, (N, MAPS, H, W) float32, of what `encode` returned."""
-        if self.expand is not None:
-            x = self.expand(x)
+    def decode(self, x: Tensor, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Return the decoder's levels, innermost first, of what `encode` returned."""
+        decoded = [self.expand(x) if self.expand is not None else x]
         for level in reversed(range(len(self.decoder))):
-            x = F.pixel_shuffle(self.up[level](x), 2)
-            x = self.decoder[level](x + levels[level])
-        return F.pixel_shuffle(self.head(x).float(), self.options.patch)
+            wide = F.pixel_shuffle(self.up[level](decoded[-1]), 2)
+            decoded.append(self.decoder[level](wide + levels[level]))
+        return decoded
+
+    def maps(self, outermost: Tensor) -> Tensor:
+        """Return the maps, (N, MAPS, H, W) float32, of the decoder's outermost level."""
+        return F.pixel_shuffle(self.head(outermost).float(), self.options.patch)
 
     def forward(self, x: Tensor, features: Tensor) -> Tensor:
         """Return the maps of tiles; arguments as for `encode`."""
-        return self.decode(*self.encode(x, features))
+        return self.maps(self.decode(*self.encode(x, features))[-1])
 
 
 class PageAutoencoder(nn.Module):

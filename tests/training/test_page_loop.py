@@ -10,6 +10,7 @@ from pagewash.training.page_corpus import find_pages, write_page
 from pagewash.training.page_loop import (
     LoopOptions,
     Run,
+    as_tensor,
     clean_samples,
     crop_losses,
     page_loss,
@@ -63,7 +64,7 @@ def test_the_context_network_learns_from_the_crops(tmp_path, corpus):
     for head in (run.network.context.features, run.network.tiles.head):
         torch.nn.init.normal_(head.weight, std=0.1)
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
-    page_loss(run.network, samples, LoopOptions(paper_weight=0)).backward()
+    page_loss(run.network, run.coarse, samples, LoopOptions(paper_weight=0)).backward()
     assert run.network.context.stem.conv.weight.grad.abs().max() > 0
 
 
@@ -145,6 +146,26 @@ def test_the_context_learns_to_foretell_blocks(corpus, tmp_path):
     for step in range(60):
         run.update(sample_step(pages, SHARES, step, options))
     assert error() < 0.5 * before
+
+
+def test_every_inner_level_learns_to_clean_the_page_by_itself(corpus, tmp_path):
+    options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
+    run, pages = Run(tmp_path / "run", NETWORK, options), find_pages([corpus])
+
+    @torch.inference_mode()
+    def errors():
+        (sample,) = sample_step(pages, {"rendered": 1}, 0, LoopOptions(pages=1, crop=64))
+        views = run.coarse(clean_samples(run.network, [sample])[0].levels)
+        clean = as_tensor(sample.clean)
+        means = [torch.nn.functional.avg_pool2d(clean, side) for side in run.coarse.sides]
+        return [
+            (view - mean).square().mean().item() for view, mean in zip(views, means, strict=True)
+        ]
+
+    before = errors()
+    for step in range(60):
+        run.update(sample_step(pages, SHARES, step, options))
+    assert all(after < 0.7 * first for after, first in zip(errors(), before, strict=True))
 
 
 def test_no_level_falls_silent_while_it_learns(corpus, tmp_path):
