@@ -46,6 +46,12 @@ SURE = 0.6
 same angle in both halves within 0.3 degrees, and none nearly as strong in the other direction."""
 
 
+ALIKE, LONE = 6, 0.25
+"""Peaks that are higher than the so-many-th highest, and than that share of the highest, count for
+no more than these: a fold has two long edges, at whatever angle it lies, and text dozens of lines.
+"""
+
+
 @dataclass(frozen=True)
 class Skew:
     """How the lines of a page lean."""
@@ -195,5 +201,8 @@ def _energy(edges: _Edges, angle: float) -> float:
     rows += edges.y
     rows -= rows.min()
     profile = np.bincount(rows.astype(np.intp), edges.sign)
-    soft = profile[1:] + profile[:-1]  # else rows of pixels would draw angles to 0
+    soft = np.abs(profile[1:] + profile[:-1])  # else rows of pixels would draw angles to 0
+    if soft.size > ALIKE:
+        most = max(np.partition(soft, -ALIKE)[-ALIKE], LONE * soft.max())
+        np.minimum(soft, most, out=soft)
     return float(np.dot(soft, soft))

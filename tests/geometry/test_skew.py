@@ -1,5 +1,6 @@
 """Skew: known angles, another library's opinion, and pages that have none."""
 
+import cv2
 import numpy as np
 import pytest
 from deskew import determine_skew
@@ -39,6 +40,15 @@ def test_a_page_that_lies_on_its_side_leans_by_the_same_angle(quarters):
     skew = find_skew(page)
     assert skew.angle == pytest.approx(2.5, abs=0.05)
     assert skew.vertical == (quarters != 2)
+
+
+def test_a_fold_across_the_page_does_not_outweigh_its_lines():
+    page = 255 - (255 - lines_page((1000, 800), angle=0)) // 3 * 2
+    page[:, 250:] = 255
+    cv2.line(page, (230, 0), (260, 999), 0, 7)
+    skew = find_skew(page)
+    assert skew.angle == pytest.approx(0, abs=0.1)
+    assert not skew.vertical
 
 
 def test_colour_and_toned_paper_change_nothing():
