@@ -48,10 +48,10 @@ class LoopOptions:
     crop: int = 320
     """Side of a crop in pixels; a multiple of the network's stride."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 7e-4
     """Of the convolutions inside, by Muon, at its highest; an update's size is that of AdamW's."""
 
-    outer_learning_rate: float = 3e-3
+    outer_learning_rate: float = 2e-3
     """Of stems, heads and biases, by AdamW, at its highest."""
 
     warmup: int = 500
@@ -83,7 +83,7 @@ class LoopOptions:
     block_weight: float = 0.3
     """Weight of the error of what the context foretells of blocks."""
 
-    coarse_weight: float = 0.3
+    coarse_weight: float = 0.2
     """Weight of the error of the coarse views, see `CoarseViews`; of each of them."""
 
     seed: int = 0
@@ -91,31 +91,26 @@ class LoopOptions:
 
 
 class CoarseViews(nn.Module):
-    """What each inner level of the decoder says of the clean page, at the detail that it can know.
+    """The mean colour of the clean page, as each inner level of the decoder tells it.
 
-    Only training asks for them. The outermost level learns within minutes to clean most of a page
-    by itself, from 20 px around, and what reaches the inner levels through it is noise: after a
-    thousand steps without coarse views, nothing got worse where all of them were left out. So each
-    of them is taught to clean the page as far as it can (deep supervision, as in C.-Y. Lee et al.,
-    Deeply-Supervised Nets, AISTATS 2015).
+    Only training asks for it. The outermost level soon learns to clean most of a page by itself,
+    from 20 px around, and what reaches the inner levels through it is noise at first. So they are
+    taught directly what will be left of each place: whether it is ink, a tint, a picture, or dirt
+    (deep supervision: C.-Y. Lee et al., Deeply-Supervised Nets, AISTATS 2015).
     """
 
     def __init__(self, options: PageAutoencoderOptions):
         super().__init__()
-        inner = options.channels[:0:-1]
-        self.patch = options.patch
-        self.heads = nn.ModuleList(nn.Conv2d(c, 3 * self.patch**2, 1) for c in inner)
-        self.sides = [1 << level for level in range(len(inner), 0, -1)]
+        inner = range(len(options.channels) - 1, 0, -1)
+        self.sides = [options.patch << level for level in inner]
+        self.heads = nn.ModuleList(nn.Conv2d(options.channels[level], 3, 1) for level in inner)
         for head in self.heads:
             nn.init.zeros_(head.weight)  # type: ignore[arg-type]
             nn.init.ones_(head.bias)  # type: ignore[arg-type]  # paper
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Return (N, 3, h, w) of each level; a pixel is a square of `sides` pixels of the crop."""
-        return [
-            F.pixel_shuffle(head(level).float(), self.patch)
-            for head, level in zip(self.heads, levels, strict=True)
-        ]
+        return [head(level).float() for head, level in zip(self.heads, levels, strict=True)]
 
 
 class Run:
