@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pagewash.flows.cli import app
-from pagewash.flows.options_table import rewritten, with_schema
+from pagewash.flows.reference import rewritten, with_schema
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -17,7 +17,7 @@ PAGE = ROOT / "flows/README.md"
 def test_the_columns_of_the_metrics_are_those_of_the_records():
     page = (ROOT / "pipeline/README.md").read_text(encoding="utf-8")
     assert page == with_schema(page), (
-        "columns have changed; run: python -m pagewash.flows.options_table"
+        "columns have changed; run: python -m pagewash.flows.reference"
     )
 
 
@@ -43,7 +43,7 @@ def test_links_in_the_documents_lead_somewhere():
 def test_the_table_of_options_is_that_of_the_command_line():
     page = PAGE.read_text(encoding="utf-8")
     assert page == rewritten(page), (
-        "options have changed; run: python -m pagewash.flows.options_table"
+        "options have changed; run: python -m pagewash.flows.reference"
     )
 
 

@@ -6,7 +6,6 @@ not. A stain is soft, a shadow is wide, show-through is pale and blurred; ink is
 it is pale. So strokes that went and were as sharp as those that stayed are a loss. Arrays only.
 """
 
-import functools
 from dataclasses import dataclass
 
 import cv2
@@ -186,7 +185,9 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
         "pale strokes": _lost_strokes(pages, ink, (PALE, CRISP), GRAIN * grain),
         "dots or commas": _lost_specks(pages, ink),
     }
-    strokes = np.asarray(functools.reduce(cv2.bitwise_or, found.values()), np.uint8)
+    strokes = np.zeros_like(before.grey)
+    for mask in found.values():
+        cv2.bitwise_or(strokes, mask, strokes)
     found["tints"] = lost_boxes(before.grey, after.grey, ink.width)
     lost = tuple(kind for kind, mask in found.items() if cv2.countNonZero(mask))
     return Losses(strokes, found["tints"], lost, factor, ink.width, grain)
@@ -294,7 +295,7 @@ def _places(mask: np.ndarray) -> NDArray[np.intp]:
     if found is None:
         return np.zeros(0, np.intp)
     column, row = np.asarray(found, np.intp).reshape(-1, 2).T
-    return row * mask.shape[1] + column
+    return np.asarray(row * mask.shape[1] + column)
 
 
 def _rim(mask: np.ndarray) -> np.ndarray:

@@ -236,8 +236,9 @@ def page_loss(
         clean, weight = as_tensor(sample.clean), torch.from_numpy(sample.weight).float() / 255
         loss = crop_losses(cleaned.crops, clean, weight, options)
         for view, side in zip(coarse(cleaned.levels), coarse.sides, strict=True):
-            means = (F.avg_pool2d(of, side // sample.scale) for of in (clean, weight))
-            loss = loss + options.coarse_weight * crop_losses(view, *means, options)
+            own = side // sample.scale
+            means, counts = F.avg_pool2d(clean, own), F.avg_pool2d(weight, own)
+            loss = loss + options.coarse_weight * crop_losses(view, means, counts, options)
         losses.append(loss)
         papers.append(_paper_loss(cleaned.paper, torch.from_numpy(sample.paper)))
         blocks.append(_block_loss(cleaned.ink, torch.from_numpy(sample.blocks)))
