@@ -185,7 +185,7 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
         "pale strokes": _lost_strokes(pages, ink, (PALE, CRISP), GRAIN * grain),
         "dots or commas": _lost_specks(pages, ink),
     }
-    strokes = np.zeros_like(before.grey)
+    strokes = np.zeros(before.grey.shape, np.uint8)
     for mask in found.values():
         cv2.bitwise_or(strokes, mask, strokes)
     found["tints"] = lost_boxes(before.grey, after.grey, ink.width)
