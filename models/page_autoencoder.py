@@ -31,6 +31,9 @@ MAPS = 4
 DARKEST_PAPER = 0.1
 """What is darker than this is not taken for paper: no colour is raised more than tenfold."""
 
+MOST_SATURATION = 6.0
+"""Where the saturation is cut off: colours become no more than four times as strong."""
+
 BRIGHTEST = 1.25
 """Where colours relative to the paper are cut off: some headroom above the paper's own."""
 
@@ -365,8 +368,9 @@ class PageAutoencoder(nn.Module):
 def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return gain and offset, each (N, 1, H, W) for all channels, from the tile network's maps.
 
-    Fine detail is the luminance's, so that sharpening brings no colour into black edges. With a
-    saturation below 1, colours move toward grey: their gain is less, and the offset has the rest.
+    Fine detail is the luminance's, so that sharpening brings no colour into black edges. Colours
+    have a gain of their own: less than that of grey where they are dirt, and up to four times as
+    much where ink has faded, which would come back black if only its luminance did.
 
     Args:
         maps: (N, MAPS, H, W).
@@ -379,6 +383,7 @@ def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     if x.shape[1] == 1:
         return gain, offset
     kept = gain * (saturation + 2).sigmoid()  # at first, colours stay
+    kept = kept + saturation.clamp(0, MOST_SATURATION) / 2
     return kept, torch.addcmul(offset, gain - kept, grey)
 
 

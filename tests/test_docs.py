@@ -42,9 +42,7 @@ def test_links_in_the_documents_lead_somewhere():
 
 def test_the_table_of_options_is_that_of_the_command_line():
     page = PAGE.read_text(encoding="utf-8")
-    assert page == rewritten(page), (
-        "options have changed; run: python -m pagewash.flows.reference"
-    )
+    assert page == rewritten(page), "options have changed; run: python -m pagewash.flows.reference"
 
 
 def literals(source: str) -> list[str]:

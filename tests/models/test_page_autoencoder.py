@@ -83,6 +83,16 @@ def test_grey_pages_get_the_maps_of_one_channel():
     )
 
 
+@torch.no_grad()
+def test_faded_colours_can_come_back_stronger_than_they_are():
+    faded = torch.tensor([0.9, 0.7, 0.7]).view(1, 3, 1, 1)
+    maps = torch.tensor([9.0, -0.2, 0.0, 4.0]).view(1, 4, 1, 1)  # darker, and more colour
+    gain, offset = combine(maps, faded)
+    cleaned = gain * faded + offset
+    assert luminance(cleaned).item() == pytest.approx(luminance(faded).item() - 0.2, abs=1e-3)
+    assert (cleaned[0, 0] - cleaned[0, 1]).item() == pytest.approx(0.6, abs=1e-2)
+
+
 def test_luminance_of_grey_is_grey_and_detail_of_a_plane_is_nothing():
     x = torch.rand(1, 1, 5, 7).expand(1, 3, 5, 7)
     assert torch.allclose(luminance(x), x[:, :1])
