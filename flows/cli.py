@@ -345,7 +345,12 @@ def evaluate(
 for _name, _place, _what, _example in (
     ("report", 2, "Write a report to look at, in one file.", "cleaned --out report.html"),
     ("watch", 4, "Clean what arrives in a folder, until stopped.", "inbox cleaned"),
-    ("train", 7, "Train an autoencoder, or go on with a run.", "runs/ours --start fast"),
+    (
+        "train",
+        7,
+        "Train a model on your own pages, or from nothing by a recipe.",
+        "runs/ours --clean clean",
+    ),
     ("bench", 8, "Measure what was chosen for this machine.", "scan.png --seconds 40"),
 ):
     app.command(

@@ -1,4 +1,4 @@
-"""The one conversion of colour to grey. Arrays only."""
+"""The one conversion of colour to grey, and whether there is any. Arrays only."""
 
 from typing import Any
 
@@ -20,3 +20,15 @@ def luminance(page: NDArray[Any]) -> NDArray[Any]:
         (H, W) of the same dtype.
     """
     return page if page.ndim == 2 else np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY))
+
+
+def is_grey(page: NDArray[Any]) -> bool:
+    """Whether a page has no colour: one channel, or three that are all equal."""
+    if page.ndim == 2:
+        return True
+    some = np.s_[::16]  # mostly, a few rows tell that it has
+    return all(
+        np.array_equal(page[rows][..., 0], page[rows][..., c])
+        for rows in (some, np.s_[:])
+        for c in (1, 2)
+    )

@@ -37,6 +37,10 @@ BlankName = Literal["keep", "mark", "drop"]
 BordersName = Literal["white", "keep"]
 """What becomes of what lies around a page on its scan."""
 
+_STEPS_VERSION = 2
+"""Of what is done around the network: scale, steps after it, guard. It rises when they change
+pages, so that outputs of an older one count as old."""
+
 _GEOMETRY = ("halftone", "deskew", "upright", "borders", "crop", "split", "blank")
 _DOCUMENT_UNITS = ("mpixels", "seconds", "gigabytes")
 
@@ -212,8 +216,7 @@ class RunOptions(CleanOptions):
         """Hash of the options that change pixels; the model has a hash of its own."""
         pages = parse_pages(self.pages)
         chosen: list[Any] = [self.format, self.color, pages and sorted(pages), self.precision]
-        if self.on_review != "cleaned":  # as in outputs of versions without it
-            chosen.append(["on_review", self.on_review])
+        chosen += [self.on_review, _STEPS_VERSION]
         # what is off is left out, so that outputs of versions without it stay as they are
         extra = [name for name in _GEOMETRY if getattr(self, name) != getattr(RunOptions, name)]
         chosen += [[name, getattr(self, name)] for name in extra]

@@ -49,13 +49,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of a small untrained network: it cleans nothing, but quickly."""
-    import torch
+    from networks import small_network
 
     from pagewash.inference.checkpoint import ModelCard, save_checkpoint
-    from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
-    torch.manual_seed(0)
-    network = Autoencoder(AutoencoderOptions(patch=4, channels=(4, 4), layers=(1, 1)))
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    save_checkpoint(path, network, ModelCard("tiny"))
+    save_checkpoint(path, small_network(), ModelCard("tiny"))
     return path

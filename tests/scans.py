@@ -8,7 +8,6 @@ import numpy as np
 
 from pagewash.cleaning.cleaner import CleanedPage
 from pagewash.pages import Page
-from pagewash.training.pairs import RealPair
 
 
 def scan(seed: int = 0, shape: tuple[int, int] = (120, 90)) -> np.ndarray:
@@ -55,10 +54,3 @@ class FakeCleaner:
             raise RuntimeError("the network chokes")
         pixels = cv2.add(page.pixels, np.full_like(page.pixels, 10))
         return CleanedPage(page.replace_pixels(pixels), page, scale=1.0, seconds=0.01)
-
-
-def stripes() -> list[RealPair]:
-    """Black bars on white, and the same on a grey gradient, to learn from."""
-    clean = np.tile(np.repeat([255, 255, 255, 0], 8), (64, 2)).astype(np.uint8)
-    shade = np.linspace(0.5, 0.9, 64)
-    return [RealPair((clean * shade).astype(np.uint8), clean)]

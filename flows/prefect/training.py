@@ -6,41 +6,43 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from pagewash.training.loop import LogLine, TrainingOptions
-from pagewash.training.material import Material, learn
+from pagewash.training.recipe_run import Resources, run_recipe
+from pagewash.training.recipes import read_recipe
 
-OPTIONS, MATERIAL = TrainingOptions(), Material()
+RESOURCES = Resources()
+
+TOLD_EVERY = 100
+"""Steps after which an artifact tells how far a run is."""
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retries=0)
-def learn_in_folder(folder: Path, options: TrainingOptions, material: Material) -> Path:
-    """Train, or go on with the run that stands in the folder; an artifact tells how far it is."""
+def learn_in_folder(folder: Path, recipe: str, resources: Resources) -> Path:
+    """Train, or go on with the run that stands in the folder; artifacts tell how far it is."""
+    chosen = read_recipe(recipe)
 
-    def publish(line: LogLine) -> None:
-        create_markdown_artifact(summary(folder, line), key="pagewash-training")
+    def publish(step: int, loss: float) -> None:
+        if step % TOLD_EVERY == 0 or step == chosen.loop.steps:
+            told = summary(folder, step, chosen.loop.steps, loss)
+            create_markdown_artifact(told, key="pagewash-training")
 
-    return learn(folder, options, material, on_line=publish)
+    checkpoint = run_recipe(folder, chosen, resources, on_step=publish)
+    assert checkpoint is not None, "nothing stops it"
+    return checkpoint
 
 
 @flow(name="train-autoencoder", persist_result=False)
-def train_autoencoder(
-    folder: Path, options: TrainingOptions = OPTIONS, material: Material = MATERIAL
-) -> Path:
-    """Train an autoencoder; a run that is started again goes on where it stopped.
+def train_autoencoder(folder: Path, recipe: str = "own", resources: Resources = RESOURCES) -> Path:
+    """Train a model by a recipe; a run that is started again goes on where it stopped.
 
     Args:
-        folder: Of the run; gets the checkpoint, a log, a curve and sample strips.
-        options: How to learn.
-        material: What to learn from.
+        folder: Of the run; gets the checkpoint.
+        recipe: The name of a recipe that comes with pagewash, or the path of a .toml file.
+        resources: What to learn from.
     """
-    return learn_in_folder(folder, options, material)
+    return learn_in_folder(folder, recipe, resources)
 
 
-def summary(folder: Path, last: LogLine) -> str:
+def summary(folder: Path, step: int, steps: int, loss: float) -> str:
     """Say in markdown where the run is, and what it has reached."""
-    return (
-        f"# {folder}\n\n"
-        f"| steps | minutes | loss | validation RMSE | Mpx/s |\n| --- | --- | --- | --- | --- |\n"
-        f"| {last.step} | {last.minutes:.1f} | {last.loss:.4f} | {last.rmse:.4f} "
-        f"| {last.megapixels_per_second:.2f} |\n"
-    )
+    header = "| step | of | loss |\n| --- | --- | --- |"
+    return f"# {folder}\n\n{header}\n| {step} | {steps} | {loss:.4f} |\n"

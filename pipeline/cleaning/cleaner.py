@@ -1,10 +1,10 @@
 """Pages through a network: the only place that chooses device, precision, tiles and batches.
 
-A page becomes a grey view at the scale that the network was trained for, the view is cut into
-tiles, tiles of one or many pages run in batches, and what the network says about the view (a gain
-and an offset for every pixel) is applied to the page's own pixels. What only the whole page can
-tell comes after: faint strokes, pictures, and ink on spotless paper stay as they were. Knows no
-files and no Prefect.
+A page becomes a view at the scale that the network was trained for, which looks at it once as a
+whole. The view is cut into tiles, tiles of one or many pages run in batches, and what the network
+says about the view (a gain and an offset for every pixel) is applied to the page's own pixels. A
+few steps come after that only the whole page can tell, and the guard. Knows no files and no
+Prefect.
 """
 
 import math
@@ -20,15 +20,14 @@ import torch
 from numpy.typing import NDArray
 
 from pagewash.cleaning.arguments import Resolution, page_of
-from pagewash.cleaning.colour import is_grey
 from pagewash.cleaning.embedding import page_embedding
 from pagewash.cleaning.giving_back import guard
 from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
-from pagewash.cleaning.steps import after_network
+from pagewash.cleaning.steps import STEPS, after_network
 from pagewash.errors import InputError, OptionError
 from pagewash.geometry.bilevel import one_bit
-from pagewash.grey import luminance
+from pagewash.grey import is_grey, luminance
 from pagewash.inference.batches import PageState, TileTask, pack
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint
 from pagewash.inference.memory import MemoryBudget
@@ -38,8 +37,8 @@ from pagewash.inference.parallel import ParallelBatches
 from pagewash.inference.session import clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
-from pagewash.options import CleanOptions
-from pagewash.pages import Page
+from pagewash.options import CleanOptions, ColorName
+from pagewash.pages import Page, Pixels
 
 __all__ = ["CleanOptions", "CleanedPage", "Cleaner"]
 
@@ -92,9 +91,9 @@ class Cleaner:
         """Take a network that is in memory; `from_pretrained` takes one from disk.
 
         Args:
-            network: of an architecture in `pagewash.inference.architectures`, or anything with the
-                `predict_affine` of `pagewash.models.autoencoder.Autoencoder`; a module is moved to
-                the device and switched to eval mode.
+            network: of an architecture in `pagewash.inference.architectures`, or a
+                `pagewash.inference.network.ReadyNetwork`; a module is moved to the device and
+                switched to eval mode.
             options: device, precision, colour and tiles.
             card: what the network is; without it, its text heights are the usual ones.
             sha256: hash of its weights, for the records.
@@ -112,6 +111,7 @@ class Cleaner:
         self._color = options.color
         self._on_review = options.on_review
         self._embeddings = options.embeddings
+        self.steps = STEPS
         self._text_heights = card.text_heights
         self.calibration = Calibration.from_card(card.calibration) if card.calibration else None
         if options.embeddings and self.calibration is None:
@@ -229,8 +229,7 @@ class Cleaner:
         network = self._session.network
         grey = luminance(page.pixels)
         scale = choose_scale(grey, page.dpi, self._text_heights)
-        in_colour = network.sees_colour and not is_grey(page.pixels)
-        pixels = page.pixels if in_colour else grey
+        pixels = grey if is_grey(page.pixels) else page.pixels
         view = resample(pixels, scale)
         plan = plan_tiles(view.shape[:2], TileOptions(self.tile, self.halo), self._grid)
         return PageState(page, pixels, view, scale, plan, context=network.look(view))
@@ -254,7 +253,8 @@ class Cleaner:
     def _finish(self, state: PageState) -> CleanedPage:
         """Do what only the whole page can tell, once its tiles are done."""
         novelty, embedding = self._judge(state)
-        pixels = after_network(state, self._session.network.sees_colour, self._color)
+        cleaned = after_network(state.pixels, state.cleaned, self.steps)
+        pixels = _in_channels(cleaned, state.page, self._color)
         guarded = guard(state.page.pixels, pixels, self._on_review)
         return CleanedPage(
             state.page.replace_pixels(guarded.pixels),
@@ -276,6 +276,15 @@ class Cleaner:
             return novelty, None
         layout = self._session.network.layout(state.cleaned)
         return novelty, None if layout is None else page_embedding(layout, self.calibration.layout)
+
+
+def _in_channels(cleaned: Pixels, page: Page, color: ColorName) -> Pixels:
+    """Grey where that was asked for, otherwise in as many channels as the page had."""
+    if color != "keep":
+        return luminance(cleaned)
+    if page.channels == 3 and cleaned.ndim == 2:
+        return np.repeat(cleaned[..., None], 3, axis=2)
+    return cleaned
 
 
 def _load_again(model: str, options: CleanOptions, sha256: str) -> Cleaner:

@@ -5,17 +5,21 @@ finest strokes. Where the paper all around is white already, nothing needs to be
 the scan stays: a clean page comes back bit for bit. Specks between the lines still go. Arrays only.
 """
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.cleaning.pictures import LIGHT, WHITE, Area
+from pagewash.grey import luminance
 from pagewash.pages import Pixels
 
 Mask = NDArray[np.uint8]
 """(H, W), 255 for yes and 0 for no."""
+
+LIGHT = 240
+"""What a network leaves as light as this is paper."""
+
+WHITE = 250
+"""Paper as light as this in the scan is white."""
 
 MARGIN = 3
 """Pixels around ink that belong to its edge, or to a JPEG's ripples at it."""
@@ -47,32 +51,30 @@ WHOLE_PAGE = 0.05
 is no paper."""
 
 
-def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Area] = ()) -> Mask | None:
+def what_stays(scan: Pixels, cleaned: Pixels) -> Mask | None:
     """Find ink that has nothing but white paper around it, and such paper that was painted darker.
 
     Args:
-        grey: (H, W) uint8, a page as scanned.
-        cleaned: (H, W) uint8, what the network makes of it.
-        pictures: boxes whose light tones are not dirt.
+        scan: (H, W) or (H, W, 3) uint8, a page as scanned.
+        cleaned: of the same shape, what the network makes of it.
 
     Returns:
         (H, W) uint8: 255 where the page should stay as it was scanned, else 0; None if that is
         nowhere.
     """
+    grey, light = luminance(scan), luminance(cleaned)
     some = np.s_[::SAMPLED_ROWS]
-    if np.mean((cleaned[some] >= LIGHT) & (grey[some] < WHITE)) > TONED:
+    if np.mean((light[some] >= LIGHT) & (grey[some] < WHITE)) > TONED:
         return None
     side = 2 * MARGIN + 1
-    paper = cv2.threshold(cleaned, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
+    paper = cv2.threshold(light, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
     paper = cv2.erode(paper, np.ones((side, side), np.uint8), borderValue=255)
     dirt = cv2.threshold(grey, WHITE - 1, 255, cv2.THRESH_BINARY_INV)[1]
     cv2.bitwise_and(paper, dirt, dirt)
-    for picture in pictures:
-        dirt[picture] = 0
     cells = _spotless_cells(paper, dirt)
     if not cells.any():
         return None
-    stays = cv2.bitwise_or(cv2.bitwise_not(paper), cv2.compare(cleaned, grey, cv2.CMP_LT))
+    stays = cv2.bitwise_or(cv2.bitwise_not(paper), _darker(cleaned, scan))
     height, width = grey.shape
     rows, columns = cells.shape
     large = cv2.resize(
@@ -80,6 +82,15 @@ def what_stays(grey: Pixels, cleaned: Pixels, pictures: Sequence[Area] = ()) -> 
         interpolation=cv2.INTER_NEAREST,
     )  # fmt: skip
     return np.asarray(cv2.bitwise_and(stays, large[:height, :width]), np.uint8)
+
+
+def _darker(cleaned: Pixels, scan: Pixels) -> Mask:
+    """Where any channel of a page is darker than it was."""
+    darker = cv2.compare(cleaned, scan, cv2.CMP_LT)
+    if darker.ndim == 3:  # numpy's own maximum takes five times as long
+        red, green, blue = cv2.split(darker)
+        darker = cv2.max(cv2.max(red, green), blue)
+    return np.asarray(darker, np.uint8)
 
 
 def _spotless_cells(paper: np.ndarray, dirt: np.ndarray) -> NDArray[np.bool_]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pagewash.models.autoencoder import Autoencoder
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.synthesis import paper
 from pagewash.training.synthesis.corruption import CORRUPTIONS
@@ -37,13 +36,10 @@ DECAY = 0.01
 """Of the weights of a head that is trained alone."""
 
 
-Encoder = Autoencoder | PageAutoencoder
-
-
 class DamageClassifier(nn.Module):
     """An encoder, what is in each of its levels over a crop, and one linear layer."""
 
-    def __init__(self, encoder: Encoder):
+    def __init__(self, encoder: PageAutoencoder):
         super().__init__()
         self.encoder = encoder
         with torch.no_grad():
@@ -77,7 +73,7 @@ def labelled_crops(seed: int, count: int, faces: Sequence[Typeface]) -> tuple[Te
     return torch.from_numpy(np.stack(crops))[:, None], torch.from_numpy(np.stack(labels))
 
 
-def fit_head(encoder: Encoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
+def fit_head(encoder: PageAutoencoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
     """Train a classifier on an encoder that stays as it is."""
     model = DamageClassifier(encoder).eval()
     with torch.no_grad():
@@ -101,7 +97,7 @@ def fit_head(encoder: Encoder, crops: Tensor, labels: Tensor) -> DamageClassifie
     return model
 
 
-def fit_whole(encoder: Encoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
+def fit_whole(encoder: PageAutoencoder, crops: Tensor, labels: Tensor) -> DamageClassifier:
     """Train a classifier, encoder and all; as many steps however many crops there are."""
     draw = torch.Generator().manual_seed(0)
     torch.manual_seed(0)

@@ -22,7 +22,6 @@ from pagewash.errors import MissingError, OptionError
 from pagewash.evaluation import out_of_distribution as out_of_distribution_pages
 from pagewash.evaluation.evaluation_pages import set_evaluation_page
 from pagewash.evaluation.linear_probe import (
-    Encoder,
     balanced_accuracy,
     fit_head,
     fit_whole,
@@ -30,7 +29,6 @@ from pagewash.evaluation.linear_probe import (
 )
 from pagewash.grey import luminance
 from pagewash.inference.checkpoint import load_checkpoint
-from pagewash.models.autoencoder import Autoencoder
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.pages import Page
 from pagewash.training.calibration import HEIGHT, USUAL_DAMAGE, WIDTH, usual_page, usual_scan
@@ -95,13 +93,13 @@ def classifier_figures(
     crops, labels = labelled_crops(SEEDS["learned"], max(LABELS), faces)
     judged = labelled_crops(SEEDS["judged"], JUDGED, held_back)
     pretrained = load_checkpoint(model).network
-    if not isinstance(pretrained, Encoder):
+    if not isinstance(pretrained, PageAutoencoder):
         raise OptionError(f"{model} is no autoencoder, and has no encoder to learn on")
     torch.manual_seed(0)
-    untrained = _untrained(pretrained).eval()
+    untrained = PageAutoencoder(pretrained.options).eval()
     for count in LABELS:
         known = crops[:count], labels[:count]
-        scratch = _untrained(pretrained)
+        scratch = PageAutoencoder(pretrained.options)
         classifiers = (
             fit_head(pretrained, *known),
             fit_head(untrained, *known),
@@ -112,13 +110,6 @@ def classifier_figures(
             f"kinds of damage from {count} labelled crops, balanced accuracy: {ours:.3f} on the "
             f"trained encoder, {chance:.3f} on an untrained one, {theirs:.3f} from scratch"
         )
-
-
-def _untrained(network: Encoder) -> Encoder:
-    """A network of the same shape that has learned nothing."""
-    if isinstance(network, Autoencoder):
-        return Autoencoder(network.options)
-    return PageAutoencoder(network.options)
 
 
 def roc_auc(usual: Sequence[float] | Image, strange: Sequence[float] | Image) -> float:

@@ -10,12 +10,10 @@ from typing import Any
 
 import torch
 
-from pagewash.inference.int8 import ActivationRanges, can_run_int8
+from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.int8_tiles import can_run_int8_tiles
-from pagewash.inference.luminance_network import LuminanceNetwork
 from pagewash.inference.network import ReadyNetwork
 from pagewash.inference.page_network import PageNetwork
-from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 
 
@@ -40,12 +38,7 @@ class Architecture:
     """Makes a network simpler for inference, in place, so that it cannot be trained any more."""
 
 
-LUMINANCE = Architecture(
-    AutoencoderOptions, Autoencoder, LuminanceNetwork, can_run_int8, Autoencoder.fold
-)
-
 ARCHITECTURES: dict[str, Architecture] = {
-    "autoencoder": LUMINANCE,
     "page-autoencoder": Architecture(
         PageAutoencoderOptions,
         PageAutoencoder,
@@ -55,6 +48,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
 }
 """By the name that a model's card gives."""
+
+
+READY = Architecture(object, torch.nn.Module, lambda network, *_: network)
+"""For a network that is a `ReadyNetwork` itself; no card can name it."""
 
 
 def architecture_name(network: object) -> str:
@@ -70,8 +67,8 @@ def architecture_name(network: object) -> str:
 
 
 def architecture_of(network: object) -> Architecture:
-    """A network's row of the table; of one that is in none, that of networks for luminance."""
+    """A network's row of the table; `READY` for one that is in none."""
     try:
         return ARCHITECTURES[architecture_name(network)]
     except ValueError:
-        return LUMINANCE
+        return READY

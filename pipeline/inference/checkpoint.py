@@ -23,7 +23,7 @@ from pagewash.files import access_errors, write_atomically
 from pagewash.inference.architectures import ARCHITECTURES, architecture_name
 from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.model_files import find_model, shipped_models
-from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+from pagewash.models.page_autoencoder import PageAutoencoderOptions
 
 __all__ = [
     "Checkpoint",
@@ -51,10 +51,10 @@ class ModelCard:
     name: str
     """What people call it, as in `--model fast`."""
 
-    options: Any = field(default_factory=AutoencoderOptions)
+    options: Any = field(default_factory=PageAutoencoderOptions)
     """The network's shape; `save_checkpoint` takes it from the network that it saves."""
 
-    architecture: str = "autoencoder"
+    architecture: str = "page-autoencoder"
     """The network's kind, of `pagewash.inference.architectures`; taken from the network, too."""
 
     text_heights: tuple[float, float] = (15.0, 45.0)
@@ -132,20 +132,6 @@ def save_checkpoint(path: Path, network: torch.nn.Module, card: ModelCard) -> No
     write_card(path, card)
 
 
-def only_autoencoder(checkpoint: Checkpoint) -> Autoencoder:
-    """Return the network of a checkpoint, for what knows that architecture alone.
-
-    Raises:
-        InputError: it has another one.
-    """
-    if not isinstance(checkpoint.network, Autoencoder):
-        raise InputError(
-            f"{checkpoint.card.name} is a {checkpoint.card.architecture}, and this is for an "
-            "autoencoder alone; name a checkpoint of that architecture"
-        )
-    return checkpoint.network
-
-
 def write_card(path: Path, card: ModelCard) -> None:
     """Write the card beside a weights' file anew, whole or not at all.
 
@@ -205,8 +191,8 @@ def read_card(path: Path) -> ModelCard:
         content = json.loads(_read(card_path))
         known = {key.name for key in fields(ModelCard)}
         values = {key: value for key, value in content.items() if key in known}
-        architecture = values.setdefault("architecture", "autoencoder")
-        values["options"] = _options(ARCHITECTURES[architecture].options, content["options"])
+        architecture = ARCHITECTURES[content["architecture"]]
+        values["options"] = _options(architecture.options, content["options"])
         if "text_heights" in values:
             low, high = values["text_heights"]
             values["text_heights"] = (float(low), float(high))
@@ -230,9 +216,7 @@ def read_ranges(card: ModelCard) -> ActivationRanges:
         }
     except (ValueError, TypeError) as error:
         raise InputError(
-            f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again, or "
-            "measure them anew: python -m pagewash.training.averaging NEW.safetensors "
-            "OLD.safetensors=1 /usr/share/fonts"
+            f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again"
         ) from error
     return {name: torch.from_numpy(span) for name, span in spans.items()}
 

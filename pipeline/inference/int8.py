@@ -1,25 +1,18 @@
-"""A network on 8-bit integers: twice as fast as fp32, also on processors that have no bf16.
+"""Convolutions on 8-bit integers: twice as fast as fp32, also on processors that have no bf16.
 
-Convolutions run on oneDNN's integer kernels, which torch brings along for x86. Between them,
-numbers are kept as bytes; what range each byte has to cover was measured when the network was
-trained, and stands on its card. Tensors only: knows neither pages nor devices.
+They run on oneDNN's integer kernels, which torch brings along for x86. Between them, numbers are
+kept as bytes; what range each byte has to cover was measured when the network was trained, and
+stands on its card. Tensors only: knows no network, neither pages nor devices.
 """
 
 import copy
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
-
-from pagewash.inference.openmp import ask_for_certain_threads
-from pagewash.models.autoencoder import Autoencoder, ConvUnit
 
 log = logging.getLogger(__name__)
 
@@ -35,36 +28,6 @@ rare, far out, and says nothing but 'certainly'; to cover it makes all else coar
 WEIGHT_LIMIT = 63
 """Largest weight. Processors without VNNI add products in pairs, in 16 bits, which 127 would
 overflow; one limit for all of them lets pages come out the same everywhere."""
-
-BAND_PIXELS = 2**18
-"""Of a page, that go through the head at once: its floats, and the maps that come of them, take
-five times the memory of all bytes before, and are to stay in the cache."""
-
-BEYOND_NEIGHBOURS = np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]], np.float32) / 4
-
-WHITER = 1 / 255
-"""Added to every offset, whose errors of rounding are about as large. What is whiter than white is
-cut off, and so are errors to that side; those to the other would leave paper at 254, which packs
-badly."""
-
-_SAMPLES = 4096
-"""Places of a batch, at most, that a range is measured from."""
-
-
-def can_run_int8(network: object, ranges: ActivationRanges) -> bool:
-    """Say whether a network can run on integers, here and with what is known of its ranges."""
-    if (
-        not kernels_work()
-        or not isinstance(network, Autoencoder)
-        or network.options.activation != "relu"
-    ):
-        return False
-    if network.finish:  # which is there for more exactness than a byte has
-        return False
-    channels = {name: unit.conv.out_channels for name, unit in _units(network).items()}
-    channels |= dict(zip(_sums(network), network.options.channels, strict=False))
-    known = {name: tuple(span.shape) for name, span in ranges.items()}
-    return known.items() >= {name: (3, count) for name, count in channels.items()}.items()
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,106 +155,11 @@ def kernels_work() -> bool:
     return False
 
 
-class Int8Autoencoder:
-    """An autoencoder on integers: the same pages, but for a grey level or two.
-
-    Source:
-        B. Jacob et al., Quantization and Training of Neural Networks for Efficient
-        Integer-Arithmetic-Only Inference, CVPR 2018.
-    """
-
-    def __init__(self, network: Autoencoder, ranges: ActivationRanges):
-        """Round a network that `can_run_int8` so.
-
-        Args:
-            network: folded, on the CPU; it stays as it is.
-            ranges: from `measure_ranges`.
-        """
-        self.stride, self.receptive_radius = network.stride, network.receptive_radius
-        self._patch, self._skips = network.options.patch, network.options.skips
-        self._levels: list[Quantisation] = []
-        self._encoder, self._down, self._up, self._decoder = [], [], [], []
-        innermost = len(network.down)
-
-        patch = self._patch**2
-        path = _Path(ranges, Quantisation(1 / 255, 0, torch.ones(patch), torch.zeros(patch)))
-        self._stem = path.unit("stem", network.stem)
-        for level, (stack, down) in enumerate(zip(network.encoder, network.down, strict=False)):
-            joined = f"decoder.{level}.input" if self._skips else None
-            self._encoder.append(path.stack(f"encoder.{level}", stack, joined))
-            self._levels.append(path.at)
-            self._down.append(path.unit(f"down.{level}", down))
-        self._inner = path.stack(f"encoder.{innermost}", network.encoder[innermost])
-        for name in ("squeeze", "expand"):
-            if unit := getattr(network, name):
-                self._inner.append(path.unit(name, unit))
-        self._levels.append(path.at)
-        for level in reversed(range(innermost)):
-            unit = self._levels[level].unit if self._skips else None
-            self._up.append(path.up(f"decoder.{level}.input", network.up[level], unit))
-            self._decoder.append(path.stack(f"decoder.{level}", network.decoder[level]))
-        self._head = Int8Convolution(network.head, path.at, None, relu=False)
-
-    @property
-    def level_steps(self) -> Tensor:
-        """(C, 1, 1): what a step of a byte is worth in the encoder's outermost level."""
-        return (self._levels[0].step * self._levels[0].unit).view(-1, 1, 1)
-
-    def predict_affine(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Gain and offset, as the network's own."""
-        return self.decode(*self.encode_levels(x), x)
-
-    def encode_levels(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """What the decoder wants, and the encoder's levels that skip it, outermost first: bytes."""
-        ask_for_certain_threads()
-        x = self._stem(_blocks_to_channels(_ink(x), self._patch))
-        levels = []
-        for stack, down in zip(self._encoder, self._down, strict=True):
-            x = _through(stack, x)
-            levels.append(x)
-            x = down(x)
-        return _through(self._inner, x), levels
-
-    def decode(self, x: Tensor, levels: list[Tensor], page: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gain and offset from what `encode_levels` returned, and the page it was given."""
-        steps = zip(self._up, self._decoder, reversed(range(len(levels))), strict=True)
-        for up, stack, level in steps:
-            if self._skips:
-                x = up.onto(x, _blocks_to_channels(levels[level], 2), self._levels[level])
-            else:
-                x = up(x)
-            x = _through(stack, _channels_to_blocks(x, 2))
-        return self._end(x, page)
-
-    def _end(self, x: Tensor, page: Tensor) -> tuple[Tensor, Tensor]:
-        """Return gain and offset from what the last level says, image by image, band by band.
-
-        The same as `pagewash.models.autoencoder.combine`, in three quarters of the time.
-        """
-        patch, (rows, columns) = self._patch, x.shape[2:]
-        height = max(BAND_PIXELS // (columns * patch**2), 1)
-        gain, offset = torch.empty_like(page), torch.empty_like(page)
-        for image, start in product(range(len(x)), range(0, rows, height)):
-            stop = min(start + height, rows)
-            # a row more on each side for the head, and a pixel for the sharpening
-            first, last = max(start - 1, 0), min(stop + 1, rows)
-            seen = x[image : image + 1, :, first:last]
-            said = self._head(seen.contiguous(memory_format=torch.channels_last))
-            maps = _maps(said[:, :, start - first : stop - first], patch)
-            logit, level, *sharpening = (values[0, 0] for values in maps)
-            for much in sharpening:
-                fine = _detail(page[image, 0, first * patch : last * patch])
-                level.addcmul_(much, fine[(start - first) * patch : (stop - first) * patch])
-            band = image, 0, slice(start * patch, stop * patch)
-            torch.sigmoid(logit, out=gain[band])
-            torch.add(level, WHITER, out=offset[band])
-        return gain, offset
-
-
-class _Path:
+class BytePath:
     """How bytes stand for numbers along a network, from one convolution to the next."""
 
     def __init__(self, ranges: ActivationRanges, at: Quantisation):
+        """Begin where bytes stand for numbers as `at` says."""
         self.at, self._ranges = at, ranges
 
     def stack(
@@ -305,6 +173,7 @@ class _Path:
         return [*convolutions, self.unit(last, parts[-1], unit)]
 
     def unit(self, name: str, unit: nn.Module, units: Tensor | None = None) -> Int8Convolution:
+        """Follow a convolution with its activation."""
         assert isinstance(unit.conv, nn.Conv2d)
         return self._to(name, unit.conv, units, relu=True)
 
@@ -327,13 +196,8 @@ class _Path:
         return own.maximum(own.amax(0) / 10).clamp(min=1e-6).log().mean(0).exp()
 
 
-def _ink(x: Tensor) -> Tensor:
-    """Return what is not white in (N, 1, H, W), as bytes: as in the network, ink is 1 inside."""
-    rows = x.numpy().reshape(-1, x.shape[-1])
-    return torch.from_numpy(cv2.convertScaleAbs(rows, alpha=-255, beta=255).reshape(x.shape))
-
-
-def _through(convolutions: list[Int8Convolution], x: Tensor) -> Tensor:
+def through(convolutions: list[Int8Convolution], x: Tensor) -> Tensor:
+    """Convolve by one after the other."""
     for convolution in convolutions:
         x = convolution(x)
     return x
@@ -344,7 +208,7 @@ def _padding(conv: nn.Conv2d) -> list[int]:
     return list(conv.padding)
 
 
-def _blocks_to_channels(x: Tensor, side: int) -> Tensor:
+def blocks_to_channels(x: Tensor, side: int) -> Tensor:
     """(N, C, H, W) to (N, side * side * C, H / side, W / side) in channels_last: place by place.
 
     `pixel_unshuffle` orders them channel by channel instead, for which it moves single bytes.
@@ -355,24 +219,18 @@ def _blocks_to_channels(x: Tensor, side: int) -> Tensor:
     return blocks.view(n, rows, columns, side * side * c).permute(0, 3, 1, 2)
 
 
-def _channels_to_blocks(x: Tensor, side: int) -> Tensor:
-    """Undo `_blocks_to_channels`."""
+def channels_to_blocks(x: Tensor, side: int) -> Tensor:
+    """Undo `blocks_to_channels`."""
     n, c, rows, columns = x.shape
     blocks = _swapped(x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, side, c // side))
     return blocks.view(n, rows * side, columns * side, c // side**2).permute(0, 3, 1, 2)
 
 
-def _maps(x: Tensor, side: int) -> list[Tensor]:
+def separate_maps(x: Tensor, side: int) -> list[Tensor]:
     """(N, M * side * side, H, W) to M maps of (N, 1, side * H, side * W), as `pixel_shuffle`."""
     n, _, rows, columns = x.shape
     maps = x.permute(0, 2, 3, 1).contiguous().view(n, rows, columns, -1, side, side).unbind(3)
     return [_swapped(values).view(n, 1, rows * side, columns * side) for values in maps]
-
-
-def _detail(page: Tensor) -> Tensor:
-    """Of (h, w), what `pagewash.models.autoencoder.detail` says, in a third of the time."""
-    border = cv2.BORDER_REPLICATE
-    return torch.from_numpy(cv2.filter2D(page.numpy(), -1, BEYOND_NEIGHBOURS, borderType=border))
 
 
 def _swapped(x: Tensor) -> Tensor:
@@ -386,28 +244,7 @@ def _swapped(x: Tensor) -> Tensor:
     return runs.transpose(2, 3).contiguous().view(x.dtype)
 
 
-@torch.no_grad()
-def measure_ranges(network: Autoencoder, pages: Tensor) -> ActivationRanges:
-    """Measure the ranges of a network's activations.
-
-    Args:
-        network: in eval mode, on any device; normalisations may be folded or not.
-        pages: (N, 1, H, W) float32 in 0..1 beside it, of all the kinds that it will meet.
-    """
-    seen: dict[str, list[Tensor]] = {}
-
-    def see(name: str, values: Tensor) -> None:
-        places = values.movedim(1, 0).flatten(1)
-        few = places[:, :: -(-places.shape[1] // _SAMPLES)]
-        seen.setdefault(name, []).append(few.to("cpu", torch.float32, copy=True))
-
-    with _recording(network, see):
-        for page in pages.split(1):
-            network.predict_affine(page)
-    return {name: _range(torch.cat(values, 1)) for name, values in seen.items()}
-
-
-def _range(values: Tensor) -> Tensor:
+def range_of(values: Tensor) -> Tensor:
     """Return (3, C) of the values, (C, n), of an activation."""
     low, high = (_quantile(values, share) for share in (1 - COVERED, COVERED))
     mean = values.clamp(low[:, None], high[:, None]).mean(1)
@@ -417,41 +254,3 @@ def _range(values: Tensor) -> Tensor:
 def _quantile(values: Tensor, share: float) -> Tensor:
     """Return the quantile of each row of (C, n), which is one of its values."""
     return values.kthvalue(1 + round(share * (values.shape[1] - 1)), dim=1).values
-
-
-@contextmanager
-def _recording(network: Autoencoder, see: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Show what goes out of each unit, and what goes into each level of the decoder."""
-
-    def going_out(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], None]:
-        return lambda module, inputs, result: see(name, result)
-
-    def coming_in(name: str) -> Callable[[nn.Module, tuple[Tensor]], None]:
-        return lambda module, inputs: see(name, inputs[0])
-
-    hooks = [
-        *(unit.register_forward_hook(going_out(name)) for name, unit in _units(network).items()),
-        *(
-            stack.register_forward_pre_hook(coming_in(name))
-            for name, stack in _sums(network).items()
-        ),
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _units(network: Autoencoder) -> dict[str, ConvUnit]:
-    """Whatever ends in an activation, by name; a finish never runs on integers."""
-    return {
-        name: part
-        for name, part in network.named_modules()
-        if isinstance(part, ConvUnit) and not name.startswith("finish.")
-    }
-
-
-def _sums(network: Autoencoder) -> dict[str, nn.Module]:
-    """Whatever takes in a sum, by the name of that sum."""
-    return {f"decoder.{level}.input": part for level, part in enumerate(network.decoder)}

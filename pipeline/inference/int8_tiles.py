@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from pagewash.inference.int8 import (
     ActivationRanges,
+    BytePath,
     Int8Convolution,
     Quantisation,
-    _blocks_to_channels,
-    _channels_to_blocks,
-    _maps,
-    _Path,
-    _range,
-    _through,
+    blocks_to_channels,
+    channels_to_blocks,
     kernels_work,
+    range_of,
+    separate_maps,
+    through,
 )
 from pagewash.inference.openmp import ask_for_certain_threads
 from pagewash.models.page_autoencoder import BRIGHTEST, ConvUnit, TileNetwork
@@ -39,7 +39,11 @@ def can_run_int8_tiles(network: object, ranges: ActivationRanges) -> bool:
     """Say whether a network can run on integers, here and with what is known of its ranges."""
     if not isinstance(network, TileNetwork) or not kernels_work():
         return False
-    return ranges.keys() >= {*_units(network), *_sums(network), "context"}
+    channels = {name: unit.conv.out_channels for name, unit in _units(network).items()}
+    channels |= dict(zip(_sums(network), network.options.channels, strict=False))
+    channels["context"] = network.context.out_channels
+    known = {name: tuple(span.shape) for name, span in ranges.items()}
+    return known.items() >= {name: (3, count) for name, count in channels.items()}.items()
 
 
 class Int8TileNetwork:
@@ -58,9 +62,9 @@ class Int8TileNetwork:
         self._levels: list[Quantisation] = []
         self._encoder, self._down, self._up, self._decoder = [], [], [], []
         innermost = len(network.down)
-        path = _Path(ranges, _bytes_of(3 * patch**2))
+        path = BytePath(ranges, _bytes_of(3 * patch**2))
         self._stems = {3: path.unit("stem", _place_by_place(network.stem, patch))}
-        of_grey = _Path(ranges, _bytes_of(patch**2))
+        of_grey = BytePath(ranges, _bytes_of(patch**2))
         self._stems[1] = of_grey.unit("stem", _of_equal_channels(network.stem, patch))
         for level in range(innermost):
             joined = f"decoder.{level}.input"
@@ -97,10 +101,10 @@ class Int8TileNetwork:
             context: (N, C, h, w) uint8, of the blocks under it, from `context`.
         """
         ask_for_certain_threads()
-        x = self._stems[x.shape[1]](_blocks_to_channels(x, self._patch))
+        x = self._stems[x.shape[1]](blocks_to_channels(x, self._patch))
         levels = []
         for level, (stack, down) in enumerate(zip(self._encoder, self._down, strict=True)):
-            x = _through(stack, x)
+            x = through(stack, x)
             levels.append(x)
             if level + 1 == self._context_level:
                 # the sum takes its memory
@@ -108,12 +112,12 @@ class Int8TileNetwork:
                 x = down.onto(x, own, self._context)
             else:
                 x = down(x)
-        x = _through(self._inner, x)
+        x = through(self._inner, x)
         steps = zip(self._up, self._decoder, reversed(range(len(levels))), strict=True)
         for up, stack, level in steps:
-            x = up.onto(x, _blocks_to_channels(levels[level], 2), self._levels[level])
-            x = _through(stack, _channels_to_blocks(x, 2))
-        return _maps(self._head(x), self._patch)
+            x = up.onto(x, blocks_to_channels(levels[level], 2), self._levels[level])
+            x = through(stack, channels_to_blocks(x, 2))
+        return separate_maps(self._head(x), self._patch)
 
 
 def _folded(network: TileNetwork) -> TileNetwork:
@@ -184,7 +188,7 @@ class RangeMeasure:
 
     def ranges(self) -> ActivationRanges:
         """What `Int8TileNetwork` needs."""
-        return {name: _range(torch.cat(values, 1)) for name, values in self._seen.items()}
+        return {name: range_of(torch.cat(values, 1)) for name, values in self._seen.items()}
 
 
 def _units(network: TileNetwork) -> dict[str, ConvUnit]:

@@ -66,19 +66,11 @@ class TileMaps:
 class ReadyNetwork(Network, Protocol):
     """A network that is ready for inference, on its device and in its precision."""
 
-    @property
-    def sees_colour(self) -> bool:
-        """Whether views may be RGB, and the maps clean their colours.
-
-        Otherwise views are luminance, and what that cannot tell (hues, pictures, faint strokes) is
-        left to the steps after the network.
-        """
-
     def look(self, view: Pixels) -> Any:
         """Look at a whole page, once; what is returned comes back with each of its tiles.
 
         Args:
-            view: (H, W), or (H, W, 3) RGB if it `sees_colour`, at the size at which it sees pages.
+            view: (H, W) or (H, W, 3) RGB, at the size at which it sees pages.
         """
 
     def predict_affine(
@@ -98,7 +90,7 @@ class ReadyNetwork(Network, Protocol):
         """What it sees where on a thumbnail of a page; None if it cannot tell.
 
         Args:
-            cleaned: (H, W), or (H, W, 3) RGB if it `sees_colour`.
+            cleaned: (H, W) or (H, W, 3) RGB.
 
         Returns:
             (C, places), see `pagewash.cleaning.embedding.PLACES`.

@@ -1,4 +1,4 @@
-"""Threads that OpenMP is sure to start.
+"""How many threads torch asks OpenMP for, and is sure to get.
 
 oneDNN's integer kernels share a layer out among as many threads as torch asks for. Where variables
 of the environment let OpenMP start fewer, parts of the layer are never computed, and nobody says
@@ -8,6 +8,8 @@ so. They are common: Tesseract is kept to one thread by `OMP_THREAD_LIMIT`. Know
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
@@ -20,6 +22,17 @@ def ask_for_certain_threads() -> None:
     most = _certain_threads()
     if torch.get_num_threads() > most:
         torch.set_num_threads(most)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch compute on the calling thread alone: sums of floats hang on how many share them."""
+    own = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:  # torch takes the number that was set last for that of threads to come, too
+        torch.set_num_threads(own)
 
 
 @cache

@@ -19,6 +19,7 @@ from pagewash.cleaning.page_summary import summarise_page
 from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.int8_tiles import INPUT, Int8TileNetwork
 from pagewash.inference.network import Features, TileMaps, TileView
+from pagewash.inference.openmp import one_thread
 from pagewash.inference.page_context import PageContext
 from pagewash.models.page_autoencoder import BLOCK, BRIGHTEST, PageAutoencoder, combine
 from pagewash.pages import Pixels
@@ -38,8 +39,6 @@ than white is cut off, and so are errors to that side."""
 
 class PageNetwork:
     """A page autoencoder that is ready for inference, in floats or on integers."""
-
-    sees_colour = True
 
     def __init__(
         self,
@@ -68,7 +67,8 @@ class PageNetwork:
             view: (H, W) or (H, W, 3) RGB.
         """
         summary = torch.from_numpy(summarise_page(view))[None].to(self._device)
-        context = self._network.context(summary)
+        with one_thread():  # the same bytes, however many threads there are
+            context = self._network.context(summary)
         paper = context.paper[0].float().permute(1, 2, 0).cpu().numpy()
         features, described = context.features, context.features[0].float().cpu().numpy()
         if self._on_integers:

@@ -28,7 +28,7 @@ _DTYPES = {
 TURNS = 5
 """In which precisions are timed against each other, after one to warm up."""
 
-_NO_INT8 = "no int8 convolutions here, or not for this model (no ranges, or a finish)"
+_NO_INT8 = "no int8 convolutions here, or no ranges on this model's card"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from pagewash.inference.architectures import architecture_of
 from pagewash.inference.batches import TileTask
 from pagewash.inference.checkpoint import ModelCard, read_ranges
 from pagewash.inference.heap import keep_freed_memory
-from pagewash.inference.luminance_network import load
 from pagewash.inference.network import Features, Network, ReadyNetwork
 from pagewash.inference.precision import Precision, choose_device, choose_precision
 from pagewash.inference.regions import Region
@@ -134,7 +133,11 @@ def _apply_to_plane(
 def _mix(gain: Tensor, offset: Tensor, page: Pixels, cleaned: Pixels) -> None:
     """Fill in gain * page + 255 * offset, rounded to what a pixel can hold; all are (h, w)."""
     if gain.device.type != "cpu":
-        mixed = torch.addcmul(255 * offset, gain, load(page.copy(), gain.device).float())
+        own = torch.from_numpy(page.copy())
+        if gain.device.type == "cuda":
+            own = own.pin_memory()
+        own = own.to(gain.device, non_blocking=True)
+        mixed = torch.addcmul(255 * offset, gain, own.float())
         cleaned[:] = mixed.round_().clamp_(0, 255).to(torch.uint8).cpu().numpy()
         return
     scaled = page.astype(np.float32)  # numpy and OpenCV take half the time

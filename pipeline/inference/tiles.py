@@ -18,24 +18,24 @@ class TileOptions:
     """How a page is cut. Lengths are in pixels.
 
     The halo is what tiling costs. Pixels through the network for each pixel of the page, with a
-    halo of 160 px and a stride of 32 px; a page of 600 dpi is seen at half its size:
+    halo of 192 px and a stride of 32 px; a page of 600 dpi is seen at half its size:
 
         size    540x420   A4, 300 dpi   A4, 600 dpi
-        1024       1.07          1.91          0.48
-        1536       1.07          1.37          0.34
-        2560       1.07          1.10          0.28
+        1024       1.07          2.18          0.55
+        1536       1.07          1.43          0.36
+        2560       1.07          1.12          0.28
         3584       1.07          1.01          0.25
 
     A CPU runs tiles of all these sizes at about the same speed per pixel, as long as the memory of
-    one is there for the next (`heap`): on 8-bit integers, A4 took 2.9 s of processor time in tiles
-    of 1024 px, 1.8 in tiles of 1536, and 1.4 in tiles of 2560, of which two as wide as the page do.
-    In one piece it took 1.2 to 1.4, and 150 MiB more.
+    one is there for the next (`heap`): on 8-bit integers, with a network of nearly the same cost,
+    A4 took twice the processor time in tiles of 1024 px that it took in tiles of 2560, of which two
+    as wide as the page do. In one piece it took as much, and 150 MiB more.
     """
 
     size: int = 2560
     """Longest side of a tile, halo included."""
 
-    halo: int = 160
+    halo: int = 192
     """Context on every side of a tile, dropped after inference; at least the network's
     receptive field radius, or tiles would show."""
 

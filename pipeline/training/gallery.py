@@ -1,4 +1,5 @@
-"""The pictures of the README: samples before and after, every kind of damage at three levels.
+"""Pictures of the documents: samples before and after, what stays on rendered pages, every kind of
+damage at three levels.
 
     pagewash clean data/samples cleaned
     python -m pagewash.training.gallery data/samples cleaned data/pictures
@@ -13,7 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pagewash.cleaning.cleaner import Cleaner
 from pagewash.evaluation.evaluation_pages import set_evaluation_page
+from pagewash.pages import Page
+from pagewash.training.rendering.leaves import LeafOptions, find_fonts, make_leaf
 from pagewash.training.synthesis.corruption import CORRUPTIONS, Corruption
 from pagewash.training.synthesis.fonts import find_typefaces
 from pagewash.training.synthesis.ink import InkOptions, spread_ink
@@ -21,6 +25,12 @@ from pagewash.training.synthesis.noise import Image, to_bytes
 from pagewash.training.synthesis.pictures import photograph
 
 BEFORE_AFTER = ("title-page.jpg", "book-page.jpg", "typed-letter.jpg")
+KEPT = LeafOptions(seed=77, heights=(900, 1000), widths=(700, 760), a4=0, landscape=0)
+KEPT_LEAVES = (1, 4, 5, 8, 13)
+"""Leaves that no training sees, by that seed: tints, highlighter, a picture, stamps, what lies
+around a page."""
+KEPT_SIZE = 330, 440
+DPI = 300.0, 300.0
 LEVELS = (0.15, 0.5, 1.0)
 SIDE = 190
 CAPTION = 18
@@ -28,11 +38,12 @@ SPEED_SIDE = 1024
 
 
 def main() -> None:
-    """Write both pictures into the third folder on the command line, and print the table."""
+    """Write all pictures into the third folder on the command line, and print the table."""
     cv2.setNumThreads(1)
     samples, cleaned, pictures = map(Path, sys.argv[1:4])
     pictures.mkdir(parents=True, exist_ok=True)
     _write(pictures / "before-after.jpg", _before_and_after(samples, cleaned), quality=75)
+    _write(pictures / "kept.jpg", _kept(), quality=75)
     _write(pictures / "damage.jpg", _all_damage(), quality=60)
     print("| damage | megapixels per second |\n| --- | ---: |")
     for name, damage in CORRUPTIONS.items():
@@ -60,6 +71,19 @@ def _labels(width: int) -> np.ndarray:
     for text, x in (("cleaned", 8), ("as scanned", width - 188)):
         cv2.putText(strip, text, (x, 30), cv2.FONT_HERSHEY_SIMPLEX, 1, (0, 0, 0), 2, cv2.LINE_AA)
     return strip
+
+
+def _kept() -> np.ndarray:
+    """Rendered pages with tints, marks and pictures, as scanned above and cleaned below, in BGR."""
+    fonts = find_fonts((Path("/usr/share/fonts"),))
+    pages = [make_leaf(number, fonts, None, KEPT)[0].dirty for number in KEPT_LEAVES]
+    cleaned = Cleaner.from_pretrained().clean_pages(Page(page, DPI) for page in pages)
+    columns = [
+        np.vstack([cv2.resize(each, KEPT_SIZE, interpolation=cv2.INTER_AREA) for each in pair])
+        for pair in zip(pages, (result.page.pixels for result in cleaned), strict=True)
+    ]
+    framed = [np.pad(column, ((0, 0), (0, 8), (0, 0)), constant_values=160) for column in columns]
+    return np.hstack(framed)[..., ::-1]
 
 
 def _all_damage() -> np.ndarray:

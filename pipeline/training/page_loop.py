@@ -5,6 +5,8 @@ goes on from its last state as if nothing had happened. Where pages come from is
 `pagewash.training.page_corpus`.
 """
 
+import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ from pagewash.models.page_autoencoder import (
     combine,
 )
 from pagewash.training.page_corpus import Bytes, PageSample, StoredPage, draw_sample, find_pages
+
+log = logging.getLogger(__name__)
 
 AHEAD = 4
 """Steps whose samples are drawn while the network learns."""
@@ -116,8 +120,20 @@ class CoarseViews(nn.Module):
 class Run:
     """A training run in a folder: network, optimizer, and how far they are."""
 
-    def __init__(self, folder: Path, network: PageAutoencoderOptions, options: LoopOptions):
+    def __init__(
+        self,
+        folder: Path,
+        network: PageAutoencoderOptions,
+        options: LoopOptions,
+        start: Mapping[str, Tensor] | None = None,
+    ):
         """Start a run, or go on with the one whose state stands in the folder.
+
+        Args:
+            folder: of the run.
+            network: its shape.
+            options: how it learns.
+            start: weights to begin with; None draws some.
 
         Raises:
             InputError: the state is of another network.
@@ -125,11 +141,14 @@ class Run:
         torch.manual_seed(options.seed)
         self.folder, self.options = folder, options
         self.network, self.average = PageAutoencoder(network), PageAutoencoder(network)
+        if start is not None:
+            self.network.load_state_dict(start)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         for each in (self.network, self.average):
-            each.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            each.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average.load_state_dict(self.network.state_dict())
         self.average.eval()
-        self.coarse = CoarseViews(network)
+        self.coarse = CoarseViews(network).to(device)
         inner, outer = _inner_and_outer(self.network)
         self._inner = [(parameter, _as_matrix(parameter)) for parameter in inner]
         # torch's Muon takes matrices; these share their memory with the convolutions' weights
@@ -166,14 +185,16 @@ class Run:
         return self.step >= (1 - self.options.cooldown) * self.options.steps
 
     def update(self, samples: Sequence[PageSample]) -> float:
-        """Learn from some pages; returns the loss."""
+        """Learn from some pages; returns the loss, or nan where nothing could be learned."""
         self.network.train(not self.cools)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device_of(self.network).type, torch.bfloat16):
             loss = page_loss(self.network, self.coarse, samples, self.options)
         self.network.zero_grad(set_to_none=True)
         self.coarse.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        if not norm.isfinite():
+            return self._left_out()
         for parameter, matrix in self._inner:
             if parameter.grad is not None:
                 matrix.grad = parameter.grad.permute(0, 2, 3, 1).reshape(matrix.shape)
@@ -188,6 +209,21 @@ class Run:
             torch._foreach_lerp_(_floats(self.average), _floats(self.network), 1 - keep)
         self.step += 1
         return float(loss.detach())
+
+    def _left_out(self) -> float:
+        """Learn nothing from a step whose gradients are no numbers.
+
+        That happens once in some forty steps with bf16 on AMX, and not again with the same
+        samples: its kernels read memory beyond their input, which counts for nothing unless what
+        lies there is no number.
+        """
+        log.info("step %d is left out: its gradients are no numbers", self.step)
+        kept = self.average.state_dict()
+        for name, values in self.network.named_buffers():
+            if values.is_floating_point() and not values.isfinite().all():
+                values.copy_(kept[name])
+        self.step += 1
+        return math.nan
 
     def save(self) -> None:
         """Write the state from which the run goes on."""
@@ -232,16 +268,17 @@ def page_loss(
 ) -> Tensor:
     """The loss of some pages, of which each crop counts."""
     losses, papers, blocks = [], [], []
+    device = device_of(network)
     for sample, cleaned in zip(samples, clean_samples(network, samples), strict=True):
-        clean, weight = as_tensor(sample.clean), torch.from_numpy(sample.weight).float() / 255
+        clean, weight = as_tensor(sample.clean, device), as_weights(sample.weight, device)
         loss = crop_losses(cleaned.crops, clean, weight, options)
         for view, side in zip(coarse(cleaned.levels), coarse.sides, strict=True):
             own = side // sample.scale
             means, counts = F.avg_pool2d(clean, own), F.avg_pool2d(weight, own)
             loss = loss + options.coarse_weight * crop_losses(view, means, counts, options)
         losses.append(loss)
-        papers.append(_paper_loss(cleaned.paper, torch.from_numpy(sample.paper)))
-        blocks.append(_block_loss(cleaned.ink, torch.from_numpy(sample.blocks)))
+        papers.append(_paper_loss(cleaned.paper, torch.from_numpy(sample.paper).to(device)))
+        blocks.append(_block_loss(cleaned.ink, torch.from_numpy(sample.blocks).to(device)))
     return (
         torch.cat(losses).mean()
         + options.paper_weight * torch.stack(papers).mean()
@@ -304,7 +341,8 @@ class _View(NamedTuple):
 
 
 def _view(network: PageAutoencoder, sample: PageSample) -> _View:
-    context = network.context(torch.from_numpy(sample.summary)[None])
+    device = device_of(network)
+    context = network.context(torch.from_numpy(sample.summary)[None].to(device))
     blocks = sample.dirty.shape[1] * sample.scale // BLOCK
     features, papers = [], []
     # a block more on each side to interpolate with
@@ -317,7 +355,7 @@ def _view(network: PageAutoencoder, sample: PageSample) -> _View:
         papers.append(around[..., row : row + blocks + 2, column : column + blocks + 2])
     wide = F.interpolate(torch.cat(papers), scale_factor=float(BLOCK), mode="bilinear")
     paper = wide[..., BLOCK:-BLOCK, BLOCK:-BLOCK]
-    own = as_tensor(sample.dirty)
+    own = as_tensor(sample.dirty, device)
     seen = own
     if sample.scale > 1:
         seen = F.interpolate(own, scale_factor=float(sample.scale), mode="bicubic").clamp(0, 1)
@@ -416,9 +454,20 @@ def train_pages(
     run.save()
 
 
-def as_tensor(pixels: Bytes) -> Tensor:
-    """Return (N, H, W, 3) uint8 as (N, 3, H, W) float32 in 0..1."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float() / 255
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's weights are."""
+    return next(network.parameters()).device
+
+
+def as_tensor(pixels: Bytes, device: torch.device) -> Tensor:
+    """Return (N, H, W, 3) uint8 as (N, 3, H, W) float32 in 0..1, on a device."""
+    own = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+    return own.permute(0, 3, 1, 2).float() / 255
+
+
+def as_weights(pixels: Bytes, device: torch.device) -> Tensor:
+    """Return (N, H, W) uint8 as float32 in 0..1, on a device."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).float() / 255
 
 
 def _inner_and_outer(

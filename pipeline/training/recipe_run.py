@@ -1,5 +1,7 @@
 """One recipe from an empty folder to a checkpoint: paper, pages, training, choice, calibration.
 
+A recipe with a start goes on with that model on the user's own pages, and needs no other data.
+
 Every stage leaves its result in the folder of the run, so that a run that was stopped goes on
 where it stood. All pages are there before the first step: the same recipe on the same machine
 gives the same weights.
@@ -16,24 +18,28 @@ gives the same weights.
 
 import json
 import logging
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import ClassVar
 
 import safetensors.torch
 import torch
 
-from pagewash.errors import InputError, MissingError
+from pagewash.errors import InputError, MissingError, OptionError
 from pagewash.evaluation.cases import Case, find_transcribed
 from pagewash.evaluation.evaluate import EvaluationOptions, evaluate
 from pagewash.evaluation.scores import CLEANED, UNCLEANED
 from pagewash.evaluation.text import require_languages
 from pagewash.files import write_atomically
 from pagewash.inference.checkpoint import (
+    Checkpoint,
     ModelCard,
+    load_checkpoint,
     ranges_for_card,
     read_card,
     save_checkpoint,
@@ -43,11 +49,11 @@ from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.int8_tiles import RangeMeasure, recording
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.laid_over_pages import write_laid_over_pages
-from pagewash.training.material import revision
+from pagewash.training.own_pages import OwnPages, find_own_pairs, write_own_pages
 from pagewash.training.page_corpus import find_pages
 from pagewash.training.page_loop import Run, clean_samples, sample_step, train_pages
 from pagewash.training.real_pages import write_real_pages
-from pagewash.training.recipes import Recipe, sources_at
+from pagewash.training.recipes import Recipe, digest_of, sources_at
 from pagewash.training.rendering.leaves import write_leaves
 from pagewash.training.synthesis.real_paper import write_bank
 from pagewash.training.validation import ValidationLog, validation_errors
@@ -63,13 +69,20 @@ MARGINS = (0, 12, 24)
 
 @dataclass(frozen=True)
 class Resources:
-    """What a machine has for a run; the recipe knows nothing of it."""
+    """What there is to learn from; the recipe knows nothing of it."""
 
-    data: Path
-    """The folder with `pairs`, `noisyoffice`, `scans`, `textures`, and `ocr2` to read."""
+    # Prefect's form for a run shows the sentences below
+    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
+
+    data: Path = Path("../shared/data")
+    """The folder with `pairs`, `noisyoffice`, `scans`, `textures`, and `ocr2` to read; a recipe
+    that learns your own pages does without."""
 
     fonts: tuple[Path, ...] = (Path("/usr/share/fonts"),)
-    """Folders of fonts."""
+    """Folders of fonts to set pages in."""
+
+    own: OwnPages = OwnPages()
+    """Pages of the user's."""
 
     processes: int = 1
     """How many make pages at a time."""
@@ -99,30 +112,53 @@ def run_recipe(
         InputError: the folder holds a run of another recipe, or a page cannot be read.
         AccessError: a folder is not there, or cannot be written.
         MissingError: there is no font.
+        OptionError: own pages with a recipe that takes none, or the other way round.
     """
+    start = _start(recipe, resources)
+    if start:
+        recipe = replace(recipe, network=start.card.options, text_heights=start.card.text_heights)
     _claim(folder, recipe, resources)
     checkpoint = folder / f"{recipe.name}.safetensors"
     if checkpoint.exists():
         return checkpoint
-    for stage in (_make_paper, _make_real_pages, _make_laid_over_pages):
+    for stage in OWN_STAGES if start else STAGES:
         stage(folder, recipe, resources)
         if until():
             return None
     _make_leaves(folder, recipe, resources, until)
     if until():
         return None
-    run = Run(folder, recipe.network, recipe.loop)
+    weights = start.network.state_dict() if start else None
+    run = Run(folder, recipe.network, recipe.loop, weights)
     _train(run, recipe, until, on_step)
     if run.step < recipe.loop.steps:
         return None
-    _write_checkpoint(checkpoint, recipe, resources)
+    _write_checkpoint(checkpoint, recipe, resources, start)
     return checkpoint
+
+
+def _start(recipe: Recipe, resources: Resources) -> Checkpoint | None:
+    """The model that a recipe begins with, if it does, and has something to learn from."""
+    if not recipe.start:
+        if resources.own != OwnPages():
+            raise OptionError(
+                f"the recipe {recipe.name} learns no pages of yours; leave out --dirty and "
+                "--clean, or choose one that does: --recipe own"
+            )
+        return None
+    find_own_pairs(resources.own)  # an error comes before the work
+    start = load_checkpoint(recipe.start, fold=False)
+    if not isinstance(start.network, PageAutoencoder):
+        raise OptionError(
+            f"{recipe.start} is a {start.card.architecture}, and a recipe trains page-autoencoders"
+        )
+    return start
 
 
 def _claim(folder: Path, recipe: Recipe, resources: Resources) -> None:
     """Note in the folder what it is for; refuse one that is for something else."""
     found = replace(recipe, sources=sources_at(recipe, resources.data, resources.fonts))
-    wanted = _as_json(found)
+    wanted = json.dumps(asdict(found) | _own_sources(resources.own), indent=1) + "\n"
     noted = folder / "recipe.json"
     if noted.exists() and noted.read_text("utf-8") != wanted:
         raise InputError(
@@ -159,6 +195,22 @@ def _make_laid_over_pages(folder: Path, recipe: Recipe, resources: Resources) ->
         )
 
 
+def _make_own_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
+    corpus, seed = recipe.corpus, recipe.loop.seed
+    for name, held_back in (("pages", False), ("validation", True)):
+        log.info("preparing pages of yours, for %s", name)
+        write_own_pages(resources.own, folder / name, corpus.own_copies, seed, held_back=held_back)
+
+
+Stage = Callable[[Path, Recipe, Resources], None]
+
+STAGES: tuple[Stage, ...] = (_make_paper, _make_real_pages, _make_laid_over_pages)
+"""Before leaves are rendered, of a recipe from nothing."""
+
+OWN_STAGES: tuple[Stage, ...] = (_make_own_pages,)
+"""The same, of one that goes on with a model."""
+
+
 def _make_leaves(
     folder: Path, recipe: Recipe, resources: Resources, until: Callable[[], bool]
 ) -> None:
@@ -172,7 +224,7 @@ def _make_leaves(
             folder / name,
             range(first, first + count),
             resources.fonts,
-            folder / bank,
+            None if recipe.start else folder / bank,
             corpus.leaf,
             processes=resources.processes,
             until=until,
@@ -201,12 +253,16 @@ def _train(
             packed = safetensors.torch.save({k: value.contiguous() for k, value in state.items()})
             write_atomically(run.folder / "best.safetensors", packed)
 
+    if recipe.start and run.step == 0:
+        judge()  # a run that makes it worse ships what it began with
     train_pages(
         run, [run.folder / "pages"], recipe.shares, until=until, on_step=on_step, judge=judge
     )
 
 
-def _write_checkpoint(path: Path, recipe: Recipe, resources: Resources) -> None:
+def _write_checkpoint(
+    path: Path, recipe: Recipe, resources: Resources, start: Checkpoint | None
+) -> None:
     """Write the best candidate with its card, then onto the card how well its pages are read."""
     folder = path.parent
     network = PageAutoencoder(recipe.network)
@@ -226,10 +282,37 @@ def _write_checkpoint(path: Path, recipe: Recipe, resources: Resources) -> None:
         licence=recipe.licence,
         attribution=recipe.attribution,
     )
+    if start:
+        card = _card_of_own(card, start.card, resources.own)
     save_checkpoint(path, network, card)
+    if start:
+        return
     if scores := reading_scores(path, resources.data / "ocr2"):
         written = read_card(path)
         write_card(path, replace(written, scores={**written.scores, **scores}))
+
+
+def _card_of_own(card: ModelCard, start: ModelCard, own: OwnPages) -> ModelCard:
+    """Say what a network has from the model that it went on with, and what from its user."""
+    pages = len(find_own_pairs(own))
+    learned = f"{pages} {'pairs' if own.dirty else 'clean pages'} of its user's"
+    named = [text for text in (start.attribution, own.attribution) if text]
+    return replace(
+        card,
+        training_data=f"{start.training_data}; then {learned}, beside rendered pages",
+        licence=start.licence,
+        attribution="; ".join(named),
+    )
+
+
+def revision() -> str:
+    """The revision of the code, where it runs from its repository."""
+    try:
+        command = ["git", "-C", os.fspath(Path(__file__).parent), "rev-parse", "HEAD"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
 
 
 def activation_ranges(network: PageAutoencoder, folder: Path, recipe: Recipe) -> ActivationRanges:
@@ -279,6 +362,7 @@ def _can_read(language: str) -> bool:
     return True
 
 
-def _as_json(recipe: Recipe) -> str:
-    values: dict[str, Any] = asdict(recipe)
-    return json.dumps(values, indent=1) + "\n"
+def _own_sources(own: OwnPages) -> dict[str, str]:
+    """Hashes of the lists of files of a user's folders, as of other data."""
+    folders = {"dirty": own.dirty, "clean": own.clean}
+    return {name: digest_of([folder]) for name, folder in folders.items() if folder}

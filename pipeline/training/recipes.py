@@ -41,6 +41,9 @@ class CorpusOptions:
     validation_laid_over: int = 16
     """Clean pages that are held back, laid over paper that is."""
 
+    own_copies: int = 4
+    """How often each clean page of the user's is aged."""
+
     leaf: LeafOptions = LeafOptions()
     """What leaves are made of."""
 
@@ -85,13 +88,17 @@ class Recipe:
     """What the checkpoint calls itself."""
 
     network: PageAutoencoderOptions
-    """Its shape."""
+    """Its shape; of a recipe with a start, that of the start."""
 
     loop: LoopOptions
     """How it learns."""
 
     shares: Mapping[str, float]
     """How often each kind of page is learned from, against the others."""
+
+    start: str = ""
+    """The model that it begins with, to learn the user's own pages; empty begins with nothing, and
+    learns from what the data folder has."""
 
     corpus: CorpusOptions = CorpusOptions()
     """What it learns from."""

@@ -13,7 +13,7 @@ import torch
 from pagewash.files import write_atomically
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.page_corpus import StoredPage, draw_sample
-from pagewash.training.page_loop import as_tensor, clean_samples
+from pagewash.training.page_loop import as_tensor, as_weights, clean_samples, device_of
 
 
 def validation_errors(
@@ -31,15 +31,16 @@ def validation_errors(
         crops: of each page.
         side: of a crop in pixels of the network's view.
     """
-    errors = {}
+    errors, device = {}, device_of(network)
     for kind, of_kind in sorted(pages.items()):
         wrong, weights = 0.0, 0.0
         for number, page in enumerate(of_kind):
             sample = draw_sample(page, np.random.default_rng(number), crops, side)
-            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
                 (cleaned,) = clean_samples(network, [sample])
-            error = (cleaned.crops.float().clamp(0, 1) - as_tensor(sample.clean)).square().mean(1)
-            weight = torch.from_numpy(sample.weight).float() / 255
+            truth = as_tensor(sample.clean, device)
+            error = (cleaned.crops.float().clamp(0, 1) - truth).square().mean(1)
+            weight = as_weights(sample.weight, device)
             wrong += float((weight * error).sum())
             weights += float(weight.sum())
         errors[kind] = math.sqrt(wrong / max(weights, 1.0))

@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from networks import small_network
 from PIL import Image
 from scans import scan
 
 from pagewash.cleaning.arguments import page_of
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.errors import InputError, OptionError
-from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
 
 OPTIONS = CleanOptions(device="cpu", precision="fp32")
 
@@ -69,7 +69,7 @@ def test_a_cleaner_travels_as_the_name_of_its_weights(tiny):
 
 def test_a_network_that_was_never_on_disk_travels_whole():
     torch.manual_seed(0)
-    network = Autoencoder(AutoencoderOptions(patch=4, channels=(4, 4), layers=(1, 1)))
+    network = small_network()
     cleaner = Cleaner(network, OPTIONS)
     again = pickle.loads(pickle.dumps(cleaner))
     assert np.array_equal(again.clean(scan()), cleaner.clean(scan()))

@@ -28,7 +28,7 @@ from pagewash.training.calibration import calibrate
 ANY_TEXT = (1.0, 1000.0)
 """x-heights that no page is resampled for."""
 
-SCANS = [scan(seed, (120, 96)) for seed in range(60)]
+SCANS = [scan(seed, (128, 96)) for seed in range(60)]
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def cleaned(cleaner: Cleaner, *pages: np.ndarray):
 
 
 def test_usual_pages_lie_at_all_percentiles_and_strange_ones_at_the_top(tiny_model, card):
-    noise = np.random.default_rng(0).integers(0, 256, (120, 96), dtype=np.uint8)
-    blank = np.full((120, 96), 200, np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (128, 96), dtype=np.uint8)
+    blank = np.full((128, 96), 200, np.uint8)
     *others, static, empty = cleaned(made(tiny_model, card), *SCANS[40:], noise, blank)
     percentiles = [page.novelty for page in others]
     assert np.ptp(percentiles) > 30
@@ -62,7 +62,7 @@ def test_usual_pages_lie_at_all_percentiles_and_strange_ones_at_the_top(tiny_mod
 def test_tiles_and_batches_do_not_change_novelty(tiny_model, card):
     page = scan(77, (400, 300))
     whole = cleaned(made(tiny_model, card, tile=4000), page)
-    tiled = cleaned(made(tiny_model, card, tile=104, batch=3), page)
+    tiled = cleaned(made(tiny_model, card, tile=208, batch=3), page)
     assert tiled[0].novelty == pytest.approx(whole[0].novelty, abs=0.01)
 
 

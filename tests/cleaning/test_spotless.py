@@ -88,17 +88,6 @@ def test_inside_a_picture_the_paper_of_the_page_decides(paper, stay):
     assert (what_stays(page, cleaned)[100:800, 100:800] == stay).all()
 
 
-def test_light_tones_of_a_picture_are_no_dirt():
-    page = np.full((900, 900), 255, np.uint8)
-    page[100:400, 100:800] = 130
-    page[500:860, 200:560] = lines_of_ink()[20:380, 20:380]
-    cleaned = np.where(page == 130, 255, hardened(page)).astype(np.uint8)
-    box = np.s_[100:400, 100:800]
-    ink = cleaned < 200
-    assert not what_stays(page, cleaned)[500:540][ink[500:540]].all()
-    assert what_stays(page, cleaned, [box])[ink].all()
-
-
 def test_white_paper_that_the_network_paints_darker_stays_white():
     page = lines_of_ink()
     painted = np.minimum(hardened(page), 246)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from networks import FakeNetwork
 from torch import nn
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
@@ -40,7 +41,7 @@ class Whitener(nn.Module):
 class ReadyWhitener:
     """A `Whitener` at work: what it knows of a page is the colour of its paper."""
 
-    stride, receptive_radius, sees_colour = 8, 0, True
+    stride, receptive_radius = 8, 0
 
     def __init__(self, network, device, dtype, ranges):
         self.network, self.looks = network, 0
@@ -124,3 +125,10 @@ def test_a_card_of_an_architecture_that_is_not_there_is_refused(whitener, monkey
 def test_a_network_of_no_architecture_cannot_be_saved(tmp_path):
     with pytest.raises(ValueError, match="Linear is none of the architectures"):
         save_checkpoint(tmp_path / "a.safetensors", nn.Linear(1, 1), ModelCard("a"))
+
+
+def test_a_network_that_needs_no_row_runs_as_it_is():
+    network = FakeNetwork()
+    assert open_session(network, ModelCard("fake"), "cpu", "fp32").network is network
+    with pytest.raises(OptionError, match="int8"):
+        open_session(network, ModelCard("fake"), "cpu", "int8")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from networks import SMALL, small_network
 
 from pagewash.errors import AccessError, InputError, MissingError
 from pagewash.inference import model_files as modelfiles
@@ -16,43 +17,45 @@ from pagewash.inference.checkpoint import (
     save_checkpoint,
     shipped_models,
 )
-from pagewash.models.autoencoder import Autoencoder, AutoencoderOptions
+from pagewash.models.page_autoencoder import BLOCK, SUMMARY_CHANNELS, PageAutoencoder
 
-SMALL = AutoencoderOptions(patch=2, channels=(4, 6), layers=(1, 1), activation="silu")
+DRAWN = torch.Generator().manual_seed(0)
+PAGES = (
+    torch.rand(2, 3, 2 * BLOCK, 3 * BLOCK, generator=DRAWN),
+    torch.rand(2, SUMMARY_CHANNELS, 2, 3, generator=DRAWN),
+)
+"""Two small ones, and their summaries."""
 
 
 @pytest.fixture
-def network() -> Autoencoder:
-    torch.manual_seed(0)
-    network = Autoencoder(SMALL)
-    network(torch.rand(4, 1, 16, 16))  # moves the statistics of batch normalisation
+def network() -> PageAutoencoder:
+    network = small_network().train()
+    network(*PAGES)  # moves the statistics of batch normalisation
     return network.eval()
 
 
 @pytest.fixture
-def saved(tmp_path: Path, network: Autoencoder) -> Path:
+def saved(tmp_path: Path, network: PageAutoencoder) -> Path:
     path = tmp_path / "mine.safetensors"
     save_checkpoint(path, network, ModelCard("mine", licence="MIT", scores={"psnr": 20.5}))
     return path
 
 
 def test_a_network_comes_back_with_its_options_and_weights(saved, network):
-    page = torch.rand(1, 1, 16, 24)
     loaded = load_checkpoint(saved, fold=False)
     assert loaded.network.options == SMALL
-    assert torch.equal(loaded.network(page), network(page))
+    assert torch.equal(loaded.network(*PAGES), network(*PAGES))
 
 
 def test_batch_normalisation_is_folded_on_loading(saved, network):
-    page = torch.rand(1, 1, 16, 24)
     folded = load_checkpoint(saved).network
     assert not [part for part in folded.modules() if isinstance(part, torch.nn.BatchNorm2d)]
-    assert torch.allclose(folded(page), network(page), atol=1e-5)
+    assert torch.allclose(folded(*PAGES), network(*PAGES), atol=1e-5)
 
 
 def test_an_unfolded_network_can_be_trained_and_saved_again(saved):
     loaded = load_checkpoint(saved, fold=False)
-    loaded.network.train()(torch.rand(2, 1, 16, 16)).mean().backward()
+    loaded.network.train()(*PAGES).mean().backward()
     save_checkpoint(saved, loaded.network, loaded.card)
 
 
@@ -89,6 +92,15 @@ def test_a_card_that_is_none_is_reported_by_name(saved, text):
         load_checkpoint(saved)
 
 
+def test_a_card_that_names_no_architecture_is_of_a_pagewash_too_old(saved):
+    card = saved.with_suffix(".json")
+    content = json.loads(card.read_text())
+    del content["architecture"]
+    card.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"mine\.json is not a model card"):
+        load_checkpoint(saved)
+
+
 def test_a_missing_card_is_reported(saved):
     saved.with_suffix(".json").unlink()
     with pytest.raises(InputError, match=r"mine\.json is missing"):
@@ -114,7 +126,7 @@ def test_a_flipped_bit_in_the_weights_is_noticed(saved):
 
 
 def test_weights_of_another_network_are_reported(saved):
-    other = Autoencoder(replace(SMALL, channels=(4, 8)))
+    other = small_network(replace(SMALL, channels=(8, 8, 16)))
     save_checkpoint(saved.with_name("other.safetensors"), other, ModelCard("other"))
     saved.write_bytes(saved.with_name("other.safetensors").read_bytes())
     _edit_card(saved, sha256="")
@@ -168,10 +180,12 @@ def _edit_card(path: Path, **values: object) -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"channels": [10**9, 4]},
-        {"channels": [4] * 10**6, "layers": [1] * 10**6},
-        {"layers": [10**6, 1]},
-        {"channels": [8192, 8192], "layers": [64, 64]},
+        {"channels": [10**9, 8, 8]},
+        {"channels": [8] * 10**6, "layers": [1] * 10**6},
+        {"layers": [10**6, 1, 1]},
+        {"channels": [8192] * 3, "layers": [64] * 3},
+        {"context_channels": [8] * 10**6},
+        {"features": 10**9},
         {"patch": 8192},
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
+from pagewash.inference import page_network
 from pagewash.inference.checkpoint import (
     ModelCard,
     load_checkpoint,
@@ -127,6 +128,30 @@ def test_integers_are_tiled_exactly_too():
         for size in (2048, 448)
     )
     assert np.abs(whole - parts).max() <= 1
+
+
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_bands_in_which_maps_become_gain_and_offset_do_not_show(monkeypatch, channels):
+    page = a_page(160, 128) if channels else a_page(160, 128)[..., 0]
+    runner = PageNetwork(a_network(), torch.device("cpu"), torch.float32, {})
+    tile = TileView(page, Region(range(160), range(128)), context=runner.look(page))
+    (whole,) = runner.predict_affine([tile])
+    monkeypatch.setattr(page_network, "BAND_PIXELS", 5 * 128)
+    (banded,) = runner.predict_affine([tile])
+    assert torch.equal(whole.gain, banded.gain)
+    assert torch.equal(whole.offset, banded.offset)
+
+
+@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+def test_integers_make_a_page_whiter_by_what_rounding_may_darken(monkeypatch):
+    network, page = a_network(), a_page(128, 128)
+    runner = PageNetwork(network, torch.device("cpu"), torch.uint8, ranges_of(network, [page]))
+    tile = TileView(page, Region(range(128), range(128)), context=runner.look(page))
+    (usual,) = runner.predict_affine([tile])
+    monkeypatch.setattr(page_network, "WHITER", 0.0)
+    (plain,) = runner.predict_affine([tile])
+    assert torch.equal(usual.gain, plain.gain)
+    assert torch.allclose(usual.offset, plain.offset + 1 / 255)
 
 
 @pytest.mark.parametrize("scale_dpi", [600, 300, 100])

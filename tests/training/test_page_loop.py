@@ -1,5 +1,7 @@
 """The loop learns, stops and goes on: a resumed run equals an undisturbed one."""
 
+import math
+
 import pytest
 import torch
 from corpora import a_page
@@ -66,6 +68,27 @@ def test_the_context_network_learns_from_the_crops(tmp_path, corpus):
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
     page_loss(run.network, run.coarse, samples, LoopOptions(paper_weight=0)).backward()
     assert run.network.context.stem.conv.weight.grad.abs().max() > 0
+
+
+def test_a_step_without_numbers_is_left_out_and_learning_goes_on(tmp_path, corpus, monkeypatch):
+    run = Run(tmp_path / "run", NETWORK, OPTIONS)
+    samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
+    run.update(samples)
+    before = weights(run)
+
+    def broken(*arguments):
+        for module in run.network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.fill_(torch.nan)
+        return torch.nan * page_loss(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pagewash.training.page_loop.page_loss", broken)
+        assert math.isnan(run.update(samples))
+    assert run.step == 2
+    assert torch.equal(weights(run), before)
+    assert math.isfinite(run.update(samples))
+    assert weights(run).isfinite().all()
 
 
 def test_a_state_of_another_network_is_refused(tmp_path, corpus):
@@ -156,7 +179,7 @@ def test_every_inner_level_learns_to_clean_the_page_by_itself(corpus, tmp_path):
     def errors():
         (sample,) = sample_step(pages, {"rendered": 1}, 0, LoopOptions(pages=1, crop=64))
         views = run.coarse(clean_samples(run.network, [sample])[0].levels)
-        clean = as_tensor(sample.clean)
+        clean = as_tensor(sample.clean, torch.device("cpu"))
         means = [torch.nn.functional.avg_pool2d(clean, side) for side in run.coarse.sides]
         return [
             (view - mean).square().mean().item() for view, mean in zip(views, means, strict=True)

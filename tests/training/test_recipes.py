@@ -19,8 +19,6 @@ from pagewash.inference.int8 import kernels_work
 from pagewash.inference.int8_tiles import can_run_int8_tiles
 from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 from pagewash.training import real_pages, recipe_run
-from pagewash.training.loop import TrainingOptions
-from pagewash.training.material import Material, learn
 from pagewash.training.page_corpus import find_pages, write_page
 from pagewash.training.recipe_run import Resources, run_recipe
 from pagewash.training.recipes import (
@@ -141,8 +139,6 @@ def test_a_recipe_becomes_a_checkpoint_and_a_stopped_run_the_same_one(
 
     checkpoint = load_checkpoint(path)
     assert isinstance(checkpoint.network, PageAutoencoder)
-    with pytest.raises(OptionError, match="by a recipe"):
-        learn(tmp_path / "own", TrainingOptions(steps=1), Material(start=str(path)))
     assert checkpoint.card.recipe["loop"]["steps"] == 4
     assert checkpoint.card.recipe["step"] in (2, 4)
     assert {"validation masked, RMSE", "validation rendered, RMSE"} <= checkpoint.card.scores.keys()
@@ -192,11 +188,23 @@ def test_the_command_does_a_recipe_and_says_where_sources_differ(
     assert load_checkpoint(tmp_path / "run/tiny.safetensors").card.recipe["loop"]["steps"] == 2
 
 
-@pytest.mark.parametrize("given", [["--batch", "2"], ["--dirty", "a", "--clean", "b"], ["--flow"]])
-def test_what_the_recipe_says_cannot_be_changed_beside_it(recipe_file, tmp_path, given, capsys):
-    arguments = ["train", str(tmp_path / "run"), "--recipe", str(recipe_file), *given]
+def test_a_recipe_from_nothing_takes_no_pages_of_the_users(
+    recipe_file, tmp_path, resources, capsys
+):
+    arguments = [
+        "train", str(tmp_path / "run"), "--recipe", str(recipe_file),
+        "--data", str(resources.data), "--clean", str(tmp_path),
+    ]  # fmt: skip
     assert main(arguments) == OptionError.exit_code
-    assert "change a copy" in capsys.readouterr().err
+    assert "--recipe own" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("given", [["--share", "0.5"], ["--seed", "2"], ["--minutes", "1"]])
+def test_a_flow_does_a_recipe_as_it_is(recipe_file, tmp_path, given, capsys):
+    arguments = ["train", str(tmp_path / "run"), "--recipe", str(recipe_file), "--flow", *given]
+    assert main(arguments) == OptionError.exit_code
+    assert "copy of the recipe" in capsys.readouterr().err
 
 
 def test_the_recipe_that_ships_can_be_read_and_shares_add_up():

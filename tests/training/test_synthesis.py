@@ -9,17 +9,14 @@ import pytest
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from pagewash.cleaning.scale import resample
-from pagewash.errors import InputError, MissingError
+from pagewash.errors import MissingError
 from pagewash.evaluation.evaluation_pages import set_evaluation_page, wrap, write_evaluation_pages
-from pagewash.training.pairs import PairOptions, PairSource, RealPair, read_pairs
 from pagewash.training.synthesis import paper
 from pagewash.training.synthesis.corruption import (
     CORRUPTIONS,
     NEVER,
     CorruptionOptions,
     DegradationChances,
-    bare_paper,
     corrupt,
     lay_over,
 )
@@ -192,20 +189,6 @@ def test_print_laid_over_spotless_paper_softens_and_keeps_nearly_all_of_its_ink(
         assert dirty.max() == 1
 
 
-def test_the_paper_of_a_scan_is_what_it_was_without_the_print():
-    clean = page_of_text()[:, :96]
-    across, down = np.meshgrid(np.arange(96), np.arange(96))
-    paper = (0.5 + 0.3 * across / 96 + 0.1 * np.sin(down / 3)).astype(np.float32)
-    dirty = paper * cv2.GaussianBlur(clean, (3, 3), 0) / clean.max()
-    for seed in range(8):
-        found = bare_paper(dirty, clean, np.random.default_rng(seed))
-        turned = [np.rot90(side, turn) for side in (paper, paper[::-1]) for turn in range(4)]
-        likeness = [np.corrcoef(found.ravel(), side.ravel())[0, 1] for side in turned]
-        assert max(likeness) > 0.9
-        assert found.min() > 1 - 1.35 * (1 - paper.min()), "print is left"
-        assert found.dtype == np.float32
-
-
 def test_the_edges_of_faint_strokes_come_back_fuller_and_black_ones_as_they_are():
     edge, darkness = np.float32(0.4), np.array([1.0, 0.6, 0.2], np.float32)
     fuller = edge ** fullness(darkness, InkOptions(fill=0.5))
@@ -235,38 +218,6 @@ def test_paper_far_from_ink_is_white_on_the_clean_page(faces, seed):
     assert pair.clean[30, 12] < 0.6
 
 
-def test_examples_are_the_same_for_the_same_number_and_no_other(faces):
-    source = PairSource(7, PairOptions(crop=64), faces)
-    assert np.array_equal(source.example(5).page, source.example(5).page)
-    assert not np.array_equal(source.example(5).page, source.example(6).page)
-
-
-@pytest.mark.parametrize("small_print", [0, 1])
-def test_a_batch_is_uint8_with_a_channel(faces, small_print):
-    options = PairOptions(crop=64, small_print=small_print)
-    batch = PairSource(7, options, faces).batch(range(3))
-    for pixels in (batch.seen, batch.page, batch.clean):
-        assert pixels.shape == (3, 1, 64, 64)
-        assert pixels.dtype == np.uint8
-    assert (batch.scale == 1 + small_print).all()
-
-
-def test_of_small_print_the_network_sees_more_than_the_page_has_pixels(faces):
-    example = PairSource(7, PairOptions(crop=64, small_print=1), faces).example(3)
-    own = example.page[::2, ::2]
-    assert np.array_equal(example.page, np.kron(own, np.ones((2, 2), np.uint8)))
-    assert np.array_equal(example.seen, resample(own, 2))
-
-
-def test_where_a_text_ends_the_leaf_is_blank_to_its_edge(faces):
-    def blank_leaves(share):
-        options = PairOptions(crop=64, blank=share)
-        batch = PairSource(0, options, faces).batch(range(60))
-        return int((batch.clean == 255).all(axis=(1, 2, 3)).sum())
-
-    assert blank_leaves(1.0) > blank_leaves(0.0) + 6
-
-
 def test_a_sheet_is_as_asked_and_holds_ink(faces):
     rng = np.random.default_rng(0)
     clean_pages = [set_page(rng, 80, 120, faces, TypesettingOptions(pictures=1)) for _ in range(10)]
@@ -275,49 +226,6 @@ def test_a_sheet_is_as_asked_and_holds_ink(faces):
     )
     assert all(clean_page.picture_box for clean_page in clean_pages)
     assert sum(clean_page.ink.any() for clean_page in clean_pages) >= 8
-
-
-def test_real_pairs_are_cut_at_the_same_place(faces, tmp_path):
-    ramp = np.add.outer(np.arange(90), np.arange(120)).astype(np.uint8)
-    for folder, pixels in (("dirty", ramp), ("clean", ramp + 20)):
-        (tmp_path / folder).mkdir()
-        cv2.imwrite(str(tmp_path / folder / "a.png"), pixels)
-    real = read_pairs(tmp_path / "dirty", tmp_path / "clean")
-    options = PairOptions(crop=64, real=1, real_corrupted=0)
-    example = PairSource(0, options, faces, real).example(4)
-    assert (example.clean.astype(int) - example.page == 20).all()
-
-
-def test_small_print_of_real_pairs_is_learnt_at_the_size_at_which_it_will_be_cleaned(tmp_path):
-    page = np.full((300, 400), 255, np.uint8)
-    for line in range(10):
-        words = "n e v o s a n x u r m o c e a w o n e z u"
-        cv2.putText(page, words, (8, 24 + 28 * line), cv2.FONT_HERSHEY_PLAIN, 0.9, 0)
-    for folder in ("dirty", "clean"):
-        (tmp_path / folder).mkdir()
-        cv2.imwrite(str(tmp_path / folder / "a.png"), page)
-    (pair,) = read_pairs(tmp_path / "dirty", tmp_path / "clean")
-    assert pair.scale == 2
-    assert pair.dirty.shape == pair.clean.shape == (300, 400)
-
-
-def test_real_pages_on_other_paper_come_back_as_their_own_clean_page(faces):
-    clean = (page_of_text() * 255).astype(np.uint8)
-    options = PairOptions(crop=64, real=1, real_corrupted=0, real_laid_over=1)
-    source = PairSource(3, options, faces, [RealPair(np.full_like(clean, 200), clean)])
-    crops = [source.example(number) for number in range(8)]
-    windows = np.lib.stride_tricks.sliding_window_view(clean, (64, 64)).reshape(-1, 64 * 64)
-    assert all((np.abs(windows - crop.clean.ravel()) <= 1).all(axis=1).any() for crop in crops)
-    assert all((crop.page[crop.clean < 99] < 150).all() for crop in crops), "the scan has no print"
-    assert any(190 < np.median(crop.page) < 225 for crop in crops), "nothing lies on its paper"
-
-
-def test_pairs_of_two_sizes_are_refused_by_name(tmp_path):
-    for folder, side in (("dirty", 20), ("clean", 21)):
-        (tmp_path / folder).mkdir()
-        cv2.imwrite(str(tmp_path / folder / "a.png"), np.zeros((side, side), np.uint8))
-    with pytest.raises(InputError, match=r"a\.png.*20.*21"):
-        read_pairs(tmp_path / "dirty", tmp_path / "clean")
 
 
 def test_a_folder_without_fonts_is_reported_with_the_way_out(tmp_path: Path):

@@ -233,30 +233,6 @@ def _dirty_paper(like: Image, rng: Generator, options: CorruptionOptions) -> Ima
     return np.clip(suffer(np.ones_like(like), PAPER_DAMAGE, levels, rng), 0, 1)
 
 
-def bare_paper(dirty: Image, clean: Image, rng: Generator) -> Image:
-    """Return the paper of a real pair, turned and tinted at random, with its print taken off.
-
-    Where print was, its surroundings are blurred into the place (normalized convolution, Knutsson
-    and Westin 1993), finer the nearer bare paper is.
-
-    Args:
-        dirty: (N, N) of a scan.
-        clean: (N, N) of its clean page.
-        rng: decides how it lies, and how much darker or paler it is than the scan.
-    """
-    white = (clean > clean.max() - 0.02).astype(np.float32)
-    bare = np.asarray(cv2.erode(white, np.ones((5, 5), np.uint8)), np.float32)
-    paper = np.full_like(dirty, np.median(dirty))
-    for sigma in (24, 8, 2):
-        near, of_bare = (noise.soften(part, sigma) for part in (bare * dirty, bare))
-        paper = (near + 0.05 * paper) / (of_bare + 0.05)
-    paper = np.rot90(np.where(bare > 0, dirty, paper), int(rng.integers(4)))
-    if rng.random() < 0.5:
-        paper = paper[::-1]
-    tinted: Image = np.clip(1 - (1 - paper) * np.float32(rng.uniform(0.6, 1.3)), 0, 1)
-    return tinted
-
-
 def _resampling(rng: Generator) -> NDArray[np.float32]:
     """What a resampled image has of two pixels on each side: a little of the next, less than none
     of the one after it.
