@@ -4,15 +4,22 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pagewash.inference.int8 import kernels_work
 from pagewash.inference.network import TileMaps, TileView
 from pagewash.models.page_autoencoder import PageAutoencoder, PageAutoencoderOptions
 
 SMALL = PageAutoencoderOptions(
     channels=(8, 8, 8), layers=(1, 1, 1), context_channels=(8, 8), features=4
+)
+
+
+needs_integers = pytest.mark.skipif(
+    not kernels_work(), reason="this torch has no integer convolutions for this machine"
 )
 
 

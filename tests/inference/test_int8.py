@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import needs_integers
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,9 +24,7 @@ from pagewash.inference.int8 import (
     separate_maps,
 )
 
-pytestmark = pytest.mark.skipif(
-    not kernels_work(), reason="this torch has no integer convolutions for this machine"
-)
+pytestmark = needs_integers
 
 
 def numbers(values: torch.Tensor, scale: Quantisation) -> torch.Tensor:

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from networks import SMALL, small_network
+from networks import SMALL, needs_integers, small_network
 from scans import scan
 from torch import Tensor
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.errors import OptionError
 from pagewash.inference.checkpoint import ModelCard, ranges_for_card, save_checkpoint
-from pagewash.inference.int8 import ActivationRanges, kernels_work
+from pagewash.inference.int8 import ActivationRanges
 from pagewash.inference.int8_tiles import (
     INPUT,
     Int8TileNetwork,
@@ -29,9 +29,7 @@ from pagewash.models.page_autoencoder import (
     TileNetwork,
 )
 
-pytestmark = pytest.mark.skipif(
-    not kernels_work(), reason="this torch has no integer convolutions for this machine"
-)
+pytestmark = needs_integers
 
 
 WIDE = replace(SMALL, channels=(16, 16, 16))

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from networks import needs_integers, small_network
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.inference import page_network
@@ -14,7 +15,6 @@ from pagewash.inference.checkpoint import (
     ranges_for_card,
     save_checkpoint,
 )
-from pagewash.inference.int8 import kernels_work
 from pagewash.inference.int8_tiles import RangeMeasure, recording
 from pagewash.inference.network import TileView
 from pagewash.inference.page_network import PageNetwork
@@ -29,12 +29,7 @@ OPTIONS = PageAutoencoderOptions(
 
 
 def a_network():
-    """Small, untrained, and not shy: what it says differs from place to place."""
-    torch.manual_seed(1)
-    network = PageAutoencoder(OPTIONS).eval()
-    for part in (network.context.features, network.context.paper, network.tiles.head):
-        torch.nn.init.normal_(part.weight, std=0.1)
-    return network
+    return small_network(OPTIONS)
 
 
 def a_page(height=300, width=250, seed=0):
@@ -92,7 +87,7 @@ def test_a_grey_page_and_three_equal_channels_are_cleaned_alike():
     assert np.array_equal(cleaner.clean(grey), in_colour[..., 0])
 
 
-@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+@needs_integers
 def test_integers_say_nearly_what_floats_say():
     network, page = a_network(), a_page()
     card = ModelCard(
@@ -105,7 +100,7 @@ def test_integers_say_nearly_what_floats_say():
     assert np.abs(floats - integers).mean() < 0.1 * floats.std()
 
 
-@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+@needs_integers
 def test_integers_take_one_channel_for_three_equal_ones():
     network, grey = a_network(), a_page()[..., 0]
     ranges = ranges_of(network, [a_page(320, 256), a_page(320, 256)[..., 0]])
@@ -117,7 +112,7 @@ def test_integers_take_one_channel_for_three_equal_ones():
     assert np.abs(floats - integers).mean() < 0.1 * floats.std()
 
 
-@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+@needs_integers
 def test_integers_are_tiled_exactly_too():
     network, page = a_network(), a_page(700, 620)
     card = ModelCard(
@@ -142,7 +137,7 @@ def test_bands_in_which_maps_become_gain_and_offset_do_not_show(monkeypatch, cha
     assert torch.equal(whole.offset, banded.offset)
 
 
-@pytest.mark.skipif(not kernels_work(), reason="torch has no integer kernels here")
+@needs_integers
 def test_integers_make_a_page_whiter_by_what_rounding_may_darken(monkeypatch):
     network, page = a_network(), a_page(128, 128)
     runner = PageNetwork(network, torch.device("cpu"), torch.uint8, ranges_of(network, [page]))
@@ -211,9 +206,8 @@ def test_novelty_and_embeddings_of_a_page_do_not_hang_on_its_tiles():
     assert float(parts.embedding @ whole.embedding) == pytest.approx(1, abs=1e-3)
 
 
+@needs_integers
 def test_integers_tell_the_features_that_floats_tell():
-    if not kernels_work():
-        pytest.skip("this torch has no kernels for integers")
     network, page = a_network(), a_page(256, 256)
     window = Region(range(256), range(256))
     of_floats, of_integers = (

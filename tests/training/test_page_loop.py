@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from corpora import a_page
+from networks import SMALL
 
 from pagewash.errors import InputError
 from pagewash.models.page_autoencoder import ConvUnit, PageAutoencoderOptions
@@ -20,9 +21,6 @@ from pagewash.training.page_loop import (
     train_pages,
 )
 
-NETWORK = PageAutoencoderOptions(
-    channels=(8, 8, 8), layers=(1, 1, 1), context_channels=(8, 8), features=4
-)
 OPTIONS = LoopOptions(steps=6, pages=2, crops=2, crop=64, warmup=2)
 SHARES = {"rendered": 1.0, "masked": 0.5}
 
@@ -39,12 +37,12 @@ def weights(run):
 
 
 def test_a_run_that_is_stopped_and_resumed_equals_an_undisturbed_one(tmp_path, corpus):
-    whole = Run(tmp_path / "whole", NETWORK, OPTIONS)
+    whole = Run(tmp_path / "whole", SMALL, OPTIONS)
     train_pages(whole, [corpus], SHARES)
-    first = Run(tmp_path / "parts", NETWORK, OPTIONS)
+    first = Run(tmp_path / "parts", SMALL, OPTIONS)
     train_pages(first, [corpus], SHARES, until=lambda: first.step == 3)
     assert first.step == 3
-    second = Run(tmp_path / "parts", NETWORK, OPTIONS)
+    second = Run(tmp_path / "parts", SMALL, OPTIONS)
     assert second.step == 3
     train_pages(second, [corpus], SHARES)
     assert torch.equal(weights(whole), weights(second))
@@ -52,7 +50,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_an_undisturbed_one(tmp_path, c
 
 def test_learning_makes_the_loss_smaller(tmp_path, corpus):
     options = LoopOptions(steps=40, pages=2, crops=2, crop=64, warmup=2, learning_rate=3e-3)
-    run = Run(tmp_path / "run", NETWORK, options)
+    run = Run(tmp_path / "run", SMALL, options)
     pages = find_pages([corpus])
     samples = sample_step(pages, SHARES, 0, options)
     before = run.update(samples)
@@ -62,7 +60,7 @@ def test_learning_makes_the_loss_smaller(tmp_path, corpus):
 
 
 def test_the_context_network_learns_from_the_crops(tmp_path, corpus):
-    run = Run(tmp_path / "run", NETWORK, OPTIONS)
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
     for head in (run.network.context.features, run.network.tiles.head):
         torch.nn.init.normal_(head.weight, std=0.1)
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
@@ -71,7 +69,7 @@ def test_the_context_network_learns_from_the_crops(tmp_path, corpus):
 
 
 def test_a_step_without_numbers_is_left_out_and_learning_goes_on(tmp_path, corpus, monkeypatch):
-    run = Run(tmp_path / "run", NETWORK, OPTIONS)
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
     run.update(samples)
     before = weights(run)
@@ -92,7 +90,7 @@ def test_a_step_without_numbers_is_left_out_and_learning_goes_on(tmp_path, corpu
 
 
 def test_a_state_of_another_network_is_refused(tmp_path, corpus):
-    Run(tmp_path / "run", NETWORK, OPTIONS).save()
+    Run(tmp_path / "run", SMALL, OPTIONS).save()
     with pytest.raises(InputError, match="another network"):
         Run(
             tmp_path / "run", PageAutoencoderOptions(channels=(16, 8, 8), layers=(1, 1, 1)), OPTIONS
@@ -117,7 +115,7 @@ def test_what_does_not_count_does_not_count():
 
 
 def test_learning_rates_rise_stay_and_fall_by_steps(tmp_path):
-    run = Run(tmp_path / "run", NETWORK, LoopOptions(steps=100, warmup=10, cooldown=0.3))
+    run = Run(tmp_path / "run", SMALL, LoopOptions(steps=100, warmup=10, cooldown=0.3))
     rates = {}
     for run.step in (0, 4, 10, 40, 70, 85, 99):
         rates[run.step] = round(run.rate, 3)
@@ -125,7 +123,7 @@ def test_learning_rates_rise_stay_and_fall_by_steps(tmp_path):
 
 
 def test_all_weights_learn(corpus, tmp_path):
-    run = Run(tmp_path / "run", NETWORK, OPTIONS)
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
     before = {name: value.clone() for name, value in run.network.named_parameters()}
     for step in range(3):
         run.update(sample_step(find_pages([corpus]), SHARES, step, OPTIONS))
@@ -133,7 +131,7 @@ def test_all_weights_learn(corpus, tmp_path):
 
 
 def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
-    network = Run(tmp_path / "run", NETWORK, OPTIONS).network.eval()
+    network = Run(tmp_path / "run", SMALL, OPTIONS).network.eval()
     torch.nn.init.normal_(network.tiles.head.weight, std=0.1)
     samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
     for sample, together in zip(samples, clean_samples(network, samples), strict=True):
@@ -143,7 +141,7 @@ def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
 
 def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
-    run = Run(tmp_path / "run", NETWORK, options)
+    run = Run(tmp_path / "run", SMALL, options)
     pages = find_pages([corpus])
     for step in range(60):
         run.update(sample_step(pages, SHARES, step, options))
@@ -158,7 +156,7 @@ def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
 
 def test_the_context_learns_to_foretell_blocks(corpus, tmp_path):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
-    run, pages = Run(tmp_path / "run", NETWORK, options), find_pages([corpus])
+    run, pages = Run(tmp_path / "run", SMALL, options), find_pages([corpus])
 
     def error():
         (sample,) = sample_step(pages, {"rendered": 1}, 0, LoopOptions(pages=1))
@@ -173,7 +171,7 @@ def test_the_context_learns_to_foretell_blocks(corpus, tmp_path):
 
 def test_every_inner_level_learns_to_clean_the_page_by_itself(corpus, tmp_path):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
-    run, pages = Run(tmp_path / "run", NETWORK, options), find_pages([corpus])
+    run, pages = Run(tmp_path / "run", SMALL, options), find_pages([corpus])
 
     @torch.inference_mode()
     def errors():
@@ -193,7 +191,7 @@ def test_every_inner_level_learns_to_clean_the_page_by_itself(corpus, tmp_path):
 
 def test_no_level_falls_silent_while_it_learns(corpus, tmp_path):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
-    run, alive = Run(tmp_path / "run", NETWORK, options), {}
+    run, alive = Run(tmp_path / "run", SMALL, options), {}
     pages = find_pages([corpus])
     for step in range(60):
         run.update(sample_step(pages, SHARES, step, options))
@@ -208,7 +206,7 @@ def test_no_level_falls_silent_while_it_learns(corpus, tmp_path):
 
 def test_statistics_stay_once_the_learning_rates_fall(corpus, tmp_path):
     options = LoopOptions(steps=10, pages=2, crops=2, crop=64, warmup=2, cooldown=0.5)
-    run, pages, means = Run(tmp_path / "run", NETWORK, options), find_pages([corpus]), []
+    run, pages, means = Run(tmp_path / "run", SMALL, options), find_pages([corpus]), []
     for step in range(8):
         run.update(sample_step(pages, SHARES, step, options))
         means.append(run.network.tiles.stem.norm.running_mean.clone())

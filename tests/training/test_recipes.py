@@ -11,6 +11,7 @@ import pytest
 import safetensors.torch
 import torch
 from corpora import a_page, write_font
+from networks import SMALL
 
 from pagewash.errors import AccessError, InputError, MissingError, OptionError
 from pagewash.flows.cli import main
@@ -288,11 +289,7 @@ def test_validation_errors_are_those_of_what_counts(tmp_path):
     page = a_page()
     write_page(tmp_path, "rendered-1", replace(page, dirty=page.clean))
     write_page(tmp_path, "masked-1", replace(page, weight=np.zeros_like(page.weight)))
-    network = PageAutoencoder(
-        PageAutoencoderOptions(
-            channels=(8, 8, 8), layers=(1, 1, 1), context_channels=(8, 8), features=4
-        )
-    )
+    network = PageAutoencoder(SMALL)
     errors = validation_errors(network, find_pages([tmp_path]), crops=2, side=64)
     assert errors["masked"] == 0
     assert 0 < errors["rendered"] < 0.9
