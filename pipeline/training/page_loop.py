@@ -28,7 +28,8 @@ from pagewash.models.page_autoencoder import (
     PageAutoencoderOptions,
     combine,
 )
-from pagewash.training.page_corpus import Bytes, PageSample, StoredPage, draw_sample, find_pages
+from pagewash.training.page_corpus import Bytes, StoredPage, find_pages
+from pagewash.training.page_samples import PageSample, draw_sample
 
 log = logging.getLogger(__name__)
 

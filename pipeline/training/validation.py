@@ -12,8 +12,9 @@ import torch
 
 from pagewash.files import write_atomically
 from pagewash.models.page_autoencoder import PageAutoencoder
-from pagewash.training.page_corpus import StoredPage, draw_sample
+from pagewash.training.page_corpus import StoredPage
 from pagewash.training.page_loop import as_tensor, as_weights, clean_samples, device_of
+from pagewash.training.page_samples import draw_sample
 
 
 def validation_errors(

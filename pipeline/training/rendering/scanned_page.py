@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pagewash.grey import luminance
 from pagewash.models.page_autoencoder import BLOCK
-from pagewash.training.page_corpus import Floats, TrainingPage, as_jpeg
+from pagewash.training.page_corpus import Floats, TrainingPage
 from pagewash.training.rendering.layers import RenderedPage
 from pagewash.training.rendering.surroundings import surround
 from pagewash.training.synthesis import noise, paper
@@ -21,7 +21,7 @@ from pagewash.training.synthesis.corruption import (
     draw_levels,
     suffer,
 )
-from pagewash.training.synthesis.noise import Image
+from pagewash.training.synthesis.noise import Image, as_jpeg
 from pagewash.training.synthesis.paper_extraction import RealPaper
 from pagewash.training.synthesis.printing_on_paper import LaidPage, lay_on
 

@@ -141,6 +141,14 @@ def jpeg(page: Image, rng: Generator, level: float) -> Image:
     return from_bytes(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED), np.uint8))
 
 
+def as_jpeg(crop: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Pack (H, W, 3) RGB as a JPEG of a quality up to 100, and unpack it."""
+    packed = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    return np.ascontiguousarray(
+        np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))[..., ::-1], np.uint8
+    )
+
+
 def thresholding(page: Image, rng: Generator, level: float) -> Image:
     """Make the page bilevel, by one threshold or a local one; a higher level lets more in."""
     grey = luminance(page)

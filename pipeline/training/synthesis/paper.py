@@ -76,6 +76,41 @@ def stains(page: Image, rng: Generator, level: float) -> Image:
     return absorb(page, np.clip(light, 0.05, 1.2), BROWN)
 
 
+def patches(page: Image, rng: Generator, level: float) -> Image:
+    """Darken whole parts of the page down to a third, mottled and with a sharp edge.
+
+    Old glue, a second paper or a photocopier does so; here and there the paper beneath shows.
+    """
+    light = np.ones(page.shape[:2], np.float32)
+    for _ in range(int(rng.integers(1, 3))):
+        radius = max(page.shape[:2]) * rng.uniform(0.15, 0.6)
+        if rng.random() < 0.6:
+            part = _box(rng, page.shape)
+        else:
+            part = _blot(rng, page.shape, rng.uniform(-0.1, 1.1, 2), radius)
+        mottle = fractal_field(rng, page.shape, rng.uniform(8, 80), 4)
+        part[mottle > rng.uniform(1.2, 4)] = 0
+        deep = np.float32(level * rng.uniform(0.25, 0.7))
+        light *= 1 - deep * part * (1 + np.float32(rng.uniform(0, 0.2)) * mottle)
+    tint = NEUTRAL if rng.random() < 0.6 else BROWN
+    return absorb(page, np.clip(light, 0.1, 1.2), tint)
+
+
+def _box(rng: Generator, shape: tuple[int, ...]) -> Image:
+    """Cover a box of the page that may reach beyond its edges, 1 inside; its edges waver."""
+    inside = np.ones(shape[:2], np.float32)
+    edge, wander = rng.uniform(0.5, 4), np.float32(rng.uniform(0, 6))
+    for axis, length in enumerate(shape[:2]):
+        first = rng.uniform(-0.4, 0.7) * length
+        last = first + rng.uniform(0.3, 1.0) * length
+        place = np.arange(length, dtype=np.float32)
+        place = place[:, None] if axis == 0 else place[None]
+        place = place + wander * smooth_field(rng, shape, 30)
+        away = np.maximum(np.float32(first) - place, place - np.float32(last))
+        inside *= 1 / (1 + np.exp(np.clip(away / np.float32(edge), -30, 30)))
+    return inside
+
+
 def _blot(
     rng: Generator, shape: tuple[int, ...], centre: NDArray[np.float64], radius: float
 ) -> Image:

@@ -1,0 +1,138 @@
+"""Pages of a corpus as they wear: rendering a page takes seconds, wearing it a fraction of one.
+
+A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
+is drawn anew each time: dark patches, stains, shadows, coarse texture, specks, noise, and margins
+around the page.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+
+from pagewash.cleaning.page_summary import summarise_page
+from pagewash.models.page_autoencoder import BLOCK
+from pagewash.training.page_corpus import Bytes, Floats, as_seen
+from pagewash.training.synthesis import noise, paper
+from pagewash.training.synthesis.corruption import Corruption
+from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
+
+WORN = 0.2
+"""Share of pages that suffer more than what the corpus has of them."""
+
+FRAMED = 0.12
+"""Share of pages that get margins."""
+
+PATCHED = 0.4
+"""Share of the worn pages that have dark patches; others suffer something else."""
+
+NOISY = 0.5
+"""Share of the worn pages that a scanner adds its noise to."""
+
+LONGEST = 100
+"""Blocks, height and width, of a page that is worn; of a larger one, a part that is cut out."""
+
+WIDEST = 24
+"""Blocks of a margin."""
+
+DARK = 0.3
+"""Share of margins that are the dark of a scanner; others are white."""
+
+ON_PAPER: Sequence[Corruption] = (
+    paper.stains, paper.texture, paper.dust, paper.folds, paper.shadow, paper.uneven_light,
+    paper.uneven_paper, paper.streaks,
+)  # fmt: skip
+"""What befalls paper besides patches."""
+
+BY_SCANNER: Sequence[tuple[Corruption, float]] = (
+    (noise.gaussian, 0.6), (noise.grain, 0.8), (noise.speckle, 0.6),
+    (noise.salt_and_pepper, 0.3), (noise.blur, 0.35),
+)  # fmt: skip
+"""What a scanner adds, and how bad it gets."""
+
+
+def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Let some pages suffer more.
+
+    Args:
+        pixels: (H, W, 7) of a stored page: dirty, clean, weight.
+        summary: (15, h, w) of it: the summary, the paper's colour, the clean page's.
+        scale: how many times larger the network sees the page.
+        rng: decides everything.
+
+    Returns:
+        Both as they are then; as they were, where the page is spared.
+    """
+    if rng.random() >= WORN:
+        return pixels, summary
+    pixels, summary = _part(pixels, summary, BLOCK // scale, rng)
+    pixels, summary = pixels.copy(), summary.copy()
+    light = _light(pixels.shape[:2], rng)
+    dirty = from_bytes(pixels[..., :3]) * light
+    if rng.random() < NOISY:
+        harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
+        dirty = harm(dirty, rng, worst * rng.random())
+    pixels[..., :3] = to_bytes(dirty)
+    summary[:9] = summarise_page(as_seen(pixels[..., :3], scale))
+    summary[9:12] *= _by_block(light, summary.shape[1:])
+    return pixels, summary
+
+
+def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Lay margins around some pages, in whole blocks; arguments and results are those of `worn`.
+
+    White is white, and the dark of a scanner's lid is to become so.
+    """
+    if rng.random() >= FRAMED:
+        return pixels, summary
+    unit = BLOCK // scale
+    around = [tuple(rng.integers(0, WIDEST, 2) * (rng.random() < 0.7)) for _ in range(2)]
+    dark = rng.random() < DARK
+    level = int(rng.integers(0, 60)) if dark else 255
+    height, width = pixels.shape[:2]
+    (top, bottom), (left, right) = ((a * unit, b * unit) for a, b in around)
+    wide = np.full((top + height + bottom, left + width + right, 7), 255, np.uint8)
+    wide[..., :3] = level
+    wide[top : top + height, left : left + width] = pixels
+    edge = np.full((15, 1, 1), level / 255, np.float32)
+    edge[7], edge[8], edge[9:12], edge[12:] = 0, 1, np.nan if dark else 1, 1
+    rows, columns = summary.shape[1:]
+    (top, bottom), (left, right) = around
+    told = np.tile(edge, (1, top + rows + bottom, left + columns + right))
+    told[:, top : top + rows, left : left + columns] = summary
+    return wide, told
+
+
+def _part(pixels: Bytes, summary: Floats, unit: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Cut out a part of at most `LONGEST` blocks a side."""
+    spans = []
+    for blocks in summary.shape[1:]:
+        first = int(rng.integers(0, max(blocks - LONGEST, 0) + 1))
+        spans.append((first, min(first + LONGEST, blocks)))
+    (top, bottom), (left, right) = spans
+    return (
+        pixels[top * unit : bottom * unit, left * unit : right * unit],
+        summary[:, top:bottom, left:right],
+    )
+
+
+def _light(shape: tuple[int, ...], rng: Generator) -> Image:
+    """(H, W, 3): what is left of the light that falls on each place."""
+    height, width = shape
+    neutral = rng.random() < 0.5
+    light = np.ones((height, width) if neutral else (height, width, 3), np.float32)
+    if rng.random() < PATCHED:
+        light = paper.patches(light, rng, rng.uniform(0.2, 1))
+    else:
+        harm = ON_PAPER[int(rng.integers(len(ON_PAPER)))]
+        light = harm(light, rng, rng.uniform(0.2, 1))
+    if rng.random() < 0.3:
+        light = paper.texture(light, rng, rng.uniform(0, 1.3))
+    return np.clip(light[..., None] if neutral else light, 0, 1.2)
+
+
+def _by_block(light: Image, shape: tuple[int, ...]) -> Floats:
+    """Mean of each block, (3, h, w) or (1, h, w)."""
+    means = cv2.resize(light, shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.moveaxis(np.atleast_3d(np.asarray(means, np.float32)), 2, 0)

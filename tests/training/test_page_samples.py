@@ -1,0 +1,147 @@
+"""What a step sees of pages: both sides turned, toned, worn and framed alike, by number."""
+
+import numpy as np
+import pytest
+from corpora import a_page
+
+from pagewash.cleaning.page_summary import summarise_page
+from pagewash.training import wearing
+from pagewash.training.page_corpus import as_seen, find_pages, write_page
+from pagewash.training.page_samples import MARGIN, draw_sample
+from pagewash.training.wearing import framed, worn
+
+
+@pytest.fixture
+def unharmed(monkeypatch):
+    """Pages stay as they are in the corpus."""
+    monkeypatch.setattr(wearing, "WORN", 0)
+    monkeypatch.setattr(wearing, "FRAMED", 0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_sample_is_the_same_for_the_same_number_and_its_summary_is_that_of_its_page(
+    tmp_path, seed
+):
+    write_page(tmp_path, "rendered-1", a_page())
+    (stored,) = find_pages([tmp_path])["rendered"]
+    one, again = (draw_sample(stored, np.random.default_rng(seed), 3, 64) for _ in range(2))
+    assert np.array_equal(one.dirty, again.dirty)
+    assert one.places == again.places
+    assert one.dirty.shape == one.clean.shape == (3, 64, 64, 3)
+    for crop, (row, column) in zip(one.dirty, one.places, strict=True):
+        own = summarise_page(crop)
+        there = one.summary[:, row : row + 4, column : column + 4]
+        # a JPEG's ripples and rounding aside, the page's summary says what the crop's would
+        assert np.abs(own[:3] - there[:3]).mean() < 0.02
+
+
+def test_dirty_and_clean_are_turned_alike(tmp_path):
+    write_page(tmp_path, "rendered-1", a_page())
+    (stored,) = find_pages([tmp_path])["rendered"]
+    for seed in range(6):
+        sample = draw_sample(stored, np.random.default_rng(seed), 1, 64)
+        ink = sample.clean[..., 0] == 0
+        assert sample.dirty[ink].mean() + 20 < sample.dirty[~ink].mean()
+
+
+def test_what_lies_at_the_inner_edge_of_a_crop_does_not_count(tmp_path):
+    write_page(tmp_path, "rendered-1", a_page(320, 320))
+    (stored,) = find_pages([tmp_path])["rendered"]
+    for seed in range(10):
+        sample = draw_sample(stored, np.random.default_rng(seed), 1, 64)
+        row, column = sample.places[0]
+        assert (sample.weight[0, 0, 32] == 0) == (row > 0)
+        assert (sample.weight[0, 32, 0] == 0) == (column > 0)
+        assert sample.weight[0, MARGIN:-MARGIN, MARGIN:-MARGIN].all()
+
+
+def test_a_page_smaller_than_a_crop_is_filled_with_what_does_not_count(tmp_path):
+    write_page(tmp_path, "rendered-1", a_page(48, 32))
+    (stored,) = find_pages([tmp_path])["rendered"]
+    sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
+    assert sample.dirty.shape == (2, 64, 64, 3)
+    assert np.count_nonzero(sample.weight[0]) == 48 * 32
+
+
+def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
+    write_page(tmp_path, "masked-1", a_page(160, 128, scale=2))
+    (stored,) = find_pages([tmp_path])["masked"]
+    sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
+    assert sample.dirty.shape == (2, 32, 32, 3)
+    assert sorted(sample.summary.shape[1:]) == [16, 20]
+
+
+def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
+    page = a_page()
+    page.clean[::2] = 200, 30, 30
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    samples = [draw_sample(stored, np.random.default_rng(seed), 1, 64) for seed in range(40)]
+    grey = [np.ptp(sample.clean.astype(int), axis=-1).max() == 0 for sample in samples]
+    assert 0 < sum(grey) < 20
+
+
+def stored_page(folder, height=320, width=256, scale=1):
+    write_page(folder, "rendered-1", a_page(height, width, scale))
+    (stored,) = find_pages([folder])["rendered"]
+    return stored
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, monkeypatch, scale, seed):
+    monkeypatch.setattr(wearing, "WORN", 1)
+    page = stored_page(tmp_path, scale=scale)
+    pixels, summary = worn(page.pixels, page.summary, scale, np.random.default_rng(seed))
+    assert not np.array_equal(pixels[..., :3], page.pixels[..., :3])
+    assert np.array_equal(pixels[..., 3:], page.pixels[..., 3:])  # what should come out stays
+    assert np.allclose(summary[:9], summarise_page(as_seen(pixels[..., :3], scale)), atol=1e-3)
+    assert np.array_equal(summary[12:], page.summary[12:])
+    assert np.nanmean(summary[9:12]) < np.nanmean(page.summary[9:12]) + 0.05
+
+
+def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_seen(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(wearing, "WORN", 1)
+    monkeypatch.setattr(wearing, "NOISY", 0)
+    page = stored_page(tmp_path)
+    white = page.pixels[..., 3] == 255  # a_page's paper has one level
+    for seed in range(12):
+        pixels, summary = worn(page.pixels, page.summary, 1, np.random.default_rng(seed))
+        seen = np.where(white[..., None], pixels[..., :3], np.nan)
+        blocks = np.nanmean(seen.reshape(20, 16, 16, 16, 3), (1, 3)).transpose(2, 0, 1) / 255
+        assert np.abs(blocks - summary[9:12]).mean() < 0.01
+
+
+def test_a_large_page_wears_in_a_part_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(wearing, "WORN", 1)
+    monkeypatch.setattr(wearing, "LONGEST", 12)
+    page = stored_page(tmp_path)
+    pixels, summary = worn(page.pixels, page.summary, 1, np.random.default_rng(1))
+    assert pixels.shape == (192, 192, 7)
+    assert summary.shape == (15, 12, 12)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("seed", range(8))
+def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, monkeypatch, scale, seed):
+    monkeypatch.setattr(wearing, "FRAMED", 1)
+    page = stored_page(tmp_path, scale=scale)
+    pixels, summary = framed(page.pixels, page.summary, scale, np.random.default_rng(seed))
+    assert np.array_equal(np.array(pixels.shape[:2]) * scale, 16 * np.array(summary.shape[1:]))
+    off = np.abs(summary[:9] - summarise_page(as_seen(pixels[..., :3], scale)))
+    assert np.median(off) < 1e-3  # enlarging mixes what meets at the page's edge
+    assert off.max() < 1e-3 or scale > 1
+    added = pixels.shape[0] * pixels.shape[1] - page.pixels.shape[0] * page.pixels.shape[1]
+    white = np.count_nonzero((pixels[..., 3:6] == 255).all(2))
+    assert white == added + np.count_nonzero((page.pixels[..., 3:6] == 255).all(2))
+    dark = pixels[..., :3].max(2) < 60
+    assert np.isnan(summary[9:12]).any() == dark[[0, -1]].any()
+
+
+def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
+    page = stored_page(tmp_path)
+    rng = np.random.default_rng(0)
+    assert worn(page.pixels, page.summary, 1, rng)[0] is page.pixels
+    assert framed(page.pixels, page.summary, 1, rng)[0] is page.pixels
