@@ -13,10 +13,15 @@ from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Bytes, Floats, StoredPage
 from pagewash.training.synthesis.noise import as_jpeg
-from pagewash.training.wearing import framed, worn
+from pagewash.training.wearing import cut_out, framed, worn
 
 MARGIN = 16
 """Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
+
+WHOLE = 8
+"""Blocks: pages are cut to multiples of so many, a corner here or there. The context network sees
+the whole page, and making its kernels for a new shape takes as long as learning from the page.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         side: of a crop in pixels of the network's view, a multiple of `BLOCK`.
     """
     pixels, summary = framed(*worn(page.pixels, page.summary, page.scale, rng), page.scale, rng)
+    shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
+    pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))
     pixels = np.rot90(pixels, turned)
     summary = np.rot90(summary, turned, (1, 2)).copy()

@@ -1,8 +1,8 @@
 """Pages of a corpus as they wear: rendering a page takes seconds, wearing it a fraction of one.
 
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
-is drawn anew each time: dark patches, stains, shadows, coarse texture, specks, noise, and margins
-around the page.
+is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and what
+lies around the page.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,9 @@ FRAMED = 0.12
 PATCHED = 0.4
 """Share of the worn pages that have dark patches; others suffer something else."""
 
+FADED = 0.3
+"""Share of the worn pages whose ink has faded, down to a third of its contrast."""
+
 NOISY = 0.5
 """Share of the worn pages that a scanner adds its noise to."""
 
@@ -40,8 +43,8 @@ DARK = 0.3
 """Share of margins that are the dark of a scanner; others are white."""
 
 ON_PAPER: Sequence[Corruption] = (
-    paper.stains, paper.texture, paper.dust, paper.folds, paper.shadow, paper.uneven_light,
-    paper.uneven_paper, paper.streaks,
+    paper.stains, paper.texture, paper.dust, paper.folds, paper.wrinkles, paper.footprints,
+    paper.shadow, paper.uneven_light, paper.uneven_paper, paper.streaks,
 )  # fmt: skip
 """What befalls paper besides patches."""
 
@@ -66,16 +69,19 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     """
     if rng.random() >= WORN:
         return pixels, summary
-    pixels, summary = _part(pixels, summary, BLOCK // scale, rng)
+    shape = [min(blocks, LONGEST) for blocks in summary.shape[1:]]
+    pixels, summary = cut_out(pixels, summary, shape, rng)
     pixels, summary = pixels.copy(), summary.copy()
     light = _light(pixels.shape[:2], rng)
-    dirty = from_bytes(pixels[..., :3]) * light
+    dirty = from_bytes(pixels[..., :3])
+    fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
+    dirty = (1 - fade * (1 - dirty)) * light
     if rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
     pixels[..., :3] = to_bytes(dirty)
     summary[:9] = summarise_page(as_seen(pixels[..., :3], scale))
-    summary[9:12] *= _by_block(light, summary.shape[1:])
+    summary[9:12] = (1 - fade * (1 - summary[9:12])) * _by_block(light, summary.shape[1:])
     return pixels, summary
 
 
@@ -104,13 +110,23 @@ def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     return wide, told
 
 
-def _part(pixels: Bytes, summary: Floats, unit: int, rng: Generator) -> tuple[Bytes, Floats]:
-    """Cut out a part of at most `LONGEST` blocks a side."""
-    spans = []
-    for blocks in summary.shape[1:]:
-        first = int(rng.integers(0, max(blocks - LONGEST, 0) + 1))
-        spans.append((first, min(first + LONGEST, blocks)))
-    (top, bottom), (left, right) = spans
+def cut_out(
+    pixels: Bytes, summary: Floats, shape: Sequence[int], rng: Generator
+) -> tuple[Bytes, Floats]:
+    """Cut a part out of a page, anywhere.
+
+    Args:
+        pixels: (H, W, 7) of it.
+        summary: (15, h, w) of it.
+        shape: height and width of the part in blocks, no larger than the page's.
+        rng: decides everything.
+    """
+    unit = pixels.shape[0] // summary.shape[1]
+    top, left = (
+        int(rng.integers(0, whole - part + 1))
+        for whole, part in zip(summary.shape[1:], shape, strict=True)
+    )
+    bottom, right = top + shape[0], left + shape[1]
     return (
         pixels[top * unit : bottom * unit, left * unit : right * unit],
         summary[:, top:bottom, left:right],

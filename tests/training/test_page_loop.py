@@ -48,7 +48,7 @@ def test_a_run_that_is_stopped_and_resumed_equals_an_undisturbed_one(tmp_path, c
     assert torch.equal(weights(whole), weights(second))
 
 
-def test_learning_makes_the_loss_smaller(tmp_path, corpus):
+def test_learning_makes_the_loss_smaller(tmp_path, corpus, unharmed):
     options = LoopOptions(steps=40, pages=2, crops=2, crop=64, warmup=2, learning_rate=3e-3)
     run = Run(tmp_path / "run", SMALL, options)
     pages = find_pages([corpus])
@@ -154,7 +154,7 @@ def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
     assert (heard.crops - unheard.crops).abs().max() > 0.01
 
 
-def test_the_context_learns_to_foretell_blocks(corpus, tmp_path):
+def test_the_context_learns_to_foretell_blocks(corpus, tmp_path, unharmed):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
     run, pages = Run(tmp_path / "run", SMALL, options), find_pages([corpus])
 
@@ -169,7 +169,7 @@ def test_the_context_learns_to_foretell_blocks(corpus, tmp_path):
     assert error() < 0.5 * before
 
 
-def test_every_inner_level_learns_to_clean_the_page_by_itself(corpus, tmp_path):
+def test_every_inner_level_learns_to_clean_the_page_by_itself(corpus, tmp_path, unharmed):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
     run, pages = Run(tmp_path / "run", SMALL, options), find_pages([corpus])
 

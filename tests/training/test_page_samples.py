@@ -11,13 +11,6 @@ from pagewash.training.page_samples import MARGIN, draw_sample
 from pagewash.training.wearing import framed, worn
 
 
-@pytest.fixture
-def unharmed(monkeypatch):
-    """Pages stay as they are in the corpus."""
-    monkeypatch.setattr(wearing, "WORN", 0)
-    monkeypatch.setattr(wearing, "FRAMED", 0)
-
-
 @pytest.mark.parametrize("seed", range(8))
 def test_a_sample_is_the_same_for_the_same_number_and_its_summary_is_that_of_its_page(
     tmp_path, seed
@@ -68,7 +61,7 @@ def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
     (stored,) = find_pages([tmp_path])["masked"]
     sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
     assert sample.dirty.shape == (2, 32, 32, 3)
-    assert sorted(sample.summary.shape[1:]) == [16, 20]
+    assert sample.summary.shape[1:] == (16, 16)
 
 
 def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
@@ -97,7 +90,6 @@ def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, monkey
     assert np.array_equal(pixels[..., 3:], page.pixels[..., 3:])  # what should come out stays
     assert np.allclose(summary[:9], summarise_page(as_seen(pixels[..., :3], scale)), atol=1e-3)
     assert np.array_equal(summary[12:], page.summary[12:])
-    assert np.nanmean(summary[9:12]) < np.nanmean(page.summary[9:12]) + 0.05
 
 
 def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_seen(
@@ -145,3 +137,12 @@ def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
     rng = np.random.default_rng(0)
     assert worn(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert framed(page.pixels, page.summary, 1, rng)[0] is page.pixels
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_shapes_of_pages_occur(tmp_path, unharmed, seed):
+    page = stored_page(tmp_path, 16 * 21, 16 * 43)
+    sample = draw_sample(page, np.random.default_rng(seed), 1, 64)
+    assert not any(blocks % 8 for blocks in sample.summary.shape[1:])
+    small = stored_page(tmp_path, 48, 16 * 9)
+    assert sorted(draw_sample(small, np.random.default_rng(seed), 1, 64).summary.shape[1:])[0] == 3
