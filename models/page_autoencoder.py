@@ -94,6 +94,16 @@ class Context(NamedTuple):
         return self.features[:, :3]
 
 
+def _draw(weight: Tensor) -> None:
+    """Draw the first weights of a convolution before a ReLU.
+
+    Not where there is nothing to draw: torch would import its compilers for it, a second of every
+    start, as a checkpoint's shapes are compared on its meta device.
+    """
+    if not weight.is_meta:
+        nn.init.kaiming_normal_(weight, nonlinearity="relu")
+
+
 class ConvUnit(nn.Module):
     """Convolution, batch normalisation and ReLU.
 
@@ -106,7 +116,7 @@ class ConvUnit(nn.Module):
         padding = (kernel - 1) // 2
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
         self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs)
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        _draw(self.conv.weight)
 
     def forward(self, x: Tensor, more: Tensor | None = None) -> Tensor:
         """Of (N, C, H, W); `more`, of the output's shape, is added before the ReLU."""
@@ -132,7 +142,7 @@ class BlockUnit(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2)
         self.gain = nn.Parameter(torch.ones(outputs, 1, 1))
-        nn.init.kaiming_normal_(self.conv.weight, nonlinearity="relu")
+        _draw(self.conv.weight)
         nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:

@@ -58,6 +58,7 @@ def serve_commands(**environment: str) -> Iterator[Commands]:
 
 
 def _serve() -> None:
+    import pagewash.cleaning.cleaner  # noqa: F401 - which brings torch, and is imported late
     from pagewash.flows.cli import main
 
     for line in sys.stdin:

@@ -248,13 +248,14 @@ def test_measuring_the_processor_leaves_cards_alone(cards, monkeypatch):
     assert precision._seconds([torch.float32])[torch.float32] > 0
 
 
-def test_choosing_a_precision_imports_no_algebra_at_every_start():
+def test_cleaning_a_page_imports_no_algebra_and_no_compilers_at_every_start():
     code = (
-        "import sys; from torch import device; from pagewash.inference.precision import *\n"
-        "choose_precision('auto', device('cpu'), int8=True); print('sympy' in sys.modules)"
+        "import sys, numpy; from pagewash import Cleaner\n"
+        "Cleaner.from_pretrained('fast').clean(numpy.full((64, 64), 200, 'uint8'))\n"
+        "print('sympy' in sys.modules, 'torch._dynamo' in sys.modules)"
     )
     child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert child.stdout == "False\n"
+    assert child.stdout == "False False\n"
 
 
 @pytest.mark.parametrize(
