@@ -218,7 +218,8 @@ def _cleaner(asked: PluginOptions) -> "Cleaner":
     """The one cleaner of this process, with torch's share of threads for the thread that asks."""
     import torch
 
-    torch.set_num_threads(asked.threads)  # a thread that has computed already has its own number
+    torch.get_num_threads()  # when it is first asked, torch sets the number of a thread
+    torch.set_num_threads(asked.threads)
     with _loading:
         return _load(asked.model)
 

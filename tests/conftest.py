@@ -1,5 +1,6 @@
 """What tests share: a Prefect of their own, and a small network."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,16 @@ os.environ.pop("PREFECT_API_URL", None)
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=4, help="times that each command is killed")
     parser.addoption("--faults", type=int, default=1, help="times that each fault is injected")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets its process's logging up; the next test is not to hear of it."""
+    logger = logging.getLogger("pagewash")
+    before = logger.level, logger.handlers, logger.propagate
+    yield
+    logger.level, logger.handlers, logger.propagate = before
+    logger.setLevel(logger.level)  # which forgets what was decided by the level before
 
 
 @pytest.fixture(scope="session")
