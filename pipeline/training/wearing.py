@@ -1,8 +1,8 @@
 """Pages of a corpus as they wear: rendering a page takes seconds, wearing it a fraction of one.
 
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
-is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and what
-lies around the page.
+is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and white
+margins around the page.
 """
 
 from collections.abc import Sequence
@@ -39,8 +39,11 @@ LONGEST = 100
 WIDEST = 24
 """Blocks of a margin."""
 
-DARK = 0.3
-"""Share of margins that are the dark of a scanner; others are white."""
+WHITE = 230
+"""Grey level of the clean page that paper has at least."""
+
+PICTURES = 0.03
+"""Share of a page's blocks without any paper from which on it has pictures or tints."""
 
 ON_PAPER: Sequence[Corruption] = (
     paper.stains, paper.texture, paper.dust, paper.folds, paper.wrinkles, paper.footprints,
@@ -72,42 +75,49 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     shape = [min(blocks, LONGEST) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     pixels, summary = pixels.copy(), summary.copy()
-    light = _light(pixels.shape[:2], rng)
     dirty = from_bytes(pixels[..., :3])
-    fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
-    dirty = (1 - fade * (1 - dirty)) * light
-    if rng.random() < NOISY:
+    pictures = has_pictures(pixels[..., 3:6], BLOCK // scale)
+    if not pictures:  # who is to lighten dark patches of a picture learns to lighten pictures
+        light = _light(pixels.shape[:2], rng)
+        fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
+        dirty = (1 - fade * (1 - dirty)) * light
+        paper_there = 1 - fade * (1 - summary[9:12])
+        summary[9:12] = paper_there * _by_block(light, summary.shape[1:])
+    if pictures or rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
     pixels[..., :3] = to_bytes(dirty)
     summary[:9] = summarise_page(as_seen(pixels[..., :3], scale))
-    summary[9:12] = (1 - fade * (1 - summary[9:12])) * _by_block(light, summary.shape[1:])
     return pixels, summary
 
 
 def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
-    """Lay margins around some pages, in whole blocks; arguments and results are those of `worn`.
-
-    White is white, and the dark of a scanner's lid is to become so.
-    """
+    """Lay white margins around some pages, in whole blocks; all else is as for `worn`."""
     if rng.random() >= FRAMED:
         return pixels, summary
     unit = BLOCK // scale
     around = [tuple(rng.integers(0, WIDEST, 2) * (rng.random() < 0.7)) for _ in range(2)]
-    dark = rng.random() < DARK
-    level = int(rng.integers(0, 60)) if dark else 255
     height, width = pixels.shape[:2]
     (top, bottom), (left, right) = ((a * unit, b * unit) for a, b in around)
     wide = np.full((top + height + bottom, left + width + right, 7), 255, np.uint8)
-    wide[..., :3] = level
     wide[top : top + height, left : left + width] = pixels
-    edge = np.full((15, 1, 1), level / 255, np.float32)
-    edge[7], edge[8], edge[9:12], edge[12:] = 0, 1, np.nan if dark else 1, 1
+    edge = np.ones((15, 1, 1), np.float32)
+    edge[7] = 0  # no spread
     rows, columns = summary.shape[1:]
     (top, bottom), (left, right) = around
     told = np.tile(edge, (1, top + rows + bottom, left + columns + right))
     told[:, top : top + rows, left : left + columns] = summary
     return wide, told
+
+
+def has_pictures(clean: Bytes, unit: int) -> bool:
+    """Say of (H, W, 3), whole blocks of `unit` pixels, whether it has pictures or tints.
+
+    Text leaves some paper in nearly every block.
+    """
+    height, width = clean.shape[:2]
+    lightest = clean.min(2).reshape(height // unit, unit, width // unit, unit).max((1, 3))
+    return bool((lightest < WHITE).mean() > PICTURES)
 
 
 def cut_out(

@@ -128,8 +128,6 @@ def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, monkeypatch, sc
     added = pixels.shape[0] * pixels.shape[1] - page.pixels.shape[0] * page.pixels.shape[1]
     white = np.count_nonzero((pixels[..., 3:6] == 255).all(2))
     assert white == added + np.count_nonzero((page.pixels[..., 3:6] == 255).all(2))
-    dark = pixels[..., :3].max(2) < 60
-    assert np.isnan(summary[9:12]).any() == dark[[0, -1]].any()
 
 
 def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
@@ -146,3 +144,15 @@ def test_few_shapes_of_pages_occur(tmp_path, unharmed, seed):
     assert not any(blocks % 8 for blocks in sample.summary.shape[1:])
     small = stored_page(tmp_path, 48, 16 * 9)
     assert sorted(draw_sample(small, np.random.default_rng(seed), 1, 64).summary.shape[1:])[0] == 3
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_page_with_a_picture_gets_no_darker(tmp_path, monkeypatch, seed):
+    monkeypatch.setattr(wearing, "WORN", 1)
+    page = a_page(320, 256)
+    page.clean[96:192, 64:192] = np.random.default_rng(0).integers(40, 200, (96, 128, 1))
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    pixels, summary = worn(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
+    assert abs(pixels[..., :3].mean() - page.dirty.mean()) < 3
+    assert np.array_equal(summary[9:12], stored.summary[9:12])
