@@ -67,3 +67,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     save_checkpoint(path, small_network(), ModelCard("tiny"))
     return path
+
+
+@pytest.fixture
+def unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of a corpus stay as they are."""
+    from pagewash.training import wearing
+
+    monkeypatch.setattr(wearing, "WORN", 0)
+    monkeypatch.setattr(wearing, "FRAMED", 0)
