@@ -32,10 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _logging_as_it_was() -> Iterator[None]:
     """A command sets its process's logging up; the next test is not to hear of it."""
     logger = logging.getLogger("pagewash")
-    before = logger.level, logger.handlers, logger.propagate
+    level, handlers, propagate = logger.level, logger.handlers, logger.propagate
     yield
-    logger.level, logger.handlers, logger.propagate = before
-    logger.setLevel(logger.level)  # which forgets what was decided by the level before
+    logger.setLevel(level)
+    logger.handlers, logger.propagate = handlers, propagate
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import torch
 
 from pagewash.errors import AccessError, MissingError, OptionError
 from pagewash.inference.int8 import Int8Convolution, Quantisation
+from pagewash.inference.openmp import one_thread
 from pagewash.inference.precision_choice import keep_precision, kept_precision
 from pagewash.options import PrecisionName
 
@@ -191,16 +192,11 @@ def _seconds(dtypes: Sequence[torch.dtype]) -> dict[torch.dtype, float]:
     """
     convolve = {dtype: convolution(torch.device("cpu"), dtype, side=96) for dtype in dtypes}
     times: dict[torch.dtype, list[float]] = {dtype: [] for dtype in dtypes}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.inference_mode():
-            for _, dtype in product(range(1 + TURNS), dtypes):
-                start = time.perf_counter()
-                convolve[dtype]()
-                times[dtype].append(time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), torch.inference_mode():
+        for _, dtype in product(range(1 + TURNS), dtypes):
+            start = time.perf_counter()
+            convolve[dtype]()
+            times[dtype].append(time.perf_counter() - start)
     return {dtype: min(spent[1:]) for dtype, spent in times.items()}  # the first warms up
 
 

@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from pagewash.grey import luminance
 from pagewash.training.page_corpus import Bytes, TrainingPage, is_written, write_page
-from pagewash.training.real_pages import ScanAndTruth, at_view, find_pairs, read_rgb
+from pagewash.training.real_pages import ScanAndTruth, at_view, find_pairs, full_weight, read_rgb
 from pagewash.training.synthesis.corruption import CorruptionOptions, lay_over
 from pagewash.training.synthesis.noise import from_bytes, to_bytes
 from pagewash.training.synthesis.paper_extraction import RealPaper
@@ -52,7 +52,7 @@ def laid_over_page(pair: ScanAndTruth, bank: Path, rng: Generator) -> TrainingPa
         clean, bare = np.ascontiguousarray(page[..., 0]), luminance(from_bytes(fitted.paper))
     laid = lay_over(clean, rng, CorruptionOptions(), bare)
     dirty, truth = (_three_channels(to_bytes(image)) for image in (laid.dirty, laid.clean))
-    return at_view(dirty, truth, np.full(clean.shape, 255, np.uint8))
+    return at_view(dirty, truth, full_weight(dirty))
 
 
 def _whole_paper(bank: Path, rng: Generator) -> RealPaper | None:

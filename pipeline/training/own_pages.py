@@ -14,7 +14,7 @@ import numpy as np
 from pagewash.errors import InputError, OptionError
 from pagewash.files import require_folder
 from pagewash.training.page_corpus import Bytes, is_written, write_page
-from pagewash.training.real_pages import at_view, read_rgb
+from pagewash.training.real_pages import at_view, full_weight, read_rgb
 from pagewash.training.rendering.layers import RenderedPage, blank_page
 from pagewash.training.rendering.scanned_page import scan_page
 from pagewash.training.synthesis.noise import from_bytes
@@ -74,7 +74,7 @@ def write_own_pages(
         scan, truth = pairs[number]
         if scan is not None and not is_written(folder, name := f"own-{number:06d}"):
             dirty, clean = _read_pair(scan, truth)
-            write_page(folder, name, at_view(dirty, clean, _full_weight(clean)))
+            write_page(folder, name, at_view(dirty, clean, full_weight(clean)))
         for copy in range(copies):
             if not is_written(folder, name := f"aged-{number:06d}-{copy}"):
                 rng = np.random.default_rng((seed, number, copy))
@@ -127,12 +127,8 @@ def _read_pair(scan: Path, truth: Path) -> tuple[Bytes, Bytes]:
 def _at_view(path: Path) -> RenderedPage:
     """A clean page at the size at which the network would see it; small print stays small."""
     clean = read_rgb(path)
-    shown = from_bytes(at_view(clean, clean, _full_weight(clean)).clean)
+    shown = from_bytes(at_view(clean, clean, full_weight(clean)).clean)
     return RenderedPage(shown, shown.copy(), TEXT_HEIGHT)
-
-
-def _full_weight(page: Bytes) -> Bytes:
-    return np.full(page.shape[:2], 255, np.uint8)
 
 
 def _files(folder: Path) -> Sequence[Path]:

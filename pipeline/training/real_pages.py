@@ -90,7 +90,7 @@ def real_pages(data: Path, *, held_back: bool = False) -> Iterator[tuple[str, Tr
     noisy = data / "noisyoffice" / "train"
     for pair in find_pairs(noisy / "noisy", noisy / "clean", "noisyoffice", held_back=held_back):
         scan, clean = read_rgb(pair.scan), read_rgb(pair.truth)
-        yield f"noisyoffice-{pair.scan.stem}", at_view(scan, clean, _full_weight(scan))
+        yield f"noisyoffice-{pair.scan.stem}", at_view(scan, clean, full_weight(scan))
 
 
 def find_pairs(scans: Path, truths: Path, source: str, *, held_back: bool) -> list[ScanAndTruth]:
@@ -128,7 +128,7 @@ def page_of_mask(scan: Bytes, ink: Mask, *, partial: bool = False) -> TrainingPa
     # masks have hard edges, pages have edges a pixel soft
     soft = soften(ink.astype(np.float32), 0.6)[..., None]
     clean = 1 - soft * (1 - _restored(relative, ink))
-    weight = _full_weight(scan)
+    weight = full_weight(scan)
     if partial:
         doubtful = (far & (luminance(np.asarray(relative, np.float32)) < 0.75)).astype(np.uint8)
         weight[(cv2.dilate(doubtful, np.ones((5, 5), np.uint8)) > 0) & ~ink] = DOUBTFUL
@@ -220,7 +220,7 @@ def _page_of_set(source: str, pair: ScanAndTruth) -> TrainingPage:
     if source == "shadow_jung":
         return page_without_shadow(scan, read_rgb(pair.truth))
     if source == "watermark":  # which is content
-        return at_view(scan, scan, _full_weight(scan))
+        return at_view(scan, scan, full_weight(scan))
     ink = luminance(read_rgb(pair.truth).astype(np.float32)) < 128
     return page_of_mask(scan, ink, partial=source in WITHOUT_SOME_STROKES)
 
@@ -254,5 +254,6 @@ def _by_block(paper: Floats, shape: tuple[int, ...], unit: int) -> Floats:
     return np.moveaxis(means, 2, 0)
 
 
-def _full_weight(scan: Bytes) -> Bytes:
+def full_weight(scan: Bytes) -> Bytes:
+    """(H, W) of a page: all of it counts in full."""
     return np.full(scan.shape[:2], 255, np.uint8)

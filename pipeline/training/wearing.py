@@ -7,10 +7,10 @@ margins around the page.
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
+from pagewash.blocks import block_means
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Bytes, Floats, as_seen
@@ -82,7 +82,7 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
         fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
         dirty = (1 - fade * (1 - dirty)) * light
         paper_there = 1 - fade * (1 - summary[9:12])
-        summary[9:12] = paper_there * _by_block(light, summary.shape[1:])
+        summary[9:12] = paper_there * _by_block(light, BLOCK // scale)
     if pictures or rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
@@ -95,19 +95,11 @@ def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     """Lay white margins around some pages, in whole blocks; all else is as for `worn`."""
     if rng.random() >= FRAMED:
         return pixels, summary
-    unit = BLOCK // scale
-    around = [tuple(rng.integers(0, WIDEST, 2) * (rng.random() < 0.7)) for _ in range(2)]
-    height, width = pixels.shape[:2]
-    (top, bottom), (left, right) = ((a * unit, b * unit) for a, b in around)
-    wide = np.full((top + height + bottom, left + width + right, 7), 255, np.uint8)
-    wide[top : top + height, left : left + width] = pixels
-    edge = np.ones((15, 1, 1), np.float32)
-    edge[7] = 0  # no spread
-    rows, columns = summary.shape[1:]
-    (top, bottom), (left, right) = around
-    told = np.tile(edge, (1, top + rows + bottom, left + columns + right))
-    told[:, top : top + rows, left : left + columns] = summary
-    return wide, told
+    around = np.stack([rng.integers(0, WIDEST, 2) * (rng.random() < 0.7) for _ in range(2)])
+    margins, none = around * (BLOCK // scale), np.zeros((1, 2), np.int64)
+    told = np.pad(summary, np.concatenate([none, around]), constant_values=1)
+    told[7] = np.pad(summary[7], around)  # white has no spread
+    return np.pad(pixels, np.concatenate([margins, none]), constant_values=255), told
 
 
 def has_pictures(clean: Bytes, unit: int) -> bool:
@@ -144,10 +136,9 @@ def cut_out(
 
 
 def _light(shape: tuple[int, ...], rng: Generator) -> Image:
-    """(H, W, 3): what is left of the light that falls on each place."""
-    height, width = shape
+    """(H, W, 3), or (H, W, 1) if it is neutral: what is left of the light on each place."""
     neutral = rng.random() < 0.5
-    light = np.ones((height, width) if neutral else (height, width, 3), np.float32)
+    light = np.ones(shape if neutral else (*shape, 3), np.float32)
     if rng.random() < PATCHED:
         light = paper.patches(light, rng, rng.uniform(0.2, 1))
     else:
@@ -158,7 +149,6 @@ def _light(shape: tuple[int, ...], rng: Generator) -> Image:
     return np.clip(light[..., None] if neutral else light, 0, 1.2)
 
 
-def _by_block(light: Image, shape: tuple[int, ...]) -> Floats:
+def _by_block(light: Image, unit: int) -> Floats:
     """Mean of each block, (3, h, w) or (1, h, w)."""
-    means = cv2.resize(light, shape[::-1], interpolation=cv2.INTER_AREA)
-    return np.moveaxis(np.atleast_3d(np.asarray(means, np.float32)), 2, 0)
+    return np.moveaxis(np.atleast_3d(block_means(light, unit)), 2, 0)

@@ -74,6 +74,13 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
     assert 0 < sum(grey) < 20
 
 
+@pytest.fixture
+def always(monkeypatch):
+    """Every page wears, and gets margins."""
+    monkeypatch.setattr(wearing, "WORN", 1)
+    monkeypatch.setattr(wearing, "FRAMED", 1)
+
+
 def stored_page(folder, height=320, width=256, scale=1):
     write_page(folder, "rendered-1", a_page(height, width, scale))
     (stored,) = find_pages([folder])["rendered"]
@@ -82,8 +89,7 @@ def stored_page(folder, height=320, width=256, scale=1):
 
 @pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, monkeypatch, scale, seed):
-    monkeypatch.setattr(wearing, "WORN", 1)
+def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)
     pixels, summary = worn(page.pixels, page.summary, scale, np.random.default_rng(seed))
     assert not np.array_equal(pixels[..., :3], page.pixels[..., :3])
@@ -93,9 +99,8 @@ def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, monkey
 
 
 def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_seen(
-    tmp_path, monkeypatch
+    tmp_path, always, monkeypatch
 ):
-    monkeypatch.setattr(wearing, "WORN", 1)
     monkeypatch.setattr(wearing, "NOISY", 0)
     page = stored_page(tmp_path)
     white = page.pixels[..., 3] == 255  # a_page's paper has one level
@@ -106,8 +111,7 @@ def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_see
         assert np.abs(blocks - summary[9:12]).mean() < 0.01
 
 
-def test_a_large_page_wears_in_a_part_of_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(wearing, "WORN", 1)
+def test_a_large_page_wears_in_a_part_of_it(tmp_path, always, monkeypatch):
     monkeypatch.setattr(wearing, "LONGEST", 12)
     page = stored_page(tmp_path)
     pixels, summary = worn(page.pixels, page.summary, 1, np.random.default_rng(1))
@@ -117,8 +121,7 @@ def test_a_large_page_wears_in_a_part_of_it(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("scale", [1, 2])
 @pytest.mark.parametrize("seed", range(8))
-def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, monkeypatch, scale, seed):
-    monkeypatch.setattr(wearing, "FRAMED", 1)
+def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)
     pixels, summary = framed(page.pixels, page.summary, scale, np.random.default_rng(seed))
     assert np.array_equal(np.array(pixels.shape[:2]) * scale, 16 * np.array(summary.shape[1:]))
@@ -147,8 +150,7 @@ def test_few_shapes_of_pages_occur(tmp_path, unharmed, seed):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_page_with_a_picture_gets_no_darker(tmp_path, monkeypatch, seed):
-    monkeypatch.setattr(wearing, "WORN", 1)
+def test_a_page_with_a_picture_gets_no_darker(tmp_path, always, seed):
     page = a_page(320, 256)
     page.clean[96:192, 64:192] = np.random.default_rng(0).integers(40, 200, (96, 128, 1))
     write_page(tmp_path, "rendered-1", page)
