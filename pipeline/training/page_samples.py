@@ -13,7 +13,7 @@ from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Bytes, Floats, StoredPage
 from pagewash.training.synthesis.noise import as_jpeg
-from pagewash.training.wearing import cut_out, framed, worn
+from pagewash.training.wearing import banded, cut_out, framed, worn
 
 MARGIN = 16
 """Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
@@ -62,7 +62,9 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         crops: how many.
         side: of a crop in pixels of the network's view, a multiple of `BLOCK`.
     """
-    pixels, summary = framed(*worn(page.pixels, page.summary, page.scale, rng), page.scale, rng)
+    pixels, summary = page.pixels, page.summary
+    for change in (banded, worn, framed):
+        pixels, summary = change(pixels, summary, page.scale, rng)
     shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))

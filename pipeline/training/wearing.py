@@ -2,7 +2,7 @@
 
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
 is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and white
-margins around the page.
+margins around the page. Some get a coloured band along an edge, which is theirs and stays.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,16 @@ from pagewash.training.synthesis import noise, paper
 from pagewash.training.synthesis.corruption import Corruption
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
 
-WORN = 0.2
+WORN = 0.25
 """Share of pages that suffer more than what the corpus has of them."""
 
 FRAMED = 0.12
 """Share of pages that get margins."""
 
-PATCHED = 0.4
+BANDED = 0.06
+"""Share of pages that get a band of colour along an edge."""
+
+PATCHED = 0.3
 """Share of the worn pages that have dark patches; others suffer something else."""
 
 FADED = 0.3
@@ -46,8 +49,8 @@ PICTURES = 0.03
 """Share of a page's blocks without any paper from which on it has pictures or tints."""
 
 ON_PAPER: Sequence[Corruption] = (
-    paper.stains, paper.texture, paper.dust, paper.folds, paper.wrinkles, paper.footprints,
-    paper.shadow, paper.uneven_light, paper.uneven_paper, paper.streaks,
+    paper.stains, paper.texture, paper.ribs, paper.ribs, paper.dust, paper.folds, paper.wrinkles,
+    paper.footprints, paper.shadow, paper.uneven_light, paper.uneven_paper, paper.streaks,
 )  # fmt: skip
 """What befalls paper besides patches."""
 
@@ -100,6 +103,39 @@ def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     told = np.pad(summary, np.concatenate([none, around]), constant_values=1)
     told[7] = np.pad(summary[7], around)  # white has no spread
     return np.pad(pixels, np.concatenate([margins, none]), constant_values=255), told
+
+
+def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Print a band of colour along an edge of some pages, as slides have it; all else is as for
+    `worn`. What is written there is in the band.
+
+    What a scanner leaves around a page is dark or dull, and goes: bands are neither.
+    """
+    if rng.random() >= BANDED:
+        return pixels, summary
+    pixels, summary = pixels.copy(), summary.copy()
+    turns = int(rng.integers(4))
+    seen = np.rot90(pixels, turns)  # the band lies along the top of this view
+    height, width = seen.shape[:2]
+    band = seen[: int(height * rng.uniform(0.01, 0.15)) + 1]
+    if rng.random() < 0.4:
+        first, last = sorted(rng.uniform(0, width, 2).astype(int))
+        band = band[:, first : last + 1]
+    paler = np.float32(rng.uniform(0, 0.6) * (rng.random() < 0.3))  # toward one end
+    along = np.linspace(1, 1 - paler, band.shape[1], dtype=np.float32)[None, :, None]
+    colour = 1 - along * (1 - _vivid(rng))
+    for side in (slice(0, 3), slice(3, 6)):
+        band[..., side] = np.rint(band[..., side] * colour)
+    summary[:9] = summarise_page(as_seen(pixels[..., :3], scale))
+    seen_clean = _by_block(from_bytes(pixels[..., 3:6]), BLOCK // scale)
+    summary[12:] = np.where(np.isnan(summary[12:]), np.nan, seen_clean)
+    return pixels, summary
+
+
+def _vivid(rng: Generator) -> Floats:
+    """(3,) a colour in 0..1: neither dark nor dull."""
+    highest, depth = rng.uniform(0.55, 1), rng.uniform(0.25, 1)
+    return np.float32(highest) * (1 - np.float32(depth) * rng.permutation([0, rng.random(), 1]))
 
 
 def has_pictures(clean: Bytes, unit: int) -> bool:

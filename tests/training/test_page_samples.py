@@ -8,7 +8,7 @@ from pagewash.cleaning.page_summary import summarise_page
 from pagewash.training import wearing
 from pagewash.training.page_corpus import as_seen, find_pages, write_page
 from pagewash.training.page_samples import MARGIN, draw_sample
-from pagewash.training.wearing import framed, worn
+from pagewash.training.wearing import banded, framed, worn
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -56,7 +56,7 @@ def test_a_page_smaller_than_a_crop_is_filled_with_what_does_not_count(tmp_path)
     assert np.count_nonzero(sample.weight[0]) == 48 * 32
 
 
-def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
+def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path, unharmed):
     write_page(tmp_path, "masked-1", a_page(160, 128, scale=2))
     (stored,) = find_pages([tmp_path])["masked"]
     sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
@@ -76,7 +76,8 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
 
 @pytest.fixture
 def always(monkeypatch):
-    """Every page wears, and gets margins."""
+    """Every page wears, and gets margins and a band."""
+    monkeypatch.setattr(wearing, "BANDED", 1)
     monkeypatch.setattr(wearing, "WORN", 1)
     monkeypatch.setattr(wearing, "FRAMED", 1)
 
@@ -133,11 +134,31 @@ def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, always, scale, 
     assert white == added + np.count_nonzero((page.pixels[..., 3:6] == 255).all(2))
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("seed", range(12))
+def test_a_band_of_colour_stays_as_it_is_seen(tmp_path, always, scale, seed):
+    page = stored_page(tmp_path, scale=scale)
+    pixels, summary = banded(page.pixels, page.summary, scale, np.random.default_rng(seed))
+    dirty, clean, weight = pixels[..., :3], pixels[..., 3:6], pixels[..., 6]
+    differs = (dirty != page.pixels[..., :3]).any(2)
+    top, bottom, left, right = differs[0], differs[-1], differs[:, 0], differs[:, -1]
+    assert top.any() or bottom.any() or left.any() or right.any()
+    band = clean[differs & (page.pixels[..., 3:6] == 255).all(2)]
+    assert np.median(np.ptp(band.astype(int), axis=1)) > 20
+    assert band.max(1).min() > 120
+    assert np.array_equal(weight, page.pixels[..., 6])
+    assert np.allclose(summary[:9], summarise_page(as_seen(dirty, scale)), atol=1e-3)
+    unit = 16 // scale
+    means = clean.reshape(-1, unit, clean.shape[1] // unit, unit, 3).mean((1, 3)) / 255
+    assert np.allclose(summary[12:], means.transpose(2, 0, 1), atol=4e-3)
+
+
 def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
     page = stored_page(tmp_path)
     rng = np.random.default_rng(0)
     assert worn(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert framed(page.pixels, page.summary, 1, rng)[0] is page.pixels
+    assert banded(page.pixels, page.summary, 1, rng)[0] is page.pixels
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -76,6 +76,28 @@ def stains(page: Image, rng: Generator, level: float) -> Image:
     return absorb(page, np.clip(light, 0.05, 1.2), BROWN)
 
 
+def ribs(page: Image, rng: Generator, level: float) -> Image:
+    """Press ribs into the paper, as laid paper or cloth has them: parallel lines, uneven in depth.
+
+    Some are crossed by others.
+    """
+    height, width = page.shape[:2]
+    light = np.ones((height, width), np.float32)
+    pitch, upright = rng.uniform(5, 36), rng.random() < 0.5
+    for _ in range(2 if rng.random() < 0.3 else 1):
+        across = np.arange(width if upright else height, dtype=np.float32)
+        wander = np.float32(pitch * rng.uniform(0.05, 0.5)) * smooth_field(rng, page.shape, 60)
+        place = wander + (across[None] if upright else across[:, None])
+        long, wide = rng.uniform(10, 80), pitch * rng.uniform(0.08, 0.3)
+        rough = soften(normal(rng, page.shape[:2]), *((wide, long) if upright else (long, wide)))
+        rough /= np.float32(rough.std() + 1e-6)
+        rib = np.sin(np.float32(2 * np.pi / pitch) * place)
+        rib += np.float32(rng.uniform(0, 0.8)) * rough
+        light -= np.float32(level * rng.uniform(0.02, 0.14)) * rib
+        upright = not upright
+    return absorb(page, np.clip(light, 0.1, 1.3))
+
+
 def patches(page: Image, rng: Generator, level: float) -> Image:
     """Darken whole parts of the page down to a third, mottled and with a sharp edge.
 
