@@ -11,7 +11,17 @@ from numpy.random import Generator
 
 from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
-from pagewash.training.page_corpus import Bytes, Floats, StoredPage
+from pagewash.training.page_corpus import (
+    BLOCKS,
+    CLEAN,
+    DIRTY,
+    PAPER,
+    SUMMARY,
+    WEIGHT,
+    Bytes,
+    Floats,
+    StoredPage,
+)
 from pagewash.training.synthesis.noise import as_jpeg
 from pagewash.training.wearing import banded, cut_out, framed, worn
 
@@ -80,15 +90,16 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         places.append((place[0], place[1]))
         cut.append(_cut(pixels, place[0] * unit, place[1] * unit, own))
     stacked = np.stack(cut)
-    dirty, clean, weight = stacked[..., :3], stacked[..., 3:6], stacked[..., 6]
+    dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
     if rng.random() < 0.15:
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
-        for planes in (summary[0:3], summary[3:6], summary[9:12], summary[12:]):
+        for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
-    dirty, summary[:9], summary[9:12] = _toned(dirty, summary[:9], summary[9:12], rng)
+    dirty, summary[SUMMARY], summary[PAPER] = _toned(dirty, summary[SUMMARY], summary[PAPER], rng)
     if rng.random() < 0.15 and scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
-    return PageSample(summary[:9], summary[9:12], summary[12:], places, dirty, clean, weight, scale)
+    told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
+    return PageSample(*told, places, dirty, clean, weight, scale)
 
 
 def _cut(pixels: Bytes, top: int, left: int, side: int) -> Bytes:
@@ -96,19 +107,19 @@ def _cut(pixels: Bytes, top: int, left: int, side: int) -> Bytes:
     part = np.array(pixels[top : top + side, left : left + side])
     margin = MARGIN
     if top > 0:
-        part[:margin, :, 6] = 0
+        part[:margin, :, WEIGHT] = 0
     if left > 0:
-        part[:, :margin, 6] = 0
+        part[:, :margin, WEIGHT] = 0
     if top + side < pixels.shape[0]:
-        part[-margin:, :, 6] = 0
+        part[-margin:, :, WEIGHT] = 0
     if left + side < pixels.shape[1]:
-        part[:, -margin:, 6] = 0
+        part[:, -margin:, WEIGHT] = 0
     below, right = side - part.shape[0], side - part.shape[1]
     if below or right:
         height, width = part.shape[:2]
         part = np.pad(part, ((0, below), (0, right), (0, 0)), mode="edge")
-        part[height:, :, 6] = 0
-        part[:, width:, 6] = 0
+        part[height:, :, WEIGHT] = 0
+        part[:, width:, WEIGHT] = 0
     return part
 
 

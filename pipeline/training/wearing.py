@@ -13,7 +13,16 @@ from numpy.random import Generator
 from pagewash.blocks import block_means
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.models.page_autoencoder import BLOCK
-from pagewash.training.page_corpus import Bytes, Floats, as_seen
+from pagewash.training.page_corpus import (
+    BLOCKS,
+    CLEAN,
+    DIRTY,
+    PAPER,
+    SUMMARY,
+    Bytes,
+    Floats,
+    as_seen,
+)
 from pagewash.training.synthesis import noise, paper
 from pagewash.training.synthesis.corruption import Corruption
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
@@ -78,19 +87,19 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     shape = [min(blocks, LONGEST) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     pixels, summary = pixels.copy(), summary.copy()
-    dirty = from_bytes(pixels[..., :3])
-    pictures = has_pictures(pixels[..., 3:6], BLOCK // scale)
+    dirty = from_bytes(pixels[..., DIRTY])
+    pictures = has_pictures(pixels[..., CLEAN], BLOCK // scale)
     if not pictures:  # who is to lighten dark patches of a picture learns to lighten pictures
         light = _light(pixels.shape[:2], rng)
         fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
         dirty = (1 - fade * (1 - dirty)) * light
-        paper_there = 1 - fade * (1 - summary[9:12])
-        summary[9:12] = paper_there * _by_block(light, BLOCK // scale)
+        paper_there = 1 - fade * (1 - summary[PAPER])
+        summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
     if pictures or rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
-    pixels[..., :3] = to_bytes(dirty)
-    summary[:9] = summarise_page(as_seen(pixels[..., :3], scale))
+    pixels[..., DIRTY] = to_bytes(dirty)
+    summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
     return pixels, summary
 
 
@@ -124,11 +133,11 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     paler = np.float32(rng.uniform(0, 0.6) * (rng.random() < 0.3))  # toward one end
     along = np.linspace(1, 1 - paler, band.shape[1], dtype=np.float32)[None, :, None]
     colour = 1 - along * (1 - _vivid(rng))
-    for side in (slice(0, 3), slice(3, 6)):
+    for side in (DIRTY, CLEAN):
         band[..., side] = np.rint(band[..., side] * colour)
-    summary[:9] = summarise_page(as_seen(pixels[..., :3], scale))
-    seen_clean = _by_block(from_bytes(pixels[..., 3:6]), BLOCK // scale)
-    summary[12:] = np.where(np.isnan(summary[12:]), np.nan, seen_clean)
+    summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
+    seen_clean = _by_block(from_bytes(pixels[..., CLEAN]), BLOCK // scale)
+    summary[BLOCKS] = np.where(np.isnan(summary[BLOCKS]), np.nan, seen_clean)
     return pixels, summary
 
 

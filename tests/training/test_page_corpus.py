@@ -6,7 +6,7 @@ from corpora import a_page
 
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.errors import InputError
-from pagewash.training.page_corpus import find_pages, write_page
+from pagewash.training.page_corpus import BLOCKS, PAPER, SUMMARY, find_pages, write_page
 
 
 def test_a_page_comes_back_from_disk_as_it_was(tmp_path):
@@ -16,8 +16,8 @@ def test_a_page_comes_back_from_disk_as_it_was(tmp_path):
     assert np.array_equal(stored.pixels[..., :3], page.dirty)
     assert np.array_equal(stored.pixels[..., 3:6], page.clean)
     assert np.array_equal(stored.pixels[..., 6], page.weight)
-    assert np.allclose(stored.summary[:9], summarise_page(page.dirty), atol=1e-3)
-    assert np.allclose(stored.summary[9:12], page.paper, atol=1e-3)
+    assert np.allclose(stored.summary[SUMMARY], summarise_page(page.dirty), atol=1e-3)
+    assert np.allclose(stored.summary[PAPER], page.paper, atol=1e-3)
     first = page.clean[:16, :16].mean((0, 1)) / 255
     assert np.allclose(stored.summary[12:, 0, 0], first, atol=1e-3)
 
@@ -27,7 +27,7 @@ def test_blocks_of_which_the_truth_is_not_known_are_not_foretold(tmp_path):
     page.weight[20, 5] = 0
     write_page(tmp_path, "rendered-1", page)
     (stored,) = find_pages([tmp_path])["rendered"]
-    unknown = np.isnan(stored.summary[12:]).all(0)
+    unknown = np.isnan(stored.summary[BLOCKS]).all(0)
     assert np.argwhere(unknown).tolist() == [[1, 0]]
 
 

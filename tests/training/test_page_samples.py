@@ -6,7 +6,14 @@ from corpora import a_page
 
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.training import wearing
-from pagewash.training.page_corpus import as_seen, find_pages, write_page
+from pagewash.training.page_corpus import (
+    BLOCKS,
+    PAPER,
+    SUMMARY,
+    as_seen,
+    find_pages,
+    write_page,
+)
 from pagewash.training.page_samples import MARGIN, draw_sample
 from pagewash.training.wearing import banded, framed, worn
 
@@ -95,8 +102,8 @@ def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, always
     pixels, summary = worn(page.pixels, page.summary, scale, np.random.default_rng(seed))
     assert not np.array_equal(pixels[..., :3], page.pixels[..., :3])
     assert np.array_equal(pixels[..., 3:], page.pixels[..., 3:])  # what should come out stays
-    assert np.allclose(summary[:9], summarise_page(as_seen(pixels[..., :3], scale)), atol=1e-3)
-    assert np.array_equal(summary[12:], page.summary[12:])
+    assert np.allclose(summary[SUMMARY], summarise_page(as_seen(pixels[..., :3], scale)), atol=1e-3)
+    assert np.array_equal(summary[BLOCKS], page.summary[BLOCKS])
 
 
 def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_seen(
@@ -109,7 +116,7 @@ def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_see
         pixels, summary = worn(page.pixels, page.summary, 1, np.random.default_rng(seed))
         seen = np.where(white[..., None], pixels[..., :3], np.nan)
         blocks = np.nanmean(seen.reshape(20, 16, 16, 16, 3), (1, 3)).transpose(2, 0, 1) / 255
-        assert np.abs(blocks - summary[9:12]).mean() < 0.01
+        assert np.abs(blocks - summary[PAPER]).mean() < 0.01
 
 
 def test_a_large_page_wears_in_a_part_of_it(tmp_path, always, monkeypatch):
@@ -126,7 +133,7 @@ def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, always, scale, 
     page = stored_page(tmp_path, scale=scale)
     pixels, summary = framed(page.pixels, page.summary, scale, np.random.default_rng(seed))
     assert np.array_equal(np.array(pixels.shape[:2]) * scale, 16 * np.array(summary.shape[1:]))
-    off = np.abs(summary[:9] - summarise_page(as_seen(pixels[..., :3], scale)))
+    off = np.abs(summary[SUMMARY] - summarise_page(as_seen(pixels[..., :3], scale)))
     assert np.median(off) < 1e-3  # enlarging mixes what meets at the page's edge
     assert off.max() < 1e-3 or scale > 1
     added = pixels.shape[0] * pixels.shape[1] - page.pixels.shape[0] * page.pixels.shape[1]
@@ -147,10 +154,10 @@ def test_a_band_of_colour_stays_as_it_is_seen(tmp_path, always, scale, seed):
     assert np.median(np.ptp(band.astype(int), axis=1)) > 20
     assert band.max(1).min() > 120
     assert np.array_equal(weight, page.pixels[..., 6])
-    assert np.allclose(summary[:9], summarise_page(as_seen(dirty, scale)), atol=1e-3)
+    assert np.allclose(summary[SUMMARY], summarise_page(as_seen(dirty, scale)), atol=1e-3)
     unit = 16 // scale
     means = clean.reshape(-1, unit, clean.shape[1] // unit, unit, 3).mean((1, 3)) / 255
-    assert np.allclose(summary[12:], means.transpose(2, 0, 1), atol=4e-3)
+    assert np.allclose(summary[BLOCKS], means.transpose(2, 0, 1), atol=4e-3)
 
 
 def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
@@ -178,4 +185,4 @@ def test_a_page_with_a_picture_gets_no_darker(tmp_path, always, seed):
     (stored,) = find_pages([tmp_path])["rendered"]
     pixels, summary = worn(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
     assert abs(pixels[..., :3].mean() - page.dirty.mean()) < 3
-    assert np.array_equal(summary[9:12], stored.summary[9:12])
+    assert np.array_equal(summary[PAPER], stored.summary[PAPER])
