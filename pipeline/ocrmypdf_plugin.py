@@ -1,4 +1,4 @@
-"""An unofficial plugin for OCRmyPDF 16 and 17: `ocrmypdf --pagewash` cleans what the engine sees.
+"""An unofficial plugin for OCRmyPDF 17: `ocrmypdf --pagewash` cleans what the engine sees.
 
 Turns OCRmyPDF's options and hooks into calls of the cleaner; knows nothing of networks and tiles.
 OCRmyPDF loads this module at every start, asked for or not, so torch and NumPy wait for a page.
@@ -146,11 +146,8 @@ def _replace_scans(info: PdfInfo, options: Any) -> None:
         return
     if len(scans) < len(pages):
         options.pages = scans
-        options.use_threads = True  # 17 cannot send a choice of pages to another process
-    if hasattr(options, "mode"):
-        options.mode = "force"
-    else:  # OCRmyPDF 16
-        options.skip_text, options.force_ocr, options.lossless_reconstruction = False, True, False
+        options.use_threads = True  # it cannot send a choice of pages to another process
+    options.mode = "force"
 
 
 @hookimpl(wrapper=True)

@@ -24,6 +24,10 @@ LONG_SIDE = 1600
 COARSE_STEP, FINE_STEP = 0.25, 0.08
 """Degrees between the angles tried, first everywhere, then around the best."""
 
+LONGEST_EDGE = 100
+"""Edge pixels of one stroke that count, at most: a fold or a border is one stroke and does not
+outweigh words, of which a line has several."""
+
 SHOULDER = 0.6
 """Angles with more than this share of the highest energy make up the peak, whose middle counts:
 lines of one page differ by tenths of a degree."""
@@ -147,7 +151,19 @@ def _edges(strokes: np.ndarray) -> _Edges:
     sign = np.ones(len(x))
     sign[: 0 if places[0] is None else places[0].size // 2] = -1
     centre = np.float32(strokes.shape[1] / 2)
-    return _Edges(x.astype(np.float32) - centre, y.astype(np.float32), sign).some(MOST_EDGES)
+    edges = _Edges(x.astype(np.float32) - centre, y.astype(np.float32), sign)
+    labels = cv2.connectedComponents(strokes, ltype=cv2.CV_32S)[1]
+    return edges.where(_few_of_each(labels[y + (sign < 0), x])).some(MOST_EDGES)
+
+
+def _few_of_each(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Choose at most `LONGEST_EDGE` of each label, all along its stroke."""
+    counts = np.bincount(labels)
+    every = -(-counts // LONGEST_EDGE)
+    order = np.argsort(labels, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(labels)) - (np.cumsum(counts) - counts)[labels[order]]
+    return rank % np.maximum(every, 1)[labels] == 0
 
 
 _NOWHERE = np.zeros((0, 2), np.int32)

@@ -115,18 +115,16 @@ def test_outside_of_paperless_it_says_what_it_is_for(environment):
 
 
 PARSE = """
-import inspect, json, os, sys
+import json, os, sys
 os.environ["OMP_THREAD_LIMIT"] = "1"  # as its parser does
 import ocrmypdf
 user = json.loads('{"pagewash": true}')  # PAPERLESS_OCR_USER_ARGS
-first = next(iter(inspect.signature(ocrmypdf.ocr).parameters))  # 16 calls it input_file
-arguments = dict(
-    output_file="archive.pdf", use_threads=True, jobs=1, language="eng",
+ocrmypdf.ocr(
+    sys.argv[1], output_file="archive.pdf", use_threads=True, jobs=1, language="eng",
     output_type="pdf", progress_bar=False, skip_text=True,
     deskew=True, rotate_pages=True, rotate_pages_threshold=12.0, sidecar="sidecar.txt",
-    image_dpi=300,
+    image_dpi=300, **user,
 )
-ocrmypdf.ocr(**{first: sys.argv[1], **arguments, **user})
 print("torch" in sys.modules)
 """
 
