@@ -72,34 +72,38 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         crops: how many.
         side: of a crop in pixels of the network's view, a multiple of `BLOCK`.
     """
-    pixels, summary = page.pixels, page.summary
-    for change in (banded, worn, framed):
-        pixels, summary = change(pixels, summary, page.scale, rng)
-    shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
-    pixels, summary = cut_out(pixels, summary, shape, rng)
-    turned = int(rng.integers(4))
-    pixels = np.rot90(pixels, turned)
-    summary = np.rot90(summary, turned, (1, 2)).copy()
-    scale, own = page.scale, side // page.scale
-    unit = BLOCK // scale
-    places, cut = [], []
-    for _ in range(crops):
-        place = [
-            int(rng.integers(0, max((length - own) // unit, 0) + 1)) for length in pixels.shape[:2]
-        ]
-        places.append((place[0], place[1]))
-        cut.append(_cut(pixels, place[0] * unit, place[1] * unit, own))
-    stacked = np.stack(cut)
+    pixels, summary = _as_shown(page, rng)
+    places, stacked = _some_crops(pixels, crops, side // page.scale, BLOCK // page.scale, rng)
     dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
     if rng.random() < 0.15:
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
         for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
     dirty, summary[SUMMARY], summary[PAPER] = _toned(dirty, summary[SUMMARY], summary[PAPER], rng)
-    if rng.random() < 0.15 and scale == 1:
+    if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
-    return PageSample(*told, places, dirty, clean, weight, scale)
+    return PageSample(*told, places, dirty, clean, weight, page.scale)
+
+
+def _as_shown(page: StoredPage, rng: Generator) -> tuple[Bytes, Floats]:
+    """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up."""
+    pixels, summary = page.pixels, page.summary
+    for change in (banded, worn, framed):
+        pixels, summary = change(pixels, summary, page.scale, rng)
+    shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
+    pixels, summary = cut_out(pixels, summary, shape, rng)
+    turned = int(rng.integers(4))
+    return np.rot90(pixels, turned), np.rot90(summary, turned, (1, 2)).copy()
+
+
+def _some_crops(
+    pixels: Bytes, crops: int, side: int, unit: int, rng: Generator
+) -> tuple[list[tuple[int, int]], Bytes]:
+    """Cut squares out of a page at blocks of `unit` pixels: (row, column) of each, and pixels."""
+    down, across = (max((length - side) // unit, 0) + 1 for length in pixels.shape[:2])
+    places = [(int(rng.integers(down)), int(rng.integers(across))) for _ in range(crops)]
+    return places, np.stack([_cut(pixels, top * unit, left * unit, side) for top, left in places])
 
 
 def _cut(pixels: Bytes, top: int, left: int, side: int) -> Bytes:
