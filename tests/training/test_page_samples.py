@@ -186,3 +186,16 @@ def test_a_page_with_a_picture_gets_no_darker(tmp_path, always, seed):
     pixels, summary = worn(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
     assert abs(pixels[..., :3].mean() - page.dirty.mean()) < 3
     assert np.array_equal(summary[PAPER], stored.summary[PAPER])
+
+
+@pytest.mark.parametrize(("level", "darkest"), [(255, 0.3), (160, 0.75)])
+def test_tones_deepen_on_paper_and_not_on_pages_that_are_all_picture(
+    tmp_path, unharmed, level, darkest
+):
+    page = a_page(320, 256)
+    page.dirty[:] = page.clean[:] = level
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    samples = [draw_sample(stored, np.random.default_rng(seed), 1, 64) for seed in range(150)]
+    found = min(sample.dirty.max() / level for sample in samples)
+    assert 0.84 * darkest < found < darkest + 0.15  # one channel may be darker still
