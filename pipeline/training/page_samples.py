@@ -79,9 +79,8 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
         for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
-    # a page that is all picture does not tell how dark it was
-    darkest = 0.75 if any(has_pictures(crop, BLOCK // page.scale) for crop in clean) else 0.3
-    toned = _toned(dirty, summary[SUMMARY], summary[PAPER], darkest, rng)
+    pictured = any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
+    toned = _toned(dirty, summary[SUMMARY], summary[PAPER], pictured, rng)
     dirty, summary[SUMMARY], summary[PAPER] = toned
     if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
@@ -131,15 +130,16 @@ def _cut(pixels: Bytes, top: int, left: int, side: int) -> Bytes:
 
 
 def _toned(
-    dirty: Bytes, summary: Floats, paper: Floats, darkest: float, rng: Generator
+    dirty: Bytes, summary: Floats, paper: Floats, pictured: bool, rng: Generator
 ) -> tuple[Bytes, Floats, Floats]:
     """Change brightness, contrast and colour by straight lines, which a summary follows exactly.
 
-    White becomes as dark as `darkest` on some, and as 0.75 on others.
+    Pictures seldom, and never as dark as other pages: where no paper shows, nothing tells how dark
+    a picture was, and what has often been darkened is lightened ever after.
     """
-    if rng.random() < 0.5:
+    if rng.random() < (0.85 if pictured else 0.5):
         return dirty, summary, paper
-    darkest = darkest if rng.random() < 0.3 else 0.75
+    darkest = 0.3 if rng.random() < 0.3 and not pictured else 0.75
     gain = np.float32(rng.uniform(darkest, 1.0)) * np.ones(3, np.float32)
     if rng.random() < 0.5:
         gain *= rng.uniform(0.85, 1, 3).astype(np.float32)
