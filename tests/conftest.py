@@ -74,6 +74,7 @@ def unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of a corpus stay as they are."""
     from pagewash.training import wearing
 
+    monkeypatch.setattr(wearing, "ZOOMED", 0)
     monkeypatch.setattr(wearing, "BANDED", 0)
     monkeypatch.setattr(wearing, "WORN", 0)
     monkeypatch.setattr(wearing, "FRAMED", 0)

@@ -7,6 +7,7 @@ margins around the page. Some get a coloured band along an edge, which is theirs
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 from numpy.random import Generator
 
@@ -33,6 +34,9 @@ WORN = 0.25
 FRAMED = 0.12
 """Share of pages that get margins."""
 
+ZOOMED = 0.25
+"""Share of pages of which only a part is shown that is nearly all picture, if there is one."""
+
 BANDED = 0.06
 """Share of pages that get a band of colour along an edge."""
 
@@ -56,6 +60,12 @@ WHITE = 230
 
 PICTURES = 0.03
 """Share of a page's blocks without any paper from which on it has pictures or tints."""
+
+AROUND, DARK = 7, 0.7
+"""Blocks to a side whose mean, in 0..1, is darker than that are in a picture."""
+
+LIGHT = 0.85
+"""Mean of paper, in 0..1, from which on it is light."""
 
 ON_PAPER: Sequence[Corruption] = (
     paper.stains, paper.texture, paper.ribs, paper.ribs, paper.dust, paper.folds, paper.wrinkles,
@@ -114,6 +124,24 @@ def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     return np.pad(pixels, np.concatenate([margins, none]), constant_values=255), told
 
 
+def zoomed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Show only a part of some pages, around a place in a picture; all else is as for `worn`.
+
+    Pictures that fill a page are rare, and nothing but pictures tells what is no dark paper. Only
+    pages on light paper are: a picture without paper in sight stays as light as it is.
+    """
+    if rng.random() >= ZOOMED or np.nan_to_num(summary[PAPER], nan=1.0).mean() < LIGHT:
+        return pixels, summary
+    known = np.nan_to_num(summary[BLOCKS].mean(0), nan=1.0)
+    inside = np.argwhere(cv2.blur(known, (AROUND, AROUND)) < DARK)
+    if not len(inside):
+        return pixels, summary
+    middle = inside[rng.integers(len(inside))]
+    shape = np.minimum(rng.integers(2 * AROUND, 6 * AROUND, 2), known.shape)
+    top, left = np.clip(middle - shape // 2, 0, np.array(known.shape) - shape)
+    return _part(pixels, summary, (top, left), shape)
+
+
 def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
     """Print a band of colour along an edge of some pages, as slides have it; all else is as for
     `worn`. What is written there is in the band.
@@ -168,12 +196,20 @@ def cut_out(
         shape: height and width of the part in blocks, no larger than the page's.
         rng: decides everything.
     """
-    unit = pixels.shape[0] // summary.shape[1]
-    top, left = (
+    place = [
         int(rng.integers(0, whole - part + 1))
         for whole, part in zip(summary.shape[1:], shape, strict=True)
-    )
-    bottom, right = top + shape[0], left + shape[1]
+    ]
+    return _part(pixels, summary, place, shape)
+
+
+def _part(
+    pixels: Bytes, summary: Floats, place: Sequence[int], shape: Sequence[int]
+) -> tuple[Bytes, Floats]:
+    """What lies in a box of blocks: row and column of its first, and how many."""
+    unit = pixels.shape[0] // summary.shape[1]
+    (top, left), (height, width) = place, shape
+    bottom, right = top + height, left + width
     return (
         pixels[top * unit : bottom * unit, left * unit : right * unit],
         summary[:, top:bottom, left:right],

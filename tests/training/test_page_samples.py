@@ -8,6 +8,7 @@ from pagewash.cleaning.page_summary import summarise_page
 from pagewash.training import wearing
 from pagewash.training.page_corpus import (
     BLOCKS,
+    CLEAN,
     PAPER,
     SUMMARY,
     as_seen,
@@ -15,7 +16,7 @@ from pagewash.training.page_corpus import (
     write_page,
 )
 from pagewash.training.page_samples import MARGIN, draw_sample
-from pagewash.training.wearing import banded, framed, worn
+from pagewash.training.wearing import banded, framed, worn, zoomed
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -35,7 +36,7 @@ def test_a_sample_is_the_same_for_the_same_number_and_its_summary_is_that_of_its
         assert np.abs(own[:3] - there[:3]).mean() < 0.02
 
 
-def test_dirty_and_clean_are_turned_alike(tmp_path):
+def test_dirty_and_clean_are_turned_alike(tmp_path, unharmed):
     write_page(tmp_path, "rendered-1", a_page())
     (stored,) = find_pages([tmp_path])["rendered"]
     for seed in range(6):
@@ -84,6 +85,7 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
 @pytest.fixture
 def always(monkeypatch):
     """Every page wears, and gets margins and a band."""
+    monkeypatch.setattr(wearing, "ZOOMED", 1)
     monkeypatch.setattr(wearing, "BANDED", 1)
     monkeypatch.setattr(wearing, "WORN", 1)
     monkeypatch.setattr(wearing, "FRAMED", 1)
@@ -160,12 +162,38 @@ def test_a_band_of_colour_stays_as_it_is_seen(tmp_path, always, scale, seed):
     assert np.allclose(summary[BLOCKS], means.transpose(2, 0, 1), atol=4e-3)
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_is_shown_as_a_page_of_its_own(tmp_path, always, scale, seed):
+    page = a_page(64 * 16 // scale, 80 * 16 // scale, scale)
+    page.paper[:] = 0.95
+    page.clean[:] = 255
+    page.clean[20 * 16 // scale : 40 * 16 // scale, 30 * 16 // scale : 60 * 16 // scale] = 90
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    pixels, summary = zoomed(stored.pixels, stored.summary, scale, np.random.default_rng(seed))
+    assert np.array_equal(np.array(pixels.shape[:2]) * scale, 16 * np.array(summary.shape[1:]))
+    assert max(summary.shape[1:]) < 42
+    assert (pixels[..., CLEAN] == 90).mean() > 0.2
+
+
+def test_a_picture_on_dark_paper_is_shown_with_it(tmp_path, always):
+    page = a_page(640, 640)
+    page.clean[160:480, 160:480] = 90
+    page.paper[:] = 0.7
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    rng = np.random.default_rng(0)
+    assert zoomed(stored.pixels, stored.summary, 1, rng)[0] is stored.pixels
+
+
 def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
     page = stored_page(tmp_path)
     rng = np.random.default_rng(0)
     assert worn(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert framed(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert banded(page.pixels, page.summary, 1, rng)[0] is page.pixels
+    assert zoomed(page.pixels, page.summary, 1, rng)[0] is page.pixels
 
 
 @pytest.mark.parametrize("seed", range(4))
