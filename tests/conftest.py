@@ -74,7 +74,5 @@ def unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of a corpus stay as they are."""
     from pagewash.training import wearing
 
-    monkeypatch.setattr(wearing, "ZOOMED", 0)
-    monkeypatch.setattr(wearing, "BANDED", 0)
-    monkeypatch.setattr(wearing, "WORN", 0)
-    monkeypatch.setattr(wearing, "FRAMED", 0)
+    for share in ("ILLUSTRATED", "ZOOMED", "BANDED", "WORN", "FRAMED"):
+        monkeypatch.setattr(wearing, share, 0)

@@ -20,13 +20,20 @@ from pagewash.training.page_corpus import (
     DIRTY,
     PAPER,
     SUMMARY,
+    WEIGHT,
     Bytes,
     Floats,
     as_seen,
 )
 from pagewash.training.synthesis import noise, paper
 from pagewash.training.synthesis.corruption import Corruption
-from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
+from pagewash.training.synthesis.noise import (
+    Image,
+    fractal_field,
+    from_bytes,
+    smooth_field,
+    to_bytes,
+)
 
 WORN = 0.25
 """Share of pages that suffer more than what the corpus has of them."""
@@ -36,6 +43,9 @@ FRAMED = 0.12
 
 ZOOMED = 0.25
 """Share of pages of which only a part is shown that is nearly all picture, if there is one."""
+
+ILLUSTRATED = 0.12
+"""Share of pages that get a picture of soft tones."""
 
 BANDED = 0.06
 """Share of pages that get a band of colour along an edge."""
@@ -142,6 +152,55 @@ def zoomed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     return _part(pixels, summary, (top, left), shape)
 
 
+def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Print a picture onto some pages, often against an edge; all else is as for `worn`.
+
+    It has the soft tones of a photograph, and resembles dark patches more than drawings do: only
+    what is written in a patch tells them apart.
+    """
+    if rng.random() >= ILLUSTRATED:
+        return pixels, summary
+    rows, columns = (_stretch(length, rng) for length in pixels.shape[:2])
+    under = np.nan_to_num(summary[PAPER], nan=1.0).mean((1, 2))
+    if pixels[rows, columns, DIRTY].mean() < 0.75 * 255 * under.mean():
+        return pixels, summary  # what lies around a page, which goes
+    pixels = pixels.copy()
+    box = pixels[rows, columns]
+    tones = _photograph(box.shape[:2], rng)
+    box[..., DIRTY], box[..., CLEAN] = to_bytes(under * tones), to_bytes(tones)
+    box[..., WEIGHT] = 255
+    return pixels, _summed_up(pixels, summary, scale)
+
+
+def _stretch(length: int, rng: Generator) -> slice:
+    """A part of a side, at one end of it as often as not."""
+    part = int(length * rng.uniform(0.15, 0.8)) + 1
+    first = int(rng.uniform(-0.5, 1.5) * (length - part))
+    first = min(max(first, 0), length - part)
+    return slice(first, first + part)
+
+
+def _photograph(shape: tuple[int, ...], rng: Generator) -> Image:
+    """(H, W, 3) in 0..1: shades of a spectrum as photographs have it, and a few contours."""
+    field = fractal_field(rng, shape, max(shape) * rng.uniform(0.05, 0.6), 7)
+    for _ in range(int(rng.integers(0, 4))):
+        figure = smooth_field(rng, shape, max(shape) * rng.uniform(0.05, 0.5)) > rng.normal()
+        field += np.float32(rng.uniform(-1.5, 1.5)) * figure
+    shades = 1 / (1 + np.exp(-np.float32(rng.uniform(0.7, 3)) * (field - field.mean())))
+    darkest, lightest = rng.uniform(0, 0.4), rng.uniform(0.55, 1)
+    tones = np.float32(darkest) + np.float32(lightest - darkest) * shades
+    powers = np.float32(rng.uniform(0.7, 1.5, 3) if rng.random() < 0.5 else (1, 1, 1))
+    return tones[..., None] ** powers
+
+
+def _summed_up(pixels: Bytes, summary: Floats, scale: int) -> Floats:
+    """The planes of a page whose pixels have changed; its paper stays."""
+    seen_clean = _by_block(from_bytes(pixels[..., CLEAN]), BLOCK // scale)
+    seen_clean[np.isnan(summary[BLOCKS])] = np.nan
+    seen = summarise_page(as_seen(pixels[..., DIRTY], scale))
+    return np.concatenate([seen, summary[PAPER], seen_clean])
+
+
 def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
     """Print a band of colour along an edge of some pages, as slides have it; all else is as for
     `worn`. What is written there is in the band.
@@ -150,7 +209,7 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     """
     if rng.random() >= BANDED:
         return pixels, summary
-    pixels, summary = pixels.copy(), summary.copy()
+    pixels = pixels.copy()
     turns = int(rng.integers(4))
     seen = np.rot90(pixels, turns)  # the band lies along the top of this view
     height, width = seen.shape[:2]
@@ -163,10 +222,7 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     colour = 1 - along * (1 - _vivid(rng))
     for side in (DIRTY, CLEAN):
         band[..., side] = np.rint(band[..., side] * colour)
-    summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
-    seen_clean = _by_block(from_bytes(pixels[..., CLEAN]), BLOCK // scale)
-    summary[BLOCKS] = np.where(np.isnan(summary[BLOCKS]), np.nan, seen_clean)
-    return pixels, summary
+    return pixels, _summed_up(pixels, summary, scale)
 
 
 def _vivid(rng: Generator) -> Floats:

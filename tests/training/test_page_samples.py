@@ -9,6 +9,7 @@ from pagewash.training import wearing
 from pagewash.training.page_corpus import (
     BLOCKS,
     CLEAN,
+    DIRTY,
     PAPER,
     SUMMARY,
     as_seen,
@@ -16,7 +17,7 @@ from pagewash.training.page_corpus import (
     write_page,
 )
 from pagewash.training.page_samples import MARGIN, draw_sample
-from pagewash.training.wearing import banded, framed, worn, zoomed
+from pagewash.training.wearing import banded, framed, illustrated, worn, zoomed
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -36,7 +37,10 @@ def test_a_sample_is_the_same_for_the_same_number_and_its_summary_is_that_of_its
         assert np.abs(own[:3] - there[:3]).mean() < 0.02
 
 
-def test_dirty_and_clean_are_turned_alike(tmp_path, unharmed):
+pytestmark = pytest.mark.usefixtures("unharmed")  # but where `always` harms pages
+
+
+def test_dirty_and_clean_are_turned_alike(tmp_path):
     write_page(tmp_path, "rendered-1", a_page())
     (stored,) = find_pages([tmp_path])["rendered"]
     for seed in range(6):
@@ -64,7 +68,7 @@ def test_a_page_smaller_than_a_crop_is_filled_with_what_does_not_count(tmp_path)
     assert np.count_nonzero(sample.weight[0]) == 48 * 32
 
 
-def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path, unharmed):
+def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
     write_page(tmp_path, "masked-1", a_page(160, 128, scale=2))
     (stored,) = find_pages([tmp_path])["masked"]
     sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
@@ -84,7 +88,8 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
 
 @pytest.fixture
 def always(monkeypatch):
-    """Every page wears, and gets margins and a band."""
+    """Every page wears, and gets margins, a band and a picture."""
+    monkeypatch.setattr(wearing, "ILLUSTRATED", 1)
     monkeypatch.setattr(wearing, "ZOOMED", 1)
     monkeypatch.setattr(wearing, "BANDED", 1)
     monkeypatch.setattr(wearing, "WORN", 1)
@@ -177,6 +182,22 @@ def test_a_picture_is_shown_as_a_page_of_its_own(tmp_path, always, scale, seed):
     assert (pixels[..., CLEAN] == 90).mean() > 0.2
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("seed", range(6))
+def test_a_picture_that_is_printed_takes_the_tone_of_its_paper(tmp_path, always, scale, seed):
+    page = stored_page(tmp_path, scale=scale)
+    rng = np.random.default_rng(seed)
+    pixels, summary = illustrated(page.pixels, page.summary, scale, rng)
+    printed = (pixels != page.pixels).any(2)
+    assert 0.02 < printed.mean() < 0.75
+    dirty, clean = (pixels[printed][:, part] / 255 for part in (DIRTY, CLEAN))
+    assert np.allclose(dirty, clean * page.summary[PAPER, 0, 0], atol=0.01)
+    assert np.allclose(
+        summary[SUMMARY], summarise_page(as_seen(pixels[..., DIRTY], scale)), atol=1e-3
+    )
+    assert np.array_equal(summary[PAPER], page.summary[PAPER])
+
+
 def test_a_picture_on_dark_paper_is_shown_with_it(tmp_path, always):
     page = a_page(640, 640)
     page.clean[160:480, 160:480] = 90
@@ -187,17 +208,18 @@ def test_a_picture_on_dark_paper_is_shown_with_it(tmp_path, always):
     assert zoomed(stored.pixels, stored.summary, 1, rng)[0] is stored.pixels
 
 
-def test_pages_that_are_spared_are_not_copied(tmp_path, unharmed):
+def test_pages_that_are_spared_are_not_copied(tmp_path):
     page = stored_page(tmp_path)
     rng = np.random.default_rng(0)
     assert worn(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert framed(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert banded(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert zoomed(page.pixels, page.summary, 1, rng)[0] is page.pixels
+    assert illustrated(page.pixels, page.summary, 1, rng)[0] is page.pixels
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_few_shapes_of_pages_occur(tmp_path, unharmed, seed):
+def test_few_shapes_of_pages_occur(tmp_path, seed):
     page = stored_page(tmp_path, 16 * 21, 16 * 43)
     sample = draw_sample(page, np.random.default_rng(seed), 1, 64)
     assert not any(blocks % 8 for blocks in sample.summary.shape[1:])
@@ -217,9 +239,7 @@ def test_a_page_with_a_picture_gets_no_darker(tmp_path, always, seed):
 
 
 @pytest.mark.parametrize(("level", "darkest"), [(255, 0.3), (160, 0.75)])
-def test_tones_deepen_on_paper_and_not_on_pages_that_are_all_picture(
-    tmp_path, unharmed, level, darkest
-):
+def test_tones_deepen_on_paper_and_not_on_pages_that_are_all_picture(tmp_path, level, darkest):
     page = a_page(320, 256)
     page.dirty[:] = page.clean[:] = level
     write_page(tmp_path, "rendered-1", page)
