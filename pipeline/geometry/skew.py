@@ -163,7 +163,8 @@ def _few_of_each(labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     order = np.argsort(labels, kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(labels)) - (np.cumsum(counts) - counts)[labels[order]]
-    return rank % np.maximum(every, 1)[labels] == 0
+    chosen: NDArray[np.bool_] = rank % np.maximum(every, 1)[labels] == 0
+    return chosen
 
 
 _NOWHERE = np.zeros((0, 2), np.int32)

@@ -2,7 +2,8 @@
 
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
 is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and white
-margins around the page. Some get a coloured band along an edge, which is theirs and stays.
+margins around the page. What stays is drawn anew too, for the network must tell the two apart:
+pictures of soft tones, parts of a page that are nearly all picture, coloured bands along an edge.
 """
 
 from collections.abc import Sequence
@@ -189,8 +190,9 @@ def _photograph(shape: tuple[int, ...], rng: Generator) -> Image:
     shades = 1 / (1 + np.exp(-np.float32(rng.uniform(0.7, 3)) * (field - field.mean())))
     darkest, lightest = rng.uniform(0, 0.4), rng.uniform(0.55, 1)
     tones = np.float32(darkest) + np.float32(lightest - darkest) * shades
-    powers = np.float32(rng.uniform(0.7, 1.5, 3) if rng.random() < 0.5 else (1, 1, 1))
-    return tones[..., None] ** powers
+    powers = rng.uniform(0.7, 1.5, 3) if rng.random() < 0.5 else np.ones(3)
+    coloured: Image = tones[..., None] ** powers.astype(np.float32)
+    return coloured
 
 
 def _summed_up(pixels: Bytes, summary: Floats, scale: int) -> Floats:

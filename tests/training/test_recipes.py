@@ -285,7 +285,7 @@ def test_the_best_candidate_has_the_lowest_mean_over_kinds_and_is_the_first_of_e
     assert ValidationLog(log.path).best() == 20
 
 
-def test_validation_errors_are_those_of_what_counts(tmp_path):
+def test_validation_errors_are_those_of_what_counts(tmp_path, unharmed):
     page = a_page()
     write_page(tmp_path, "rendered-1", replace(page, dirty=page.clean))
     write_page(tmp_path, "masked-1", replace(page, weight=np.zeros_like(page.weight)))
