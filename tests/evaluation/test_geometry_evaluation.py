@@ -51,13 +51,12 @@ def test_a_crop_that_cuts_the_page_loses_a_share_of_its_strokes(page):
     assert geometry._strokes_outside(page.cleaned, (-5, -5, width + 5, height)) == 0
 
 
-@pytest.mark.parametrize(("angle", "furthest"), [(0.0, 0.0), (2.0, 2.0)])
+@pytest.mark.parametrize(("angle", "furthest"), [(0.0, "0.000"), (2.0, "2.0")])
 def test_a_straight_page_is_not_turned(page, monkeypatch, angle, furthest):
     monkeypatch.setattr(geometry, "_angle_of_another", lambda page: angle)  # it takes seconds
     made, real = geometry.straight_report([page], 0, Path(), cast(Cleaner, None))
     assert made.startswith("straight pages, rendered: turned none")
-    told = float(real.rpartition("furthest ")[2].removesuffix("°"))
-    assert told == pytest.approx(furthest, abs=0.05)
+    assert f"furthest {furthest}" in real
 
 
 def test_sizes_in_one_bit_are_those_of_large_pages_without_pictures(page):

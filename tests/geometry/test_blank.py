@@ -27,7 +27,7 @@ def ruled(lean: float = 0.0, first: int = 120, last: int = 1700, left: int = 60)
 
 def written(paper: np.ndarray, text: str = "17", at: tuple[int, int] = (600, 900)) -> np.ndarray:
     marked = paper.copy()
-    cv2.putText(marked, text, at, cv2.FONT_HERSHEY_DUPLEX, 0.6, 60, 1, cv2.LINE_AA)
+    cv2.putText(marked, text, at, cv2.FONT_HERSHEY_DUPLEX, 0.5, 60, 1, cv2.LINE_AA)
     return marked
 
 
