@@ -72,7 +72,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def unharmed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of a corpus stay as they are."""
+    from corpora import SHARES_OF_WEAR
+
     from pagewash.training import wearing
 
-    for share in ("ILLUSTRATED", "ZOOMED", "BANDED", "WORN", "FRAMED"):
+    for share in SHARES_OF_WEAR:
         monkeypatch.setattr(wearing, share, 0)

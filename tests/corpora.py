@@ -8,6 +8,9 @@ from PIL import ImageFont
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import TrainingPage
 
+SHARES_OF_WEAR = "ILLUSTRATED", "ZOOMED", "BANDED", "WORN", "FRAMED"
+"""Of `pagewash.training.wearing`: how many pages each befalls."""
+
 
 def a_page(height=160, width=128, scale=1, seed=0):
     rng = np.random.default_rng(seed)

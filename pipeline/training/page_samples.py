@@ -23,15 +23,7 @@ from pagewash.training.page_corpus import (
     StoredPage,
 )
 from pagewash.training.synthesis.noise import as_jpeg
-from pagewash.training.wearing import (
-    banded,
-    cut_out,
-    framed,
-    has_pictures,
-    illustrated,
-    worn,
-    zoomed,
-)
+from pagewash.training.wearing import as_worn, cut_out, has_pictures
 
 MARGIN = 16
 """Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
@@ -98,9 +90,7 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
 
 def _as_shown(page: StoredPage, rng: Generator) -> tuple[Bytes, Floats]:
     """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up."""
-    pixels, summary = page.pixels, page.summary
-    for change in (illustrated, zoomed, banded, worn, framed):
-        pixels, summary = change(pixels, summary, page.scale, rng)
+    pixels, summary = as_worn(page.pixels, page.summary, page.scale, rng)
     shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))

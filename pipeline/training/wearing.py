@@ -91,6 +91,13 @@ BY_SCANNER: Sequence[tuple[Corruption, float]] = (
 """What a scanner adds, and how bad it gets."""
 
 
+def as_worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """A page as it is this time, by all of what follows; all else is as for `worn`."""
+    for change in (illustrated, zoomed, banded, worn, framed):
+        pixels, summary = change(pixels, summary, scale, rng)
+    return pixels, summary
+
+
 def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
     """Let some pages suffer more.
 
@@ -141,7 +148,7 @@ def zoomed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     Pictures that fill a page are rare, and nothing but pictures tells what is no dark paper. Only
     pages on light paper are: a picture without paper in sight stays as light as it is.
     """
-    if rng.random() >= ZOOMED or np.nan_to_num(summary[PAPER], nan=1.0).mean() < LIGHT:
+    if rng.random() >= ZOOMED or _paper_of(summary).mean() < LIGHT:
         return pixels, summary
     known = np.nan_to_num(summary[BLOCKS].mean(0), nan=1.0)
     inside = np.argwhere(cv2.blur(known, (AROUND, AROUND)) < DARK)
@@ -162,7 +169,7 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
     if rng.random() >= ILLUSTRATED:
         return pixels, summary
     rows, columns = (_stretch(length, rng) for length in pixels.shape[:2])
-    under = np.nan_to_num(summary[PAPER], nan=1.0).mean((1, 2))
+    under = _paper_of(summary).mean((1, 2))
     if pixels[rows, columns, DIRTY].mean() < 0.75 * 255 * under.mean():
         return pixels, summary  # what lies around a page, which goes
     pixels = pixels.copy()
@@ -286,6 +293,11 @@ def _light(shape: tuple[int, ...], rng: Generator) -> Image:
     if rng.random() < 0.3:
         light = paper.texture(light, rng, rng.uniform(0, 1.3))
     return np.clip(light[..., None] if neutral else light, 0, 1.2)
+
+
+def _paper_of(summary: Floats) -> Floats:
+    """(3, h, w): the paper's colour, white where it is not known."""
+    return np.nan_to_num(summary[PAPER], nan=1.0)
 
 
 def _by_block(light: Image, unit: int) -> Floats:

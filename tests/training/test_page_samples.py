@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from corpora import a_page
+from corpora import SHARES_OF_WEAR, a_page
 
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.training import wearing
@@ -18,6 +18,8 @@ from pagewash.training.page_corpus import (
 )
 from pagewash.training.page_samples import MARGIN, draw_sample
 from pagewash.training.wearing import banded, framed, illustrated, worn, zoomed
+
+pytestmark = pytest.mark.usefixtures("unharmed")  # but where `always` harms pages
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -35,9 +37,6 @@ def test_a_sample_is_the_same_for_the_same_number_and_its_summary_is_that_of_its
         there = one.summary[:, row : row + 4, column : column + 4]
         # a JPEG's ripples and rounding aside, the page's summary says what the crop's would
         assert np.abs(own[:3] - there[:3]).mean() < 0.02
-
-
-pytestmark = pytest.mark.usefixtures("unharmed")  # but where `always` harms pages
 
 
 def test_dirty_and_clean_are_turned_alike(tmp_path):
@@ -89,11 +88,8 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
 @pytest.fixture
 def always(monkeypatch):
     """Every page wears, and gets margins, a band and a picture."""
-    monkeypatch.setattr(wearing, "ILLUSTRATED", 1)
-    monkeypatch.setattr(wearing, "ZOOMED", 1)
-    monkeypatch.setattr(wearing, "BANDED", 1)
-    monkeypatch.setattr(wearing, "WORN", 1)
-    monkeypatch.setattr(wearing, "FRAMED", 1)
+    for share in SHARES_OF_WEAR:
+        monkeypatch.setattr(wearing, share, 1)
 
 
 def stored_page(folder, height=320, width=256, scale=1):
