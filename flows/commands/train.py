@@ -27,6 +27,7 @@ def train(
     minutes: float | None = None,
     data: Path = HERE.data,
     fonts: Annotated[tuple[Path, ...], Parameter(negative="")] = HERE.fonts,
+    photographs: Annotated[tuple[Path, ...], Parameter(negative="")] = HERE.photographs,
     processes: int = HERE.processes,
     own: Annotated[OwnPages, Parameter(name="*")] = HERE.own,
     flow: Annotated[bool, Parameter(negative="")] = False,
@@ -46,6 +47,7 @@ def train(
         minutes: Stop after so many; the next call goes on.
         data: Folder with the pages that a recipe from nothing needs.
         fonts: Folders of fonts to set pages in.
+        photographs: Folders of photographs to print on pages, for a recipe from nothing.
         processes: How many make pages at a time.
         own: Your pages.
         flow: Run as a Prefect flow.
@@ -53,11 +55,12 @@ def train(
     chosen = at_share(read_recipe(recipe), share)
     if seed is not None:
         chosen = with_seed(chosen, seed)
-    resources = Resources(data, fonts, own, processes)
+    resources = Resources(data, fonts, photographs, own, processes)
     if flow:
         return _as_flow(folder, chosen, recipe, resources, minutes)
     console.set_up_logging(quiet=False, verbose=True)  # it takes long, and says what it does
-    for line in differing_sources(chosen, resources.data, resources.fonts):
+    found = resources.data, resources.fonts, resources.photographs
+    for line in differing_sources(chosen, *found):
         console.say(f"{line}; the weights will not be the same")
     ends = time.monotonic() + 60 * minutes if minutes else float("inf")
     steps = chosen.loop.steps

@@ -46,7 +46,7 @@ def write_laid_over_pages(
 def laid_over_page(pair: ScanAndTruth, bank: Path, rng: Generator) -> TrainingPage:
     """Lay the clean page of a pair over other paper, in grey."""
     clean, bare = luminance(from_bytes(read_rgb(pair.truth))), None
-    paper = _whole_paper(bank, rng) if rng.random() < REAL_PAPER else None
+    paper = whole_paper(bank, rng) if rng.random() < REAL_PAPER else None
     if paper is not None:
         fitted, page, _ = cover(paper, clean[..., None], clean[..., None], rng)
         clean, bare = np.ascontiguousarray(page[..., 0]), luminance(from_bytes(fitted.paper))
@@ -55,7 +55,7 @@ def laid_over_page(pair: ScanAndTruth, bank: Path, rng: Generator) -> TrainingPa
     return at_view(dirty, truth, full_weight(dirty))
 
 
-def _whole_paper(bank: Path, rng: Generator) -> RealPaper | None:
+def whole_paper(bank: Path, rng: Generator) -> RealPaper | None:
     """Some paper with nothing around it; None if luck finds none."""
     index = read_index(bank)
     for _ in range(10):

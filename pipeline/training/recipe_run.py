@@ -52,6 +52,7 @@ from pagewash.training.laid_over_pages import write_laid_over_pages
 from pagewash.training.own_pages import OwnPages, find_own_pairs, write_own_pages
 from pagewash.training.page_corpus import find_pages
 from pagewash.training.page_loop import Run, clean_samples, sample_step, train_pages
+from pagewash.training.photograph_pages import find_photographs, write_photograph_pages
 from pagewash.training.real_pages import write_real_pages
 from pagewash.training.recipes import Recipe, digest_of, sources_at
 from pagewash.training.rendering.leaves import write_leaves
@@ -80,6 +81,9 @@ class Resources:
 
     fonts: tuple[Path, ...] = (Path("/usr/share/fonts"),)
     """Folders of fonts to set pages in."""
+
+    photographs: tuple[Path, ...] = (Path("/usr/share/backgrounds"), Path("/usr/share/wallpapers"))
+    """Folders of photographs to print on pages; only a recipe from nothing needs them."""
 
     own: OwnPages = OwnPages()
     """Pages of the user's."""
@@ -157,7 +161,9 @@ def _start(recipe: Recipe, resources: Resources) -> Checkpoint | None:
 
 def _claim(folder: Path, recipe: Recipe, resources: Resources) -> None:
     """Note in the folder what it is for; refuse one that is for something else."""
-    found = replace(recipe, sources=sources_at(recipe, resources.data, resources.fonts))
+    found = replace(
+        recipe, sources=sources_at(recipe, resources.data, resources.fonts, resources.photographs)
+    )
     wanted = json.dumps(asdict(found) | _own_sources(resources.own), indent=1) + "\n"
     noted = folder / "recipe.json"
     if noted.exists() and noted.read_text("utf-8") != wanted:
@@ -195,6 +201,17 @@ def _make_laid_over_pages(folder: Path, recipe: Recipe, resources: Resources) ->
         )
 
 
+def _make_photograph_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
+    corpus, seed = recipe.corpus, recipe.loop.seed
+    for name, bank, count, held_back in (
+        ("pages", "paper", corpus.photographs, False),
+        ("validation", "paper-held-back", corpus.validation_photographs, True),
+    ):
+        if count:
+            photographs = find_photographs(resources.photographs, held_back=held_back)
+            write_photograph_pages(photographs, folder / name, folder / bank, count, seed)
+
+
 def _make_own_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
     corpus, seed = recipe.corpus, recipe.loop.seed
     for name, held_back in (("pages", False), ("validation", True)):
@@ -204,7 +221,9 @@ def _make_own_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
 
 Stage = Callable[[Path, Recipe, Resources], None]
 
-STAGES: tuple[Stage, ...] = (_make_paper, _make_real_pages, _make_laid_over_pages)
+STAGES: tuple[Stage, ...] = (
+    _make_paper, _make_real_pages, _make_laid_over_pages, _make_photograph_pages,
+)  # fmt: skip
 """Before leaves are rendered, of a recipe from nothing."""
 
 OWN_STAGES: tuple[Stage, ...] = (_make_own_pages,)

@@ -15,6 +15,7 @@ from pagewash.errors import InputError, MissingError, OptionError
 from pagewash.files import access_errors, require_folder
 from pagewash.models.page_autoencoder import PageAutoencoderOptions
 from pagewash.training.page_loop import LoopOptions
+from pagewash.training.photograph_pages import PHOTOGRAPHS
 from pagewash.training.rendering.leaves import LeafOptions
 
 SHIPPED = Path(pagewash.models.__file__).parent / "recipes"
@@ -35,11 +36,17 @@ class CorpusOptions:
     laid_over: int = 400
     """Clean pages laid over other dirty paper."""
 
+    photographs: int = 0
+    """Pages with a photograph."""
+
     validation_leaves: int = 24
     """Leaves on paper that is held back."""
 
     validation_laid_over: int = 16
     """Clean pages that are held back, laid over paper that is."""
+
+    validation_photographs: int = 0
+    """Pages with a photograph that is held back."""
 
     own_copies: int = 4
     """How often each clean page of the user's is aged."""
@@ -71,10 +78,13 @@ class Sources:
     """What pages are made of, and hashes of the lists of its files, to know it again by."""
 
     packages: tuple[str, ...] = ()
-    """Debian packages of the fonts."""
+    """Debian packages of the fonts and photographs."""
 
     fonts: str = ""
     """SHA-256 of names and sizes of all font files."""
+
+    photographs: str = ""
+    """The same of all photographs."""
 
     data: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of names and sizes of all files, by the folder below the data folder."""
@@ -156,7 +166,12 @@ def at_share(recipe: Recipe, share: float) -> Recipe:
     return replace(
         recipe,
         loop=replace(loop, steps=part(loop.steps), warmup=part(loop.warmup)),
-        corpus=replace(corpus, leaves=part(corpus.leaves), laid_over=part(corpus.laid_over)),
+        corpus=replace(
+            corpus,
+            leaves=part(corpus.leaves),
+            laid_over=part(corpus.laid_over),
+            photographs=part(corpus.photographs) if corpus.photographs else 0,
+        ),
         choice=replace(choice, every=part(choice.every)),
     )
 
@@ -171,29 +186,35 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
     )
 
 
-def differing_sources(recipe: Recipe, data: Path, fonts: Sequence[Path]) -> list[str]:
+def differing_sources(
+    recipe: Recipe, data: Path, fonts: Sequence[Path], photographs: Sequence[Path]
+) -> list[str]:
     """Say what is not as it was when the recipe was written: other files, other weights.
 
     Raises:
         AccessError: a folder that is needed is not there.
     """
-    found = sources_at(recipe, data, fonts)
+    found = sources_at(recipe, data, fonts, photographs)
     differing = [
         f"{data / name} holds other files than the recipe's"
         for name, digest in recipe.sources.data.items()
         if found.data[name] != digest
     ]
-    if recipe.sources.fonts not in ("", found.fonts):
-        folders = ", ".join(map(str, fonts))
-        differing.append(f"{folders} holds other fonts than the recipe's")
+    for what, folders in (("fonts", fonts), ("photographs", photographs)):
+        if getattr(recipe.sources, what) not in ("", getattr(found, what)):
+            named = ", ".join(map(str, folders))
+            differing.append(f"{named} holds other {what} than the recipe's")
     return differing
 
 
-def sources_at(recipe: Recipe, data: Path, fonts: Sequence[Path]) -> Sources:
+def sources_at(
+    recipe: Recipe, data: Path, fonts: Sequence[Path], photographs: Sequence[Path]
+) -> Sources:
     """Return the sources of a recipe as they are on this machine."""
     return replace(
         recipe.sources,
         fonts=digest_of(fonts, FONT_FILES),
+        photographs=digest_of(photographs, PHOTOGRAPHS) if recipe.corpus.photographs else "",
         data={name: digest_of([data / name]) for name in recipe.sources.data},
     )
 

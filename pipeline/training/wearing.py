@@ -3,7 +3,7 @@
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
 is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and white
 margins around the page. What stays is drawn anew too, for the network must tell the two apart:
-pictures of soft tones, parts of a page that are nearly all picture, coloured bands along an edge.
+pictures, parts of a page that are nearly all picture, coloured bands along an edge.
 """
 
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from pagewash.blocks import block_means
 from pagewash.cleaning.page_summary import summarise_page
+from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import (
     BLOCKS,
@@ -26,15 +28,10 @@ from pagewash.training.page_corpus import (
     Floats,
     as_seen,
 )
-from pagewash.training.synthesis import noise, paper
+from pagewash.training.rendering import illustrations
+from pagewash.training.synthesis import noise, paper, pictures
 from pagewash.training.synthesis.corruption import Corruption
-from pagewash.training.synthesis.noise import (
-    Image,
-    fractal_field,
-    from_bytes,
-    smooth_field,
-    to_bytes,
-)
+from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
 
 WORN = 0.25
 """Share of pages that suffer more than what the corpus has of them."""
@@ -46,13 +43,23 @@ ZOOMED = 0.25
 """Share of pages of which only a part is shown that is nearly all picture, if there is one."""
 
 ILLUSTRATED = 0.12
-"""Share of pages that get a picture of soft tones."""
+"""Share of pages that get a picture."""
 
 BANDED = 0.06
 """Share of pages that get a band of colour along an edge."""
 
 PATCHED = 0.3
-"""Share of the worn pages that have dark patches; others suffer something else."""
+"""Share of the worn pages that have dark patches, if they have ink there; others suffer something
+else."""
+
+SPARSE = 0.01
+"""Share of a patch that is ink, from which on it has writing in it."""
+
+INK = 128
+"""Grey level of the clean page below which it has ink."""
+
+DULL = 0.7
+"""Mean of a picture, in 0..1, from which on it is too light to be told from a stain."""
 
 FADED = 0.3
 """Share of the worn pages whose ink has faded, down to a third of its contrast."""
@@ -92,9 +99,14 @@ BY_SCANNER: Sequence[tuple[Corruption, float]] = (
 
 
 def as_worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
-    """A page as it is this time, by all of what follows; all else is as for `worn`."""
-    for change in (illustrated, zoomed, banded, worn, framed):
-        pixels, summary = change(pixels, summary, scale, rng)
+    """A page as it is this time, by all of what follows; all else is as for `worn`.
+
+    Each has random numbers of its own: a change to one leaves the others, and errors on pages held
+    back before and after it compare.
+    """
+    changes = (illustrated, zoomed, banded, worn, framed)
+    for change, own in zip(changes, rng.spawn(len(changes)), strict=True):
+        pixels, summary = change(pixels, summary, scale, own)
     return pixels, summary
 
 
@@ -116,14 +128,14 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     pixels, summary = cut_out(pixels, summary, shape, rng)
     pixels, summary = pixels.copy(), summary.copy()
     dirty = from_bytes(pixels[..., DIRTY])
-    pictures = has_pictures(pixels[..., CLEAN], BLOCK // scale)
-    if not pictures:  # who is to lighten dark patches of a picture learns to lighten pictures
-        light = _light(pixels.shape[:2], rng)
+    pictured = has_pictures(pixels[..., CLEAN], BLOCK // scale)
+    if not pictured:  # who is to lighten dark patches of a picture learns to lighten pictures
+        light = _light(pixels[..., CLEAN] @ LUMA < INK, rng)
         fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
         dirty = (1 - fade * (1 - dirty)) * light
         paper_there = 1 - fade * (1 - summary[PAPER])
         summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
-    if pictures or rng.random() < NOISY:
+    if pictured or rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
     pixels[..., DIRTY] = to_bytes(dirty)
@@ -163,8 +175,7 @@ def zoomed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
 def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
     """Print a picture onto some pages, often against an edge; all else is as for `worn`.
 
-    It has the soft tones of a photograph, and resembles dark patches more than drawings do: only
-    what is written in a patch tells them apart.
+    A light one could as well be a stain, and none is printed.
     """
     if rng.random() >= ILLUSTRATED:
         return pixels, summary
@@ -174,7 +185,9 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
         return pixels, summary  # what lies around a page, which goes
     pixels = pixels.copy()
     box = pixels[rows, columns]
-    tones = _photograph(box.shape[:2], rng)
+    tones = illustrations.in_colour(rng, pictures.picture(rng, *box.shape[:2]))
+    if tones.mean() > DULL:
+        return pixels, summary
     box[..., DIRTY], box[..., CLEAN] = to_bytes(under * tones), to_bytes(tones)
     box[..., WEIGHT] = 255
     return pixels, _summed_up(pixels, summary, scale)
@@ -186,20 +199,6 @@ def _stretch(length: int, rng: Generator) -> slice:
     first = int(rng.uniform(-0.5, 1.5) * (length - part))
     first = min(max(first, 0), length - part)
     return slice(first, first + part)
-
-
-def _photograph(shape: tuple[int, ...], rng: Generator) -> Image:
-    """(H, W, 3) in 0..1: shades of a spectrum as photographs have it, and a few contours."""
-    field = fractal_field(rng, shape, max(shape) * rng.uniform(0.05, 0.6), 7)
-    for _ in range(int(rng.integers(0, 4))):
-        figure = smooth_field(rng, shape, max(shape) * rng.uniform(0.05, 0.5)) > rng.normal()
-        field += np.float32(rng.uniform(-1.5, 1.5)) * figure
-    shades = 1 / (1 + np.exp(-np.float32(rng.uniform(0.7, 3)) * (field - field.mean())))
-    darkest, lightest = rng.uniform(0, 0.4), rng.uniform(0.55, 1)
-    tones = np.float32(darkest) + np.float32(lightest - darkest) * shades
-    powers = rng.uniform(0.7, 1.5, 3) if rng.random() < 0.5 else np.ones(3)
-    coloured: Image = tones[..., None] ** powers.astype(np.float32)
-    return coloured
 
 
 def _summed_up(pixels: Bytes, summary: Floats, scale: int) -> Floats:
@@ -281,12 +280,18 @@ def _part(
     )
 
 
-def _light(shape: tuple[int, ...], rng: Generator) -> Image:
-    """(H, W, 3), or (H, W, 1) if it is neutral: what is left of the light on each place."""
+def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
+    """(H, W, 3), or (H, W, 1) if it is neutral: what is left of the light on each place.
+
+    Patches need some ink in them: without, they could as well be pictures.
+    """
     neutral = rng.random() < 0.5
-    light = np.ones(shape if neutral else (*shape, 3), np.float32)
+    light = np.ones(ink.shape if neutral else (*ink.shape, 3), np.float32)
     if rng.random() < PATCHED:
-        light = paper.patches(light, rng, rng.uniform(0.2, 1))
+        patched = paper.patches(light, rng, rng.uniform(0.2, 1))
+        dark = np.atleast_3d(patched).min(2) < 0.9
+        if ink[dark].mean() > SPARSE:
+            light = patched
     else:
         harm = ON_PAPER[int(rng.integers(len(ON_PAPER)))]
         light = harm(light, rng, rng.uniform(0.2, 1))

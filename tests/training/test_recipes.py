@@ -57,8 +57,10 @@ masked = 0.5
 [corpus]
 leaves = 2
 laid_over = 2
+photographs = 1
 validation_leaves = 1
 validation_laid_over = 1
+validation_photographs = 1
 leaf = { heights = [96, 97], widths = [128, 129], a4 = 0.0 }
 
 [choice]
@@ -115,7 +117,9 @@ def resources(tmp_path, monkeypatch):
     monkeypatch.setattr(real_pages, "VALIDATION", {"own": ("H00",), "noisyoffice": ("Font0",)})
     fonts = tmp_path / "fonts"
     fonts.mkdir()
-    return Resources(data, (write_font(fonts),))
+    for number in range(8):
+        write_scan(tmp_path / f"photographs/{number}.jpg", number)
+    return Resources(data, (write_font(fonts),), (tmp_path / "photographs",))
 
 
 def weights(folder):
@@ -155,11 +159,12 @@ def test_pages_that_choose_are_no_pages_of_training(tmp_path, recipe_file, resou
         for part in ("pages", "validation")
     )
     assert {name.split("-")[0] for name in training} == {
-        "rendered", "masked", "noisyoffice", "laidover",
+        "rendered", "masked", "noisyoffice", "laidover", "photograph",
     }  # fmt: skip
     assert "masked-own-H01.npy" in training
     assert "masked-own-H00.npy" in held_back
-    assert not {name for name in training if not name.startswith("laidover")} & set(held_back)
+    numbered = ("laidover", "photograph")
+    assert not {name for name in training if not name.startswith(numbered)} & set(held_back)
     papers = [
         json.loads((folder / bank / "index.json").read_text())
         for bank in ("paper", "paper-held-back")
@@ -180,7 +185,8 @@ def test_the_command_does_a_recipe_and_says_where_sources_differ(
 ):
     arguments = [
         "train", str(tmp_path / "run"), "--recipe", str(recipe_file), "--data", str(resources.data),
-        "--fonts", str(resources.fonts[0]), "--share", "0.5",
+        "--fonts", str(resources.fonts[0]), "--photographs", str(resources.photographs[0]),
+        "--share", "0.5",
     ]  # fmt: skip
     assert main(arguments) == 0
     out, err = capsys.readouterr()
@@ -265,15 +271,15 @@ def test_sources_are_known_by_names_and_sizes(tmp_path, recipe_file):
         recipe.sources, data={"pairs": digest_of([data / "pairs"])}, fonts=digest_of([fonts])
     )
     recipe = replace(recipe, sources=known)
-    assert differing_sources(recipe, data, [fonts]) == []
+    assert differing_sources(recipe, data, [fonts], []) == []
     (data / "pairs/a.png").write_bytes(b"1234")
     (fonts / "readme").write_bytes(b"of no account")
-    (told,) = differing_sources(recipe, data, [fonts])
+    (told,) = differing_sources(recipe, data, [fonts], [])
     assert str(data / "pairs") in told
     (fonts / "b.ttf").write_bytes(b"1")
-    assert len(differing_sources(recipe, data, [fonts])) == 2
+    assert len(differing_sources(recipe, data, [fonts], [])) == 2
     with pytest.raises(AccessError):
-        differing_sources(recipe, tmp_path / "nowhere", [fonts])
+        differing_sources(recipe, tmp_path / "nowhere", [fonts], [])
 
 
 def test_the_best_candidate_has_the_lowest_mean_over_kinds_and_is_the_first_of_equals(tmp_path):

@@ -24,10 +24,10 @@ def full_picture(rng: Generator, page: RenderedPage) -> None:
 def _fill(rng: Generator, page: RenderedPage, box: Box) -> None:
     left, top, right, bottom = box
     size = bottom - top, right - left
-    page.replace(_coloured(rng, pictures.picture(rng, *size)), left, top, size)
+    page.replace(in_colour(rng, pictures.picture(rng, *size)), left, top, size)
 
 
-def _coloured(rng: Generator, tones: Image) -> Image:
+def in_colour(rng: Generator, tones: Image) -> Image:
     """(H, W, 3): tones in two hues that mingle, in sepia, or in grey; black as ink has it."""
     height, width = tones.shape
     coloured = tones[..., None]
