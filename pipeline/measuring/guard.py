@@ -215,14 +215,13 @@ def _lost_strokes(pages: _Pages, ink: _Ink, least: tuple[float, float], darker: 
 def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
     """Specks lost beside what was kept, if there are more of them than dust would leave there.
 
-    Dust lies anywhere; dots of letters, commas and full stops stand beside letters.
+    Dust lies anywhere; dots of letters, commas and full stops stand beside letters. Beside the
+    scan's edge are the teeth of torn paper, whatever is printed near.
     """
     before, after = pages.before, pages.after
     dark = _at_least(before.darkness, DARK * ink.darkness)
-    gone = cv2.subtract(
-        dark,
-        cv2.dilate(_at_least(after.darkness, LEFT * ink.darkness), SQUARE),
-    )
+    left = cv2.dilate(_at_least(after.darkness, LEFT * ink.darkness), SQUARE)
+    gone = cv2.subtract(dark, cv2.bitwise_or(left, pages.outside))
     if cv2.countNonZero(gone) < FEW * SPECKS[0] * ink.width**2:
         return np.zeros_like(gone)
     kept = cv2.bitwise_and(after.strokes, before.strokes)
@@ -237,8 +236,9 @@ def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
     touching = cv2.bitwise_and(gone, cv2.dilate(kept, np.ones((5, 5), np.uint8)))
     specks[np.unique(labels[touching > 0])] = False
     specks[0] = False
-    reach = 2 * round(REACH * ink.width) + 1
-    near = cv2.dilate(kept, np.ones((reach, reach), np.uint8))
+    reach = round(REACH * ink.width)
+    near = cv2.dilate(kept, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    near[:reach] = near[-reach:] = near[:, :reach] = near[:, -reach:] = 0
     x, y = (
         stats[:, start] + stats[:, length] // 2
         for start, length in (

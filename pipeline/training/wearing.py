@@ -290,7 +290,7 @@ def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
     if rng.random() < PATCHED:
         patched = paper.patches(light, rng, rng.uniform(0.2, 1))
         dark = np.atleast_3d(patched).min(2) < 0.9
-        if ink[dark].mean() > SPARSE:
+        if np.count_nonzero(ink & dark) > SPARSE * np.count_nonzero(dark):
             light = patched
     else:
         harm = ON_PAPER[int(rng.integers(len(ON_PAPER)))]

@@ -87,6 +87,16 @@ def test_dust_that_went_is_no_loss_and_dots_of_letters_are():
     assert find_losses(pointless.scan, pointless.cleaned).kinds == ("dots or commas",)
 
 
+def test_teeth_of_torn_paper_at_the_edge_are_no_dots_of_letters():
+    page = printed()
+    cv2.line(page, (0, HEIGHT - 20), (WIDTH, HEIGHT - 20), 0, 2)
+    torn = page.copy()
+    for x in range(20, WIDTH - 20, 14):
+        tooth = [(x, HEIGHT - 12), (x - 4, HEIGHT - 2), (x + 4, HEIGHT - 2)]
+        cv2.fillPoly(torn, [np.array(tooth)], 0)
+    assert not find_losses(scanned(torn), page)
+
+
 @pytest.mark.parametrize("kind", ["column", "paragraph", "margin", "page", "halftone", "wash"])
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_sabotaged_network_erases_is_missed(kind, seed):
