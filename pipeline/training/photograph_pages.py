@@ -40,9 +40,9 @@ DARKEST = 0.75
 COVERED = 0.95
 """Share of a page from which on a photograph covers all of it."""
 
-LIGHT = 0.7
-"""Mean of a photograph, in 0..1, from which on it could as well be stained paper: it is left out.
-"""
+LIGHTEST = 0.7
+"""Mean of a photograph's darkest primaries, in 0..1, from which on it could as well be stained
+paper: it is left out."""
 
 
 def find_photographs(folders: Sequence[Path], *, held_back: bool) -> list[Path]:
@@ -106,7 +106,7 @@ def photograph_page(photograph: Bytes, bank: Path, rng: Generator) -> TrainingPa
     rows, columns = _place(height, rng), _place(width, rng)
     shape = rows.stop - rows.start, columns.stop - columns.start
     part = _part(photograph, shape, rng)
-    if part.mean() < LIGHT:
+    if part.min(2).mean() < LIGHTEST:
         clean[rows, columns] = _in_colours_of_print(part, rng)
     paper = whole_paper(bank, rng) if rng.random() < 0.5 else None
     clean, light = _on_paper(paper, clean, rng)

@@ -3,7 +3,8 @@
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
 is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and white
 margins around the page. What stays is drawn anew too, for the network must tell the two apart:
-pictures, parts of a page that are nearly all picture, coloured bands along an edge.
+pictures, parts of a page that are nearly all picture, coloured bands along an edge, shapes and
+letters in bright colours.
 """
 
 from collections.abc import Sequence
@@ -48,6 +49,15 @@ ILLUSTRATED = 0.12
 BANDED = 0.06
 """Share of pages that get a band of colour along an edge."""
 
+COLOURED = 0.12
+"""Share of pages that get shapes and letters in bright colours."""
+
+YELLOW = 0.5
+"""Share of bright colours that lie between lime and orange."""
+
+SMALLEST_SHAPE, LARGEST_SHAPE = 12, 400
+"""Pixels of a side of such shapes."""
+
 PATCHED = 0.3
 """Share of the worn pages that have dark patches, if they have ink there; others suffer something
 else."""
@@ -58,8 +68,8 @@ SPARSE = 0.01
 INK = 128
 """Grey level of the clean page below which it has ink."""
 
-DULL = 0.7
-"""Mean of a picture, in 0..1, from which on it is too light to be told from a stain."""
+LIGHTEST = 0.7
+"""Mean of a picture's darkest primaries, in 0..1, from which on a stain could be as dark."""
 
 FADED = 0.3
 """Share of the worn pages whose ink has faded, down to a third of its contrast."""
@@ -104,7 +114,7 @@ def as_worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple
     Each has random numbers of its own: a change to one leaves the others, and errors on pages held
     back before and after it compare.
     """
-    changes = (illustrated, zoomed, banded, worn, framed)
+    changes = (illustrated, zoomed, banded, coloured, worn, framed)
     for change, own in zip(changes, rng.spawn(len(changes)), strict=True):
         pixels, summary = change(pixels, summary, scale, own)
     return pixels, summary
@@ -179,23 +189,21 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
     """
     if rng.random() >= ILLUSTRATED:
         return pixels, summary
-    rows, columns = (_stretch(length, rng) for length in pixels.shape[:2])
+    rows, columns = (_stretch(length, rng, (0.15, 0.8)) for length in pixels.shape[:2])
     under = _paper_of(summary).mean((1, 2))
-    if pixels[rows, columns, DIRTY].mean() < 0.75 * 255 * under.mean():
-        return pixels, summary  # what lies around a page, which goes
     pixels = pixels.copy()
     box = pixels[rows, columns]
     tones = illustrations.in_colour(rng, pictures.picture(rng, *box.shape[:2]))
-    if tones.mean() > DULL:
+    if _is_beside(box, under) or tones.min(2).mean() > LIGHTEST:
         return pixels, summary
     box[..., DIRTY], box[..., CLEAN] = to_bytes(under * tones), to_bytes(tones)
     box[..., WEIGHT] = 255
     return pixels, _summed_up(pixels, summary, scale)
 
 
-def _stretch(length: int, rng: Generator) -> slice:
-    """A part of a side, at one end of it as often as not."""
-    part = int(length * rng.uniform(0.15, 0.8)) + 1
+def _stretch(length: int, rng: Generator, share: tuple[float, float]) -> slice:
+    """A part of a side, of some share of it, at one end of it as often as not."""
+    part = int(length * rng.uniform(*share)) + 1
     first = int(rng.uniform(-0.5, 1.5) * (length - part))
     first = min(max(first, 0), length - part)
     return slice(first, first + part)
@@ -233,8 +241,72 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     return pixels, _summed_up(pixels, summary, scale)
 
 
+def coloured(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Print flat shapes, or letters of the page once more, onto some pages in bright colours; all
+    else is as for `worn`.
+
+    Paper turns yellow, and a network that takes it back takes yellow ink, too, unless it sees some.
+    """
+    if rng.random() >= COLOURED:
+        return pixels, summary
+    pixels, under = pixels.copy(), _paper_of(summary).mean((1, 2))
+    clean = pixels[..., CLEAN].copy()
+    for _ in range(int(rng.integers(1, 6))):
+        covered = _shape(rng) if rng.random() < 0.6 else _letters(clean, rng)
+        high, wide = np.minimum(covered.shape, pixels.shape[:2])
+        top, left = rng.integers(0, np.array(pixels.shape[:2]) - (high, wide) + 1)
+        box = pixels[top : top + high, left : left + wide]
+        if _is_beside(box, under):
+            continue
+        taken = np.float32(rng.uniform(0.4, 1)) * covered[:high, :wide, None]
+        through = 1 - taken * (1 - _vivid(rng))
+        for side in (DIRTY, CLEAN):
+            box[..., side] = np.rint(box[..., side] * through)
+    return pixels, _summed_up(pixels, summary, scale)
+
+
+def _is_beside(box: Bytes, paper: Floats) -> bool:
+    """Whether a part of a page (h, w, 7) shows what lies around it, which goes."""
+    return bool(box[..., DIRTY].mean() < 0.75 * 255 * paper.mean())
+
+
+def _shape(rng: Generator) -> Image:
+    """(h, w) in 0..1: a disc, a ring, a sector, a bar or a polygon, as diagrams have them."""
+    smallest, largest = np.log(SMALLEST_SHAPE), np.log(LARGEST_SHAPE)
+    high, wide = np.exp(rng.uniform(smallest, largest) + rng.uniform(-0.5, 0.5, 2)).astype(int)
+    drawn = np.zeros((high, wide), np.uint8)
+    middle, radii = (int(wide // 2), int(high // 2)), (int(wide // 2 - 2), int(high // 2 - 2))
+    kind = int(rng.integers(5))
+    if kind == 0:
+        cv2.ellipse(drawn, middle, radii, 0, 0, 360, 255, -1, cv2.LINE_AA)
+    elif kind == 1:
+        thick = int(rng.integers(2, max(min(radii) // 2, 3)))
+        inner = max(radii[0] - thick, 1), max(radii[1] - thick, 1)
+        cv2.ellipse(drawn, middle, inner, 0, 0, 360, 255, thick, cv2.LINE_AA)
+    elif kind == 2:
+        first = int(rng.integers(360))
+        last = first + int(rng.integers(30, 300))
+        cv2.ellipse(drawn, middle, radii, 0, first, last, 255, -1, cv2.LINE_AA)
+    elif kind == 3:
+        drawn[:] = 255
+    else:
+        corners = rng.uniform((0, 0), (wide, high), (int(rng.integers(3, 8)), 2))
+        cv2.fillPoly(drawn, [corners.astype(np.int32)], 255, cv2.LINE_AA)
+    return from_bytes(drawn)
+
+
+def _letters(clean: Bytes, rng: Generator) -> Image:
+    """(h, w) in 0..1: what a part of a clean page has of ink, turned by quarters."""
+    rows, columns = (_stretch(length, rng, (0.04, 0.3)) for length in clean.shape[:2])
+    ink: Image = 1 - from_bytes(clean[rows, columns]).min(2)
+    return np.rot90(ink, int(rng.integers(4)))
+
+
 def _vivid(rng: Generator) -> Floats:
     """(3,) a colour in 0..1: neither dark nor dull."""
+    if rng.random() < YELLOW:
+        orange, yellow = rng.uniform(0.45, 0.95), rng.uniform(0, 0.5)
+        return np.array([rng.uniform(0.75, 1), orange, yellow * orange], np.float32)
     highest, depth = rng.uniform(0.55, 1), rng.uniform(0.25, 1)
     return np.float32(highest) * (1 - np.float32(depth) * rng.permutation([0, rng.random(), 1]))
 

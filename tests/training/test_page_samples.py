@@ -12,12 +12,13 @@ from pagewash.training.page_corpus import (
     DIRTY,
     PAPER,
     SUMMARY,
+    WEIGHT,
     as_seen,
     find_pages,
     write_page,
 )
 from pagewash.training.page_samples import MARGIN, draw_sample
-from pagewash.training.wearing import banded, framed, illustrated, worn, zoomed
+from pagewash.training.wearing import banded, coloured, framed, illustrated, worn, zoomed
 
 pytestmark = pytest.mark.usefixtures("unharmed")  # but where `always` harms pages
 
@@ -194,6 +195,24 @@ def test_a_picture_that_is_printed_takes_the_tone_of_its_paper(tmp_path, always,
     assert np.array_equal(summary[PAPER], page.summary[PAPER])
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("seed", range(12))
+def test_bright_shapes_and_letters_stay_as_they_are_seen(tmp_path, always, scale, seed):
+    page = stored_page(tmp_path, scale=scale)
+    rng = np.random.default_rng(seed)
+    pixels, summary = coloured(page.pixels, page.summary, scale, rng)
+    white = (page.pixels[..., CLEAN] == 255).all(2)
+    printed = (pixels != page.pixels).any(2) & white
+    dirty, clean = (pixels[printed][:, part] / 255 for part in (DIRTY, CLEAN))
+    assert np.allclose(dirty, clean * page.summary[PAPER, 0, 0], atol=0.01)
+    assert np.ptp(clean, axis=1).max() > 0.1
+    assert np.array_equal(pixels[..., WEIGHT], page.pixels[..., WEIGHT])
+    assert np.allclose(
+        summary[SUMMARY], summarise_page(as_seen(pixels[..., DIRTY], scale)), atol=1e-3
+    )
+    assert np.array_equal(summary[PAPER], page.summary[PAPER])
+
+
 def test_a_picture_on_dark_paper_is_shown_with_it(tmp_path, always):
     page = a_page(640, 640)
     page.clean[160:480, 160:480] = 90
@@ -212,6 +231,7 @@ def test_pages_that_are_spared_are_not_copied(tmp_path):
     assert banded(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert zoomed(page.pixels, page.summary, 1, rng)[0] is page.pixels
     assert illustrated(page.pixels, page.summary, 1, rng)[0] is page.pixels
+    assert coloured(page.pixels, page.summary, 1, rng)[0] is page.pixels
 
 
 @pytest.mark.parametrize("seed", range(4))
