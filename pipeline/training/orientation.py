@@ -9,6 +9,7 @@ give the answer away. A card, ``.json``, says beside the weights what they were 
 """
 
 import argparse
+import functools
 import hashlib
 import json
 import logging
@@ -36,13 +37,18 @@ from pagewash.evaluation.cases import IMAGES, read_image
 from pagewash.evaluation.parts import CHOOSING, part_of, validates
 from pagewash.files import require_folder, write_atomically
 from pagewash.geometry.orientation import WINDOW, windows
+from pagewash.inference.checkpoint import load_checkpoint
 from pagewash.models.orientation import OrientationNetwork
 from pagewash.options import CleanOptions
+from pagewash.training.recipes import FONT_FILES, digest_of
 from pagewash.training.synthesis.text_corpus import words
 
 log = logging.getLogger(__name__)
 
 RECIPE = Path(__file__).with_suffix(".toml")
+
+FONTS = Path("/usr/share/fonts")
+"""Where fontconfig finds fonts, for the card."""
 
 Windows = NDArray[np.uint8]
 """(N, WINDOW, WINDOW), 255 is ink."""
@@ -53,9 +59,17 @@ SCRIPTS: dict[str, tuple[int, int]] = {
     "ta": (0xB85, 0xBCD), "te": (0xC05, 0xC4D), "kn": (0xC85, 0xCCD), "ml": (0xD05, 0xD4D),
     "gu": (0xA85, 0xACD), "pa": (0xA05, 0xA4D), "th": (0xE01, 0xE4C), "lo": (0xE81, 0xECD),
     "km": (0x1780, 0x17D2), "my": (0x1000, 0x103A), "si": (0xD85, 0xDDF), "am": (0x1200, 0x1300),
-    "bo": (0xF40, 0xFBC), "ja": (0x3041, 0x30F6), "zh": (0x4E00, 0x7000), "ko": (0xAC00, 0xC800),
+    "bo": (0xF40, 0xFBC), "ban": (0x1B05, 0x1B44), "jv": (0xA984, 0xA9C0),
+    "ja": (0x3041, 0x30F6), "zh": (0x4E00, 0x7000), "ko": (0xAC00, 0xC800),
 }  # fmt: skip
-"""First and last code point of letters of each script, by fontconfig's name of a language."""
+"""First and last code point of letters of each script, by the code of a language."""
+
+IN_COLUMNS = ("ja", "zh", "ko")
+"""Scripts that are set in columns as often as in lines, and twice as often as others: their signs
+tell which way up they stand, and the direction of lines does not."""
+
+KANJI = 0.4
+"""Share of the signs of Japanese that are Chinese ones."""
 
 
 @dataclass(frozen=True)
@@ -176,8 +190,11 @@ def _varied(rng: Generator, seen: Tensor) -> Tensor:
 
 def _rendered(rng: Generator, count: int) -> Iterator[NDArray[np.uint8]]:
     """Windows of words in many scripts, a quarter of them in Latin ones."""
-    fonts = {script: _fonts(script) for script in ("en", *SCRIPTS)}
-    scripts = [script for script in SCRIPTS if fonts[script]]
+    fonts = {"en": _fonts("AZaz")}
+    for script in SCRIPTS:
+        letters = _letters(script)
+        fonts[script] = _fonts(letters[:: len(letters) // 6])
+    scripts = [script for script in (*SCRIPTS, *IN_COLUMNS) if fonts[script]]
     for number in range(count):
         script = "en" if number % 4 == 0 or not scripts else scripts[number % len(scripts)]
         if fonts[script]:
@@ -187,46 +204,82 @@ def _rendered(rng: Generator, count: int) -> Iterator[NDArray[np.uint8]]:
                 log.debug("a font cannot set %s", script, exc_info=True)
 
 
-def _fonts(language: str) -> list[str]:
-    asked = ["fc-list", f":lang={language}", "file"]
+def _fonts(letters: str) -> list[str]:
+    """Files of the fonts of this machine that have all of some letters."""
+    asked = ["fc-list", f":charset={' '.join(f'{ord(letter):x}' for letter in letters)}", "file"]
     found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
     names = sorted({name.strip().rstrip(":") for name in found})
     return [name for name in names if name.endswith((".ttf", ".otf", ".ttc"))]
 
 
 def _page(rng: Generator, script: str, fonts: Sequence[str]) -> NDArray[np.uint8]:
-    """(700, 900) grey: lines of words, a little turned and blurred."""
+    """(700, 900) grey: lines or columns of words, a little turned and blurred."""
     size = int(rng.integers(18, 45))
     font = ImageFont.truetype(fonts[int(rng.integers(len(fonts)))], size)
     image = Image.new("L", (900, 700), 255)
-    draw, y, lead = ImageDraw.Draw(image), 20.0, size * rng.uniform(1.15, 2)
-    while y < 640:
-        line = ""
-        for word in words(rng, 14) if script == "en" else _words(rng, script, 14):
-            if draw.textlength(f"{line} {word}", font=font) > 840:
-                break
-            line = f"{line} {word}"
-        draw.text((20, y), line, font=font, fill=0)
-        y += lead
+    if script in IN_COLUMNS and rng.random() < 0.5:
+        _set_columns(rng, image, script, font)
+    else:
+        _set_lines(rng, image, script, font)
     soft = cv2.GaussianBlur(np.array(image), (0, 0), rng.uniform(0.3, 1.2))
     turn = cv2.getRotationMatrix2D((450, 350), rng.uniform(-4, 4), 1)
     return np.asarray(cv2.warpAffine(soft, turn, (900, 700), borderValue=(255,)), np.uint8)
 
 
+def _set_columns(
+    rng: Generator, image: Image.Image, script: str, font: ImageFont.FreeTypeFont
+) -> None:
+    """Signs one below the other, in columns from the right."""
+    draw, step = ImageDraw.Draw(image), font.size * rng.uniform(1, 1.25)
+    x, lead = image.width - 20.0 - font.size, font.size * rng.uniform(1.2, 2.2)
+    while x > 20:
+        places = np.arange(20, image.height - 20 - font.size, step)
+        for y, sign in zip(places, "".join(_words(rng, script, len(places))), strict=False):
+            draw.text((x, y), sign, font=font, fill=0)
+        x -= lead
+
+
+def _set_lines(
+    rng: Generator, image: Image.Image, script: str, font: ImageFont.FreeTypeFont
+) -> None:
+    draw, y, lead = ImageDraw.Draw(image), 20.0, font.size * rng.uniform(1.15, 2)
+    while y < image.height - 60:
+        line = ""
+        for word in words(rng, 14) if script == "en" else _words(rng, script, 14):
+            if draw.textlength(f"{line} {word}", font=font) > image.width - 60:
+                break
+            line = f"{line} {word}"
+        draw.text((20, y), line, font=font, fill=0)
+        y += lead
+
+
 def _words(rng: Generator, script: str, count: int) -> Iterator[str]:
     """Words of random letters, every other one with a mark where the script has marks."""
-    first, last = SCRIPTS[script]
-    known = [chr(code) for code in range(first, last + 1)]
-    letters = [sign for sign in known if unicodedata.category(sign)[0] == "L"]
-    marks = [sign for sign in known if unicodedata.category(sign) in ("Mn", "Mc")]
+    letters, chinese = _letters(script), _letters("zh")
+    marks = _signs(script, ("Mn", "Mc"))
     lengths = (5, 20) if script in ("zh", "ja") else (2, 8)
     for _ in range(count):
         word = ""
         for _ in range(int(rng.integers(*lengths))):
+            if script == "ja" and rng.random() < KANJI:
+                word += chinese[int(rng.integers(len(chinese)))]
+                continue
             word += letters[int(rng.integers(len(letters)))]
             if marks and rng.random() < 0.5:
                 word += marks[int(rng.integers(len(marks)))]
         yield word
+
+
+def _letters(script: str) -> str:
+    return _signs(script, ("Lo", "Lu", "Ll", "Lm", "Lt"))
+
+
+@functools.cache
+def _signs(script: str, categories: tuple[str, ...]) -> str:
+    """All signs of a script of some of Unicode's categories."""
+    first, last = SCRIPTS[script]
+    every = map(chr, range(first, last + 1))
+    return "".join(sign for sign in every if unicodedata.category(sign) in categories)
 
 
 def read_recipe(path: Path = RECIPE) -> OrientationTraining:
@@ -286,6 +339,8 @@ def main() -> None:
         "licence": "MIT",
         "training_data": "real pages for choosing (pagewash.evaluation.parts), cleaned; words of "
         "random letters in fonts of the machine",
+        "cleaned_by": load_checkpoint(options.model).sha256,
+        "fonts": digest_of([FONTS], FONT_FILES),
         "pages": {"learned": len(real), "held_back": len(held)},
         "windows_right_of_pages_held_back": round(share, 4),
         "torch": torch.__version__,

@@ -8,7 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from pagewash.geometry.orientation import NO_ORIENTATION, SURE, find_orientation, windows
+from pagewash.geometry.orientation import (
+    MOST_WINDOWS,
+    NO_ORIENTATION,
+    SURE,
+    find_orientation,
+    windows,
+)
 
 SAMPLES = Path(__file__).parents[2] / "data/samples"
 
@@ -59,4 +65,4 @@ def test_spots_that_look_alike_both_ways_up_leave_it_in_doubt():
 
 def test_windows_turn_with_the_page(print_page):
     one, other = len(windows(print_page)), len(windows(turned(print_page, 1)))
-    assert one == other == 96
+    assert one == other == MOST_WINDOWS
