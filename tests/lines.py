@@ -17,7 +17,7 @@ def set_line(
 ) -> None:
     """Set words on a grey or RGB page, from the start (x, y) of their base line.
 
-    The font is Pillow's own: OpenCV draws other letters in each of its versions.
+    The font is Pillow's own, the same in every version: OpenCV 4 draws other letters than 5.
     Sizes are in pixels; `bold` is what every stroke gains on either side.
     """
     image = Image.fromarray(page)
