@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lines import set_line
 from networks import FakeNetwork, WhiteningNetwork, small_network
 
 from pagewash.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
@@ -419,7 +420,7 @@ def test_a_cleaned_page_can_be_made_by_others():
 def test_what_a_network_loses_comes_back_and_is_counted():
     page = np.full((300, 400), 230, np.uint8)
     for y in range(50, 280, 40):
-        cv2.putText(page, "some letters in a row", (20, y), cv2.FONT_HERSHEY_COMPLEX, 0.8, 20, 2)
+        set_line(page, "some letters in a row", (20, y), 24, 20, bold=0.5)
 
     def cleaned(network, **options):
         cleaner = Cleaner(network, CleanOptions(device="cpu", precision="fp32", **options))

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from lines import set_line
 
 from pagewash.cleaning.despeckling import find_specks, is_bilevel
 
@@ -13,7 +14,7 @@ def printed() -> np.ndarray:
     """Lines with full stops and dots, in black and white."""
     page = np.full((HEIGHT, WIDTH), 255, np.uint8)
     for y in range(60, HEIGHT - 40, 40):
-        cv2.putText(page, "in it, a lily. i.e. this", (50, y), cv2.FONT_HERSHEY_COMPLEX, 1, 0, 2)
+        set_line(page, "in it, a lily. i.e. this", (50, y), 30, bold=1)
     return in_one_bit(page)
 
 
@@ -46,7 +47,7 @@ def test_a_page_without_dust_has_no_specks():
 def test_full_stops_stay_whatever_the_size_of_the_print(width):
     page = np.full((700, 1200), 255, np.uint8)
     for y in range(60, 680, 60):
-        cv2.putText(page, "i. ii. iii. ill. lil. il", (30, y), 0, 0.5 * width, 0, width)
+        set_line(page, "i. ii. iii. ill. lil. il", (30, y), 15 * width, bold=0.5)
     assert find_specks(in_one_bit(page)) is None
 
 

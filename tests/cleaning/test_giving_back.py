@@ -1,8 +1,8 @@
 """What a page lost comes back from its scan, and fits."""
 
-import cv2
 import numpy as np
 import pytest
+from lines import set_line
 
 from pagewash.cleaning.giving_back import flattened, guard
 
@@ -13,7 +13,7 @@ def printed(skip: tuple[int, ...] = ()) -> np.ndarray:
     page = np.full((HEIGHT, WIDTH), 255, np.uint8)
     for number, y in enumerate(range(60, HEIGHT - 40, 40)):
         if number not in skip:
-            cv2.putText(page, "letters in a row", (50, y), cv2.FONT_HERSHEY_COMPLEX, 1, 0, 2, 16)
+            set_line(page, "letters in a row", (50, y), 30, bold=1)
     return page
 
 

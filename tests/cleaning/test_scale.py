@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lines import set_line
 
 from pagewash.cleaning.scale import LARGE, choose_scale, measure_text_height, resample
 
@@ -21,9 +22,9 @@ def text_page(x_height: float, lines: int = 24) -> np.ndarray:
     for line in range(lines):
         where = (drawn, line * 2 * drawn + 44)
         words = "n e v o s   a n   x u r m o   c e a   w o n e z u"  # letters that don't touch
-        cv2.putText(page, words, where, cv2.FONT_HERSHEY_DUPLEX, 2, 0, 4, cv2.LINE_AA)
+        set_line(page, words, where, 60, bold=1)
     letter = np.full((4 * drawn, 4 * drawn), 255, np.uint8)
-    cv2.putText(letter, "x", (drawn, 3 * drawn), cv2.FONT_HERSHEY_DUPLEX, 2, 0, 4, cv2.LINE_AA)
+    set_line(letter, "x", (drawn, 3 * drawn), 60, bold=1)
     factor = x_height / np.count_nonzero((letter < 128).any(axis=1))
     return cv2.resize(page, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
 

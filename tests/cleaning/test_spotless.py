@@ -5,6 +5,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from lines import set_line
 
 from pagewash.cleaning import spotless
 from pagewash.cleaning.cleaner import Cleaner
@@ -109,7 +110,7 @@ def test_a_page_of_any_size_is_answered_pixel_by_pixel(shape):
 def test_the_shipped_model_gives_a_clean_page_back_bit_for_bit(colour):
     page: np.ndarray = np.full((400, 600), 255, np.uint8)
     for row in range(60, 360, 50):
-        cv2.putText(page, "clean already", (40, row), 0, 1.4, 30, 2, cv2.LINE_AA)
+        set_line(page, "clean already", (40, row), 42, 30, bold=0.5)
     if colour:
         page = cv2.merge([page, page, np.maximum(page, 150)])  # in blue
     assert np.array_equal(Cleaner.from_pretrained("fast").clean(page, dpi=300), page)

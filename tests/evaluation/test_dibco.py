@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lines import set_line
 from skimage.filters import threshold_otsu
 from skimage.morphology import thin
 
@@ -23,8 +24,8 @@ from pagewash.evaluation.dibco import (
 def word(weight: int = 3) -> np.ndarray:
     """A mask of 64 x 200 px with words in it, clear of the edges, heavier by so many pixels."""
     page = np.zeros((64, 200), np.uint8)
-    cv2.putText(page, "ink, 2011", (12, 44), cv2.FONT_HERSHEY_SIMPLEX, 1, 1, 2)
-    return cv2.dilate(page, np.ones((weight, weight), np.uint8)).astype(bool)
+    set_line(page, "ink, 2011", (12, 44), 30, 255, bold=0.5)
+    return cv2.dilate(page, np.ones((weight, weight), np.uint8)) > 127
 
 
 def doxa(ink: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from lines import set_line
 from PIL import Image
 
 from pagewash.errors import OptionError
@@ -20,7 +21,7 @@ needs_tesseract = pytest.mark.skipif(
 
 def printed(words: str = "Clean this page") -> np.ndarray:
     page = np.full((160, 640), 255, np.uint8)
-    cv2.putText(page, words, (40, 100), cv2.FONT_HERSHEY_SIMPLEX, 2, 0, 3)
+    set_line(page, words, (40, 100), 60, bold=1)
     return page
 
 

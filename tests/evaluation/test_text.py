@@ -4,11 +4,11 @@ import shutil
 import sys
 from collections import Counter
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lines import set_line
 
 from pagewash.errors import MissingError
 from pagewash.evaluation.text import (
@@ -108,7 +108,7 @@ def test_an_empty_page_is_right_only_if_nothing_is_found():
 @pytest.mark.parametrize("colour", [False, True])
 def test_tesseract_reads_a_printed_page(colour):
     page = np.full((200, 700), 255, np.uint8)
-    cv2.putText(page, "Clean this page", (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 2, 0, 3)
+    set_line(page, "Clean this page", (40, 120), 60, bold=1)
     page = np.dstack([page] * 3) if colour else page
     assert character_error_rate(recognise(page, dpi=300), "clean this page") == 0
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lines import set_line
 
 from pagewash.geometry.blank import SURE, blank_confidence
 from pagewash.geometry.ruling import MANY, find_rules
@@ -27,7 +28,7 @@ def ruled(lean: float = 0.0, first: int = 120, last: int = 1700, left: int = 60)
 
 def written(paper: np.ndarray, text: str = "17", at: tuple[int, int] = (600, 900)) -> np.ndarray:
     marked = paper.copy()
-    cv2.putText(marked, text, at, cv2.FONT_HERSHEY_DUPLEX, 0.5, 60, 1, cv2.LINE_AA)
+    set_line(marked, text, at, 15, 60, bold=0.5)
     return marked
 
 

@@ -10,14 +10,15 @@ import torch
 
 from pagewash.inference import openmp
 
-ROOT = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[1]
 
 CLEAN = """
-import cv2, hashlib, numpy as np
+import hashlib, numpy as np
+from lines import set_line
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 page = np.full((500, 700), 190, np.uint8)
 for row in range(60, 460, 40):
-    cv2.putText(page, "as many threads as start", (20, row), 0, 1.2, 60, 2, cv2.LINE_AA)
+    set_line(page, "as many threads as start", (20, row), 36, 60, bold=0.5)
 cleaner = Cleaner.from_pretrained("fast", CleanOptions(device="cpu", precision="int8"))
 print(hashlib.sha256(cleaner.clean(page, dpi=300)).hexdigest())
 """
@@ -28,7 +29,7 @@ def cleaning(**variables: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if "OMP_" not in name}
     return subprocess.Popen(
         [sys.executable, "-c", CLEAN],
-        cwd=ROOT,
+        cwd=TESTS,
         env=environment | {"OMP_NUM_THREADS": "2"} | variables,
         stdout=subprocess.PIPE,
         text=True,

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from lines import set_line
 
 from pagewash.evaluation.sabotage import SABOTAGES
 from pagewash.measuring.guard import find_losses
@@ -16,7 +17,7 @@ def printed(skip: tuple[int, ...] = (), text: str = "minimum of six lilies, in i
     page = np.full((HEIGHT, WIDTH), 255, np.uint8)
     for number, y in enumerate(LINES):
         if number not in skip:
-            cv2.putText(page, text, (50, y), cv2.FONT_HERSHEY_COMPLEX, 1.15, 0, 1, cv2.LINE_AA)
+            set_line(page, text, (50, y), 42)
     return page
 
 
@@ -109,16 +110,14 @@ def test_what_a_sabotaged_network_erases_is_missed(kind, seed):
 def test_a_coloured_mark_that_went_is_a_loss(colour):
     page = np.dstack([printed(skip=(9, 10, 11))] * 3)
     scan = scanned(page)
-    cv2.putText(scan, "SEEN 14 MAY", (150, 460), cv2.FONT_HERSHEY_DUPLEX, 1.5, colour, 2, 16)
+    set_line(scan, "SEEN 14 MAY", (150, 460), 45, colour, bold=1)
     assert find_losses(scan, page)
 
 
 def test_pencil_beside_black_print_is_a_loss_and_show_through_is_none():
     page = printed(skip=(9,))
     pencilled = page.copy()
-    cv2.putText(
-        pencilled, "see page four", (80, 430), cv2.FONT_HERSHEY_SCRIPT_SIMPLEX, 1.2, 165, 1, 16
-    )
+    set_line(pencilled, "see page four", (80, 430), 30, 165)
     assert find_losses(scanned(pencilled), page).kinds == ("pale strokes",)
 
 

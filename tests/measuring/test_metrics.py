@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lines import set_line
 
 from pagewash.errors import OptionError
 from pagewash.measuring import metrics
@@ -28,8 +29,7 @@ def printed_page(skip_line: int | None = None) -> np.ndarray:
     page = np.full((HEIGHT, WIDTH), 255, np.uint8)
     for line in range(12):
         if line != skip_line:
-            at = (40, 60 + 42 * line)
-            cv2.putText(page, "hamburgefonstiv", at, cv2.FONT_HERSHEY_SIMPLEX, 1.2, 0, 2, 16)
+            set_line(page, "hamburgefonstiv", (40, 60 + 42 * line), 36, bold=0.5)
     return page
 
 

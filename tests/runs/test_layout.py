@@ -4,11 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pikepdf
 import pytest
-from lines import lines_page
+from lines import lines_page, set_line
 from PIL import Image
 from scans import FakeCleaner
 
@@ -258,6 +257,6 @@ def test_a_document_of_blank_pages_keeps_one(clean, tmp_path):
 
 def test_a_page_with_nothing_but_its_number_is_not_blank(clean, tmp_path):
     page = blank_page()
-    cv2.putText(page, "27", (330, 840), cv2.FONT_HERSHEY_DUPLEX, 0.7, 60, 1, cv2.LINE_AA)
+    set_line(page, "27", (330, 840), 21, 60, bold=0.5)
     write_tiff(tmp_path / "in/a.tif", [lines_page(), page])
     assert clean(blank="drop")[1]["status"] == "cleaned"

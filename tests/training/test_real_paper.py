@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from lines import set_line
 
 from pagewash.errors import InputError
 from pagewash.training.synthesis import printing_on_paper, real_paper
@@ -27,7 +28,7 @@ def _written(bare):
     """The same with writing in four colours and a pale rule, in the light of the page."""
     scan = np.full_like(bare, 255)
     for row, colour in enumerate([(30, 30, 30), (60, 70, 160), (190, 60, 60), (180, 180, 180)]):
-        cv2.putText(scan, "Gathering rose", (20, 90 + 100 * row), 5, 1.6, colour, 2, cv2.LINE_AA)
+        set_line(scan, "Gathering rose", (20, 90 + 100 * row), 38, colour, bold=1)
     cv2.line(scan, (0, 460), (420, 455), (160, 190, 230), 1, cv2.LINE_AA)
     ink = cv2.GaussianBlur(scan, (0, 0), 0.7) / 255
     return np.rint(bare * ink).astype(np.uint8)

@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from lines import set_line
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
@@ -46,7 +47,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> list[Typeface]:
 
 def page_of_text(colour: bool = False) -> np.ndarray:
     drawn = np.full((96, 128), 242, np.uint8)
-    cv2.putText(drawn, "Wash", (8, 60), cv2.FONT_HERSHEY_SIMPLEX, 1.5, 25, 3, cv2.LINE_AA)
+    set_line(drawn, "Wash", (8, 60), 45, 25, bold=0.5)
     page = drawn.astype(np.float32) / 255
     return np.repeat(page[..., None], 3, axis=2) if colour else page
 
