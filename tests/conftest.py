@@ -5,8 +5,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from commands import Commands
 
 # goes away with this object, when the process ends
 _prefect_home = tempfile.TemporaryDirectory(prefix="pagewash-prefect-", ignore_cleanup_errors=True)
@@ -45,6 +49,15 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=240):
         yield
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator["Commands"]:
+    """The command line, in processes that need not load it."""
+    from commands import serve_commands
+
+    with serve_commands() as commands:
+        yield commands
 
 
 @pytest.fixture
