@@ -22,7 +22,6 @@ os.environ |= {
     "PREFECT_HOME": _prefect_home.name,
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 os.environ.pop("PREFECT_API_URL", None)
 
@@ -43,12 +42,21 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A real Prefect server on an SQLite database of its own, for all tests that need one."""
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a real Prefect server for all tests that need one; flows here use it."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from servers import serve_prefect
 
-    with prefect_test_harness(server_startup_timeout=240):
-        yield
+    with (
+        serve_prefect(tmp_path_factory.mktemp("server")) as api,
+        temporary_settings({PREFECT_API_URL: api}),
+    ):
+        yield api
+        # what waits to be sent would find no server
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
 
 
 @pytest.fixture(scope="session")
