@@ -24,6 +24,10 @@ os.environ |= {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 os.environ.pop("PREFECT_API_URL", None)
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # with -n: threads share the cores too
+    from pagewash.options import available_processors
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_processors() // int(workers))))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
