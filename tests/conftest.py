@@ -5,8 +5,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from commands import Commands
 
 # goes away with this object, when the process ends
 _prefect_home = tempfile.TemporaryDirectory(prefix="pagewash-prefect-", ignore_cleanup_errors=True)
@@ -18,9 +22,12 @@ os.environ |= {
     "PREFECT_HOME": _prefect_home.name,
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
 }
 os.environ.pop("PREFECT_API_URL", None)
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # with -n: threads share the cores too
+    from pagewash.options import available_processors
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, available_processors() // int(workers))))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,12 +46,30 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """A real Prefect server on an SQLite database of its own, for all tests that need one."""
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API of a real Prefect server for all tests that need one; flows here use it."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+    from servers import serve_prefect
 
-    with prefect_test_harness(server_startup_timeout=240):
-        yield
+    with (
+        serve_prefect(tmp_path_factory.mktemp("server")) as api,
+        temporary_settings({PREFECT_API_URL: api}),
+    ):
+        yield api
+        # what waits to be sent would find no server
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator["Commands"]:
+    """The command line, in processes that need not load it."""
+    from commands import serve_commands
+
+    with serve_commands() as commands:
+        yield commands
 
 
 @pytest.fixture

@@ -345,13 +345,13 @@ def test_what_did_not_fit_is_not_tried_again(caplog):
     network = FakeNetwork(most_pixels=150 * 150)
     limited = cleaner(network, tile=256)
     with caplog.at_level(logging.WARNING, "pagewash.inference.memory"):
-        limited.clean(scan(592, 592))
+        limited.clean(scan(416, 416))
         refused = network.refused
-        limited.clean(scan(592, 592))
+        limited.clean(scan(416, 416))
     assert limited.tile == 120
     assert network.refused == refused > 0
     assert caplog.messages == [
-        "cpu has too little memory for 1 x 256 x 256 px at once; going on with less"
+        "cpu has too little memory for 1 x 240 x 240 px at once; going on with less"
     ]
 
 

@@ -31,6 +31,12 @@ def no_time(tiny_model) -> BenchOptions:
     return BenchOptions(str(tiny_model), "cpu", "fp32", seconds=0)
 
 
+@pytest.fixture
+def small_paper(monkeypatch) -> None:
+    """What is drawn to measure with is a page of a notebook."""
+    monkeypatch.setattr(speed, "A4_INCHES", (2.0, 1.5))
+
+
 def test_a_bench_says_what_was_chosen_and_measures_every_part(no_time, tmp_path, capsys):
     told: list[str] = []
     scan = write_scan(tmp_path / "scan.png", shape=(300, 200))
@@ -67,6 +73,7 @@ def test_the_usual_tiles_are_taken_unless_others_gain_5_percent(seconds, fastest
     assert fastest_tile({size: Speed("x", took) for size, took in tiles.items()}) == fastest
 
 
+@pytest.mark.usefixtures("small_paper")
 def test_later_runs_take_the_tiles_that_were_fastest(no_time, monkeypatch, capsys):
     measured = {size: Speed("x", 1.0 if size == 1536 else 2.0) for size in TILES}
     monkeypatch.setattr("pagewash.bench.tile_speeds", lambda options, scan, until: measured)
@@ -77,6 +84,7 @@ def test_later_runs_take_the_tiles_that_were_fastest(no_time, monkeypatch, capsy
     assert Cleaner.from_pretrained(no_time.model, replace(options, tile=512)).tile == 512
 
 
+@pytest.mark.usefixtures("small_paper")
 def test_a_cache_that_cannot_be_written_costs_no_report(no_time, monkeypatch, capsys, tmp_path):
     (tmp_path / "in the way").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "in the way"))

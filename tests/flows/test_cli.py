@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +32,6 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 def quick(tiny_model: Path) -> list[str]:
     """Options for a small network, here."""
     return ["--model", str(tiny_model), "--device", "cpu", "--precision", "fp32"]
-
-
-def pagewash(*arguments: object, stdin: bytes = b"", **keywords) -> subprocess.CompletedProcess:
-    """The command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "pagewash.flows.cli", *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        **keywords,
-    )
 
 
 def test_a_folder_is_cleaned_with_a_closing_summary(folders, quick, capsys):
@@ -174,12 +162,12 @@ def test_metrics_sums_up_an_output_folder_and_a_run(folders, quick, capsys):
     assert main(["metrics", str(folders[0])]) == 5
 
 
-def test_a_name_that_the_terminal_cannot_show_does_not_end_the_summary(folders, quick):
+def test_a_name_that_the_terminal_cannot_show_does_not_end_the_summary(commands, folders, quick):
     (folders[0] / "é.png").touch()
-    done = pagewash("clean", *folders, *quick, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    done = commands.pipe("clean", *folders, *quick, PYTHONIOENCODING="ascii")
     assert done.returncode == 2, done.stderr
     assert rb"\xe9.png" in done.stdout
-    done = pagewash("metrics", folders[1], "--worst", "-1")
+    done = commands.pipe("metrics", folders[1], "--worst", "-1")
     assert (done.returncode, b"--worst -1 is negative" in done.stderr) == (1, True)
 
 
@@ -198,10 +186,10 @@ def test_evaluate_puts_the_network_beside_what_it_has_to_beat(tmp_path, quick, c
     assert out.exists()
 
 
-def test_standard_input_to_standard_output_keeps_the_format_and_the_resolution(quick):
+def test_standard_input_to_standard_output_keeps_the_format_and_the_resolution(commands, quick):
     page = io.BytesIO()
     Image.fromarray(scan()).save(page, "TIFF", dpi=(300, 300))
-    done = pagewash("clean", "-", "-", *quick, stdin=page.getvalue())
+    done = commands.pipe("clean", "-", "-", *quick, stdin=page.getvalue())
     assert done.returncode == 0, done.stderr
     with Image.open(io.BytesIO(done.stdout)) as image:
         assert image.format == "TIFF"
@@ -209,18 +197,18 @@ def test_standard_input_to_standard_output_keeps_the_format_and_the_resolution(q
         assert image.info["dpi"] == pytest.approx((300, 300))
 
 
-def test_a_stream_is_cleaned_again_although_its_metrics_are_kept(quick, tmp_path):
+def test_a_stream_is_cleaned_again_although_its_metrics_are_kept(commands, quick, tmp_path):
     page = io.BytesIO()
     Image.fromarray(scan()).save(page, "PNG")
     for _ in range(2):
-        done = pagewash(
+        done = commands.pipe(
             "clean", "-", "-", *quick, "--metrics", tmp_path / "metrics", stdin=page.getvalue()
         )
         assert done.stdout.startswith(b"\x89PNG")
 
 
-def test_a_broken_standard_input_leaves_standard_output_empty(quick):
-    done = pagewash("clean", "-", "-", *quick, stdin=b"no page")
+def test_a_broken_standard_input_leaves_standard_output_empty(commands, quick):
+    done = commands.pipe("clean", "-", "-", *quick, stdin=b"no page")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"pagewash: standard input begins like no document" in done.stderr
 
@@ -255,13 +243,15 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(folders, quick, 
     assert read_records(folders[1])["source"].to_pylist().count(name) == 1
 
 
-def test_a_file_goes_to_standard_output_and_standard_input_to_a_file(folders, quick, tmp_path):
-    done = pagewash("clean", folders[0] / "0.png", "-", *quick)
+def test_a_file_goes_to_standard_output_and_standard_input_to_a_file(
+    commands, folders, quick, tmp_path
+):
+    done = commands.pipe("clean", folders[0] / "0.png", "-", *quick)
     with Image.open(io.BytesIO(done.stdout)) as image:
         assert image.format == "PNG"
     target = tmp_path / "page.jpg"
     source = (folders[0] / "0.png").read_bytes()
-    assert pagewash("clean", "-", target, *quick, stdin=source).returncode == 0
+    assert commands.pipe("clean", "-", target, *quick, stdin=source).returncode == 0
     with Image.open(target) as image:
         assert image.format == "JPEG"
     assert {path.name for path in tmp_path.iterdir()} == {"scans", "page.jpg"}
@@ -311,23 +301,18 @@ def test_help_costs_little_more_than_the_parser_of_the_command_line():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(tmp_path, quick, number):
+def test_ctrl_c_drops_what_is_not_whole_and_can_be_resumed(commands, tmp_path, quick, number):
     for seed in range(10):
-        write_scan(tmp_path / "scans" / f"{seed:02}.png", seed=seed, shape=(600, 450))
-    arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, "--jobs", "1"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "pagewash.flows.cli", *arguments],
-        stderr=subprocess.PIPE,
-        # where the tests run under nohup, a child would ignore what it is to end by
-        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),
-    )
+        write_scan(tmp_path / "scans" / f"{seed:02}.png", seed=seed, shape=(400, 300))
+    few = ["--jobs", "1", "--tile", "320", "--batch", "1"]  # documents in hand at a time
+    arguments = ["clean", str(tmp_path / "scans"), str(tmp_path / "out"), *quick, *few]
+    running = commands.begin(*arguments, log=tmp_path / "log")
     end = time.monotonic() + 60
     while not (tmp_path / "out" / "00.png").exists():
         assert time.monotonic() < end
         time.sleep(0.01)
-    running.send_signal(number)
-    _, err = running.communicate(timeout=60)
-    assert running.returncode == 130, err
+    os.kill(running, number)
+    assert commands.wait(running) == 130, (tmp_path / "log").read_text()
     written = {path.name for path in (tmp_path / "out").glob("*.*")}
     assert written == set(read_records(tmp_path / "out")["source"].to_pylist())
     assert 1 <= len(written) < 10

@@ -172,12 +172,13 @@ import sys
 from pathlib import Path
 from pagewash.flows.prefect.cleaning import clean_documents
 from pagewash.options import RunOptions
-clean_documents(Path(sys.argv[1]), Path(sys.argv[2]), RunOptions(model=sys.argv[3]))
+few = RunOptions(model=sys.argv[3], device="cpu", tile=320, batch=1)  # documents in hand
+clean_documents(Path(sys.argv[1]), Path(sys.argv[2]), few)
 """
 
 
 def test_a_run_that_its_runner_ends_records_all_that_it_has_cleaned(folders, tiny_model):
-    write_scan(folders[0] / "0.png", shape=(1200, 900))
+    write_scan(folders[0] / "0.png", shape=(400, 300))
     for number in range(1, 100):  # one shard, which takes seconds
         shutil.copy(folders[0] / "0.png", folders[0] / f"{number}.png")
     command = [sys.executable, "-c", RUN, *map(str, (*folders, tiny_model))]

@@ -7,11 +7,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from commands import Commands, serve_commands
 from folders import check_done, check_whole, hashes, write_documents
 
 
@@ -21,30 +18,25 @@ def kills(pytestconfig: pytest.Config) -> int:
     return pytestconfig.getoption("--kills")
 
 
-@pytest.fixture
-def commands(tmp_path: Path) -> Iterator[Commands]:
-    (tmp_path / "temporary").mkdir()
-    with serve_commands(TMPDIR=str(tmp_path / "temporary")) as commands:
-        yield commands
-
-
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("command", ["clean", "watch"])
 def test_a_run_that_is_killed_at_any_moment_loses_nothing(
     command, kills, commands, tiny_model, tmp_path
 ):
-    source, out, log = write_documents(tmp_path / "scans"), tmp_path / "out", tmp_path / "log"
+    source, out = write_documents(tmp_path / "scans"), tmp_path / "out"
+    (tmp_path / "temporary").mkdir()
+    how = {"log": tmp_path / "log", "TMPDIR": str(tmp_path / "temporary")}
     model = ["--model", tiny_model, "--device", "cpu", "--precision", "fp32", "--jobs", "2"]
     model += ["--max-failures", "100%"]
     originals, began = hashes(source), time.monotonic()
-    assert commands.run("clean", source, tmp_path / "undisturbed", *model, log=log) == 2
+    assert commands.run("clean", source, tmp_path / "undisturbed", *model, **how) == 2
     takes, expected = time.monotonic() - began, hashes(tmp_path / "undisturbed")
     watching = ["--every", "0.05", "--settle", "0"] if command == "watch" else []
     random.seed(0)
     killed = 0
     while killed < kills:
         again = ["--force"] if killed % 4 else []
-        run = commands.begin(command, source, out, *model, *watching, *again, log=log)
+        run = commands.begin(command, source, out, *model, *watching, *again, **how)
         time.sleep(random.uniform(0, takes))
         os.kill(run, signal.SIGKILL)
         in_time = commands.wait(run) == -signal.SIGKILL
@@ -53,7 +45,7 @@ def test_a_run_that_is_killed_at_any_moment_loses_nothing(
         assert hashes(source) == originals
         if out.exists():
             check_whole(out)
-    assert commands.run("clean", source, out, *model, log=log) == 2
+    assert commands.run("clean", source, out, *model, **how) == 2
     check_done(out, expected, tmp_path / "temporary")
     assert hashes(source) == originals
-    assert "defect" not in log.read_text()
+    assert "defect" not in how["log"].read_text()

@@ -80,7 +80,7 @@ def test_a_document_that_cannot_be_given_away_is_an_error(
 
 
 def test_a_terminal_that_is_stopped_or_a_pipe_that_nobody_reads_does_not_stop_the_work(
-    command, tmp_path
+    commands, command, tmp_path
 ):
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
@@ -90,10 +90,10 @@ def test_a_terminal_that_is_stopped_or_a_pipe_that_nobody_reads_does_not_stop_th
         except BlockingIOError:
             break
     os.set_blocking(writing, True)
-    ran = subprocess.run(
-        command.split(), stdout=subprocess.DEVNULL, stderr=writing, timeout=60, check=False
-    )
-    assert ran.returncode == 2
+    words = command.partition("pagewash.flows.cli")[2].split()
+    with Path(os.devnull).open("r+b") as nothing:
+        streams = (nothing.fileno(), nothing.fileno(), writing)
+        assert commands.wait(commands.begin_on(streams, *words)) == 2
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
     os.close(reading)
     os.close(writing)

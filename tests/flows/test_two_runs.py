@@ -3,14 +3,12 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import Commands, serve_commands
 from PIL import Image
 from scans import scan, write_scan
 
@@ -21,12 +19,6 @@ from pagewash.options import RunOptions
 HELD = 75
 
 NAMES = [f"{number}.png" for number in range(6)]
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    with serve_commands() as commands:
-        yield commands
 
 
 @pytest.fixture

@@ -3,15 +3,15 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from scans import FakeCleaner, write_scan
+from servers import wait_for
 
 from pagewash.errors import AccessError, InputError, OptionError
 from pagewash.flows.cli import main
@@ -336,37 +336,37 @@ def test_the_command_takes_its_times_from_the_pipeline(capsys):
 
 
 @pytest.fixture
-def watch_process(folder, tmp_path, tiny_model) -> Iterator[subprocess.Popen[str]]:
+def watch_process(commands, folder, tmp_path, tiny_model) -> Iterator[int]:
     """The command in a process of its own, once it watches."""
     quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32")
-    command = ("watch", folder, tmp_path / "out", *quick, "--settle", "0.2", "--every", "0.1")
-    with subprocess.Popen(
-        [sys.executable, "-m", "pagewash.flows.cli", *map(str, command)],
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as running:
-        assert running.stderr is not None
-        assert running.stderr.readline().startswith("pagewash: watching")
-        yield running
-        running.kill()
+    words = ("watch", folder, tmp_path / "out", *quick, "--settle", "0.2", "--every", "0.1")
+    log = tmp_path / "log"
+    process = commands.begin(*words, log=log)
+    try:
+        wait_for(lambda: log.read_text().startswith("pagewash: watching"), log)
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 @pytest.mark.timeout(300)
 def test_a_page_that_is_dropped_in_is_cleaned_and_sigterm_ends_the_watch(
-    watch_process, folder, tmp_path
+    commands, watch_process, folder, tmp_path
 ):
+    log = tmp_path / "log"
     write_scan(folder / "a.png")
-    assert watch_process.stderr.readline().startswith("pagewash: 1 document cleaned")
+    wait_for(lambda: "\npagewash: 1 document cleaned" in log.read_text(), log)
     assert (tmp_path / "out" / "a.png").exists()
-    watch_process.send_signal(signal.SIGTERM)
-    assert "stopping" in watch_process.communicate(timeout=60)[1]
-    assert watch_process.returncode == 0
+    os.kill(watch_process, signal.SIGTERM)
+    assert commands.wait(watch_process) == 0
+    assert "stopping" in log.read_text()
 
 
-def test_ctrl_c_ends_a_watch_that_waits(watch_process):
-    watch_process.send_signal(signal.SIGINT)
-    assert "stopping" in watch_process.communicate(timeout=60)[1]
-    assert watch_process.returncode == 0
+def test_ctrl_c_ends_a_watch_that_waits(commands, watch_process, tmp_path):
+    os.kill(watch_process, signal.SIGINT)
+    assert commands.wait(watch_process) == 0
+    assert "stopping" in (tmp_path / "log").read_text()
 
 
 def test_a_flow_that_takes_sigterm_for_itself_ends_the_watch_well(
