@@ -95,7 +95,7 @@ def test_modules_of_the_same_names_beside_the_user_disturb_nothing_and_are_not_d
 
 
 def test_nothing_but_pagewash_is_installed(tmp_path):
-    pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools", minversion="77")  # as pyproject.toml asks
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"),

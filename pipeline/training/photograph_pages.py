@@ -34,7 +34,7 @@ HELD_BACK = 8
 LARGEST = 2600
 """Pixels of the longer side of a photograph that is cut from; a larger one is reduced."""
 
-DARKEST = 0.75
+DARKEST = 0.65
 """Mean of paper, in 0..1, that photographs are printed on."""
 
 COVERED = 0.95

@@ -133,7 +133,7 @@ def test_a_worker_that_was_killed_while_it_waited_is_replaced(tmp_path):
     with IsolatedDocument(path) as document:
         pid = document.worker_pid
     os.kill(pid, signal.SIGKILL)
-    time.sleep(0.1)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # on a busy machine that takes a while
     with IsolatedDocument(path) as document:
         assert len(list(document.pages())) == 1
         assert document.worker_pid != pid

@@ -61,7 +61,7 @@ def test_only_paper_darkens_a_photograph_and_where_none_shows_nothing_does(no_pa
     white = (page.clean == 255).all(2)
     light = np.moveaxis(np.repeat(np.repeat(page.paper, 16, 1), 16, 2), 0, 2)
     assert np.abs(page.dirty - light * page.clean).max() <= 1
-    assert light.min() > 0.65
+    assert light.min() > 0.59
     if not white.any():
         assert np.array_equal(page.dirty, page.clean)
     assert (page.clean[~white] < 190).all(), "it is never lightened beyond itself"
