@@ -371,7 +371,8 @@ def test_a_device_without_memory_for_any_tile_is_reported_with_the_way_out():
 # Options
 
 
-def test_a_cleaner_says_what_it_is(tmp_path):
+def test_a_cleaner_says_what_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # no tile that a bench has kept
     network = small_network()
     save_checkpoint(tmp_path / "mine.safetensors", network, ModelCard("mine"))
     loaded = Cleaner.from_pretrained(tmp_path / "mine.safetensors", CleanOptions(**CPU))
