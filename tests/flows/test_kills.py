@@ -41,7 +41,8 @@ def test_a_run_that_is_killed_at_any_moment_loses_nothing(
         os.kill(run, signal.SIGKILL)
         in_time = commands.wait(run) == -signal.SIGKILL
         killed += in_time
-        takes *= 1.05 if in_time else 0.8  # other work on the machine comes and goes
+        if command == "clean":  # other work on the machine comes and goes; a watch has no end
+            takes *= 1.05 if in_time else 0.8
         assert hashes(source) == originals
         if out.exists():
             check_whole(out)
