@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from pagewash.grey import luminance
-from pagewash.training.page_corpus import Bytes, TrainingPage, is_written, write_page
+from pagewash.training.page_corpus import Bytes, TrainingPage, write_numbered
 from pagewash.training.real_pages import ScanAndTruth, at_view, find_pairs, full_weight, read_rgb
 from pagewash.training.synthesis.corruption import CorruptionOptions, lay_over
 from pagewash.training.synthesis.noise import from_bytes, to_bytes
@@ -36,11 +36,11 @@ def write_laid_over_pages(
     """
     noisy = data / "noisyoffice" / "train"
     pairs = find_pairs(noisy / "noisy", noisy / "clean", "noisyoffice", held_back=held_back)
-    for number in range(count):
-        name = f"laidover-{number:06d}"
-        if not is_written(folder, name):
-            rng = np.random.default_rng((seed, number))
-            write_page(folder, name, laid_over_page(pairs[number % len(pairs)], bank, rng))
+
+    def make(number: int, rng: Generator) -> TrainingPage:
+        return laid_over_page(pairs[number % len(pairs)], bank, rng)
+
+    write_numbered(folder, "laidover", count, seed, make)
 
 
 def laid_over_page(pair: ScanAndTruth, bank: Path, rng: Generator) -> TrainingPage:

@@ -4,13 +4,14 @@ What a step sees of them is `pagewash.training.page_samples`.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pagewash.cleaning.page_summary import summarise_page
@@ -74,6 +75,23 @@ def _summary_and_truth(page: TrainingPage) -> Floats:
 def is_written(folder: Path, name: str) -> bool:
     """Say whether a page is in a corpus, all of it."""
     return (folder / f"{name}.npy").exists()
+
+
+def write_numbered(
+    folder: Path, kind: str, count: int, seed: int, make: Callable[[int, Generator], TrainingPage]
+) -> None:
+    """Write so many pages of a kind that are not there yet; seed and number decide each of them.
+
+    Args:
+        folder: of the corpus.
+        kind: of the pages.
+        count: how many.
+        seed: of all of them.
+        make: a page of its number and random numbers.
+    """
+    for number in range(count):
+        if not is_written(folder, name := f"{kind}-{number:06d}"):
+            write_page(folder, name, make(number, np.random.default_rng((seed, number))))
 
 
 @dataclass(frozen=True)

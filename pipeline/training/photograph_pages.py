@@ -16,7 +16,7 @@ from pagewash.errors import MissingError
 from pagewash.files import require_folder
 from pagewash.grey import LUMA
 from pagewash.training.laid_over_pages import whole_paper
-from pagewash.training.page_corpus import Bytes, Floats, TrainingPage, is_written, write_page
+from pagewash.training.page_corpus import Bytes, Floats, TrainingPage, write_numbered
 from pagewash.training.real_pages import at_view, full_weight, read_rgb
 from pagewash.training.synthesis.noise import from_bytes, to_bytes
 from pagewash.training.synthesis.paper_extraction import RealPaper
@@ -85,12 +85,11 @@ def write_photograph_pages(
         count: how many pages.
         seed: it and a page's number decide everything.
     """
-    for number in range(count):
-        name = f"photograph-{number:06d}"
-        if not is_written(folder, name):
-            rng = np.random.default_rng((seed, number))
-            photograph = _read(photographs[number % len(photographs)])
-            write_page(folder, name, photograph_page(photograph, bank, rng))
+
+    def make(number: int, rng: Generator) -> TrainingPage:
+        return photograph_page(_read(photographs[number % len(photographs)]), bank, rng)
+
+    write_numbered(folder, "photograph", count, seed, make)
 
 
 def photograph_page(photograph: Bytes, bank: Path, rng: Generator) -> TrainingPage:

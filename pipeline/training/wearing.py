@@ -191,11 +191,14 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
         return pixels, summary
     rows, columns = (_stretch(length, rng, (0.15, 0.8)) for length in pixels.shape[:2])
     under = _paper_of(summary).mean((1, 2))
+    box = pixels[rows, columns]
+    if _is_beside(box, under):
+        return pixels, summary
+    tones = illustrations.in_colour(rng, pictures.picture(rng, *box.shape[:2]))
+    if tones.min(2).mean() > LIGHTEST:
+        return pixels, summary
     pixels = pixels.copy()
     box = pixels[rows, columns]
-    tones = illustrations.in_colour(rng, pictures.picture(rng, *box.shape[:2]))
-    if _is_beside(box, under) or tones.min(2).mean() > LIGHTEST:
-        return pixels, summary
     box[..., DIRTY], box[..., CLEAN] = to_bytes(under * tones), to_bytes(tones)
     box[..., WEIGHT] = 255
     return pixels, _summed_up(pixels, summary, scale)

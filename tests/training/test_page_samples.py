@@ -88,7 +88,7 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey(tmp_path):
 
 @pytest.fixture
 def always(monkeypatch):
-    """Every page wears, and gets margins, a band and a picture."""
+    """Every page wears, and gets margins, a band, a picture and bright colours."""
     for share in SHARES_OF_WEAR:
         monkeypatch.setattr(wearing, share, 1)
 
@@ -97,6 +97,20 @@ def stored_page(folder, height=320, width=256, scale=1):
     write_page(folder, "rendered-1", a_page(height, width, scale))
     (stored,) = find_pages([folder])["rendered"]
     return stored
+
+
+def check_tone_of_paper(page, printed):
+    """What is printed, (N, 7), is as dark on the scan as the paper makes it."""
+    dirty, clean = (printed[:, part] / 255 for part in (DIRTY, CLEAN))
+    assert np.allclose(dirty, clean * page.summary[PAPER, 0, 0], atol=0.01)
+
+
+def check_summary(page, pixels, summary, scale):
+    """The summary is that of what is seen, and the paper is what it was."""
+    assert np.allclose(
+        summary[SUMMARY], summarise_page(as_seen(pixels[..., DIRTY], scale)), atol=1e-3
+    )
+    assert np.array_equal(summary[PAPER], page.summary[PAPER])
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -187,12 +201,8 @@ def test_a_picture_that_is_printed_takes_the_tone_of_its_paper(tmp_path, always,
     pixels, summary = illustrated(page.pixels, page.summary, scale, rng)
     printed = (pixels != page.pixels).any(2)
     assert 0.02 < printed.mean() < 0.75
-    dirty, clean = (pixels[printed][:, part] / 255 for part in (DIRTY, CLEAN))
-    assert np.allclose(dirty, clean * page.summary[PAPER, 0, 0], atol=0.01)
-    assert np.allclose(
-        summary[SUMMARY], summarise_page(as_seen(pixels[..., DIRTY], scale)), atol=1e-3
-    )
-    assert np.array_equal(summary[PAPER], page.summary[PAPER])
+    check_tone_of_paper(page, pixels[printed])
+    check_summary(page, pixels, summary, scale)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -203,14 +213,10 @@ def test_bright_shapes_and_letters_stay_as_they_are_seen(tmp_path, always, scale
     pixels, summary = coloured(page.pixels, page.summary, scale, rng)
     white = (page.pixels[..., CLEAN] == 255).all(2)
     printed = (pixels != page.pixels).any(2) & white
-    dirty, clean = (pixels[printed][:, part] / 255 for part in (DIRTY, CLEAN))
-    assert np.allclose(dirty, clean * page.summary[PAPER, 0, 0], atol=0.01)
-    assert np.ptp(clean, axis=1).max() > 0.1
+    check_tone_of_paper(page, pixels[printed])
+    assert np.ptp(pixels[printed][:, CLEAN] / 255, axis=1).max() > 0.1
     assert np.array_equal(pixels[..., WEIGHT], page.pixels[..., WEIGHT])
-    assert np.allclose(
-        summary[SUMMARY], summarise_page(as_seen(pixels[..., DIRTY], scale)), atol=1e-3
-    )
-    assert np.array_equal(summary[PAPER], page.summary[PAPER])
+    check_summary(page, pixels, summary, scale)
 
 
 def test_a_picture_on_dark_paper_is_shown_with_it(tmp_path, always):
