@@ -238,7 +238,8 @@ def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
     specks[0] = False
     reach = round(REACH * ink.width)
     near = cv2.dilate(kept, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    near[:reach] = near[-reach:] = near[:, :reach] = near[:, -reach:] = 0
+    inner = np.zeros_like(near)
+    inner[reach:-reach, reach:-reach] = 255
     x, y = (
         stats[:, start] + stats[:, length] // 2
         for start, length in (
@@ -246,9 +247,12 @@ def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
             (cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT),
         )
     )
+    specks &= inner[y, x] > 0
     beside = near[y, x] > 0
-    far_area = cv2.countNonZero(cv2.bitwise_not(near))
-    dust = np.count_nonzero(specks & ~beside) * (near.size - far_area) / max(far_area, 1)
+    near_area, far_area = (
+        cv2.countNonZero(cv2.bitwise_and(inner, area)) for area in (near, cv2.bitwise_not(near))
+    )
+    dust = np.count_nonzero(specks & ~beside) * near_area / max(far_area, 1)
     found = np.count_nonzero(specks & beside)
     if found - dust < FEW or found < 2 * dust:
         return np.zeros_like(gone)

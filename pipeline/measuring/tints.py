@@ -6,6 +6,8 @@ a fold has no four sides. Arrays only; misses boxes of less than a fiftieth of t
 ones, and those on paper as uneven as the box is pale.
 """
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +21,13 @@ TEXT = 6
 RUN = 10
 """Widths of a stroke along which an edge is averaged: some 4 mm."""
 
+LOOKS = ((1, 6.0), (4, 4.0))
+"""How many runs an edge is averaged along, and how many times as high as the page's median step it
+must be. Along short runs edges that text hides in part are seen, along long ones those on paper
+that is as uneven as the tint is pale."""
+
 PALEST = 0.03
 """Step from paper to the palest tint, as a share of the paper's tone."""
-
-ABOVE_USUAL = 6
-"""How many times as high as the page's median step an edge must be."""
 
 GONE = 0.4
 """Share of its height, at most, that an edge has on the cleaned page if it is lost."""
@@ -31,17 +35,28 @@ GONE = 0.4
 APART = 2
 """Cells on either side of an edge between which its step is taken."""
 
-AREA = 0.02
-"""Share of the page that a box takes, at least."""
+LEAST, MOST = 0.02, 0.7
+"""Share of the page that a box takes: what takes more is the page's paper, before what lies around
+it."""
 
 FILLED = 0.6
 """Share of its bounding box that lies between opposite edges, at least."""
 
-CORNERS = 3
+CORNERS = 2
 """How many of its four corners are filled, at least: those of a round stain are not."""
 
-EVEN = 0.3
+LOWEST = 0.04
+"""Step at each side of a box."""
+
+EVEN = 0.5
 """Lowest of the steps at its four sides, as a share of the highest."""
+
+ASIDE = 6
+"""Cells by which a side may lie from where the box was found to end."""
+
+PIECES, STRAIGHT = 12, 0.7
+"""Of so many pieces of a side, the share that has about the step of the whole: where a rim bends or
+frays, pieces of it lie elsewhere."""
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -63,24 +78,36 @@ def lost_boxes(before: np.ndarray, after: np.ndarray, width: float) -> Mask:
     if min(before.shape) < 4 * run * CELL:
         return result
     scan, cleaned = (_without_text(page, width) for page in (before, after))
-    across = _between_edges(scan, cleaned, run)
-    along = _between_edges(scan.T, cleaned.T, run).T
+    for runs, above in LOOKS:
+        for rows, columns in _boxes(scan, cleaned, run, runs * run | 1, above):
+            if _is_box(scan, rows, columns):
+                result[
+                    rows.start * CELL : rows.stop * CELL, columns.start * CELL : columns.stop * CELL
+                ] = 255
+    return result
+
+
+def _boxes(
+    scan: Floats, cleaned: Floats, run: int, along_edges: int, above: float
+) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns of what lies between lost edges."""
+    across = _between_edges(scan, cleaned, along_edges, above)
+    along = np.ascontiguousarray(_between_edges(scan.T, cleaned.T, along_edges, above).T)
     # what text or a stain hides of an edge is filled in from the rows beside it
-    square = np.ones((run, run), np.uint8)
     filled = cv2.morphologyEx(across, cv2.MORPH_CLOSE, np.ones((2 * run + 1, 1), np.uint8))
-    beside = cv2.morphologyEx(
-        np.ascontiguousarray(along), cv2.MORPH_CLOSE, np.ones((1, 2 * run + 1), np.uint8)
-    )
+    beside = cv2.morphologyEx(along, cv2.MORPH_CLOSE, np.ones((1, 2 * run + 1), np.uint8))
     inside = np.asarray(
-        cv2.morphologyEx(cv2.bitwise_and(filled, beside), cv2.MORPH_OPEN, square), np.uint8
+        cv2.morphologyEx(
+            cv2.bitwise_and(filled, beside), cv2.MORPH_OPEN, np.ones((run, run), np.uint8)
+        ),
+        np.uint8,
     )
     for left, top, wide, high, area in cv2.connectedComponentsWithStats(inside)[2][1:].tolist():
-        box = np.s_[top : top + high, left : left + wide]
-        if area < max(AREA * inside.size, FILLED * wide * high):
+        box = slice(top, top + high), slice(left, left + wide)
+        if area < LEAST * inside.size or wide * high > MOST * inside.size:
             continue
-        if _corners(inside[box]) >= CORNERS and _evenness(scan, *box) >= EVEN:
-            result[top * CELL : (top + high) * CELL, left * CELL : (left + wide) * CELL] = 255
-    return result
+        if area >= FILLED * wide * high and _corners(inside[box]) >= CORNERS:
+            yield box
 
 
 def _without_text(page: np.ndarray, width: float) -> Floats:
@@ -93,11 +120,11 @@ def _without_text(page: np.ndarray, width: float) -> Floats:
     return np.asarray(cells, np.float32)
 
 
-def _between_edges(scan: Floats, cleaned: Floats, run: int) -> Mask:
+def _between_edges(scan: Floats, cleaned: Floats, run: int, above: float) -> Mask:
     """1 from each lost step down to the next lost step up to its right, row by row."""
     step, left = (_steps(cells, run) for cells in (scan, cleaned))
     high = np.abs(step)
-    least = max(PALEST, ABOVE_USUAL * float(np.median(high)))
+    least = max(PALEST, above * float(np.median(high)))
     edge = (high >= least) & (np.abs(left) <= GONE * high)
     edge &= high >= cv2.dilate(high, np.ones((1, 4 * APART - 1), np.uint8))
     down, up = edge & (step < 0), edge & (step > 0)
@@ -126,19 +153,39 @@ def _corners(inside: Mask) -> int:
     return sum(bool(inside[rows, columns].mean() > 0.5) for rows in ends[0] for columns in ends[1])
 
 
-def _evenness(cells: Floats, rows: slice, columns: slice) -> float:
-    """Lowest of the steps at a box's four sides as a share of the highest; 0 if one is missing."""
+def _is_box(cells: Floats, rows: slice, columns: slice) -> bool:
+    """Whether all four sides of a box are straight steps down into it, about as high."""
     steps = []
-    for turned, (first, last), along in (
-        (cells, (columns.start, columns.stop), rows),
-        (cells.T, (rows.start, rows.stop), columns),
-    ):
-        side = turned[along]
-        for outer, inner in (
-            (slice(max(first - 5, 0), max(first - 2, 0)), slice(first + 2, first + 5)),
-            (slice(last + 2, last + 5), slice(last - 5, last - 2)),
-        ):
-            out, into = side[:, outer], side[:, inner]
-            paper = float(np.median(out)) if out.size else 0.0
-            steps.append(1 - float(np.median(into)) / paper if paper else 0.0)
-    return min(steps) / max(steps) if min(steps) >= PALEST * 0.8 else 0.0
+    for turned, across, along in ((cells, columns, rows), (cells.T, rows, columns)):
+        for end, inward in ((across.start, 1), (across.stop, -1)):
+            pieces = _pieces_of_side(turned, along, end, inward)
+            step = float(np.median(pieces))
+            if step < LOWEST or np.mean((pieces > 0.4 * step) & (pieces < 1.8 * step)) < STRAIGHT:
+                return False
+            steps.append(step)
+    return min(steps) >= EVEN * max(steps)
+
+
+def _pieces_of_side(cells: Floats, along: slice, end: int, inward: int) -> Floats:
+    """(N,) steps down into a box along its side, where they are highest near its end.
+
+    Args:
+        cells: (h, w) with the side upright.
+        along: rows of the box.
+        end: column at which it was found to end.
+        inward: 1 if the box lies right of it, -1 if left.
+    """
+    corner = (along.stop - along.start) // 8
+    strip = cells[along.start + corner : along.stop - corner]
+    near = range(max(end - ASIDE, 3), min(end + ASIDE, cells.shape[1] - 3) + 1)
+    sides = [_steps_at(strip, column, inward) for column in near]
+    best = max(sides, key=lambda steps: float(np.median(steps)))
+    pieces = np.array_split(best, min(PIECES, len(best)))
+    return np.array([piece.mean() for piece in pieces], np.float32)
+
+
+def _steps_at(strip: Floats, column: int, inward: int) -> Floats:
+    """(rows,) how much darker, as a share, the one side of a column is than the other."""
+    before, after = strip[:, column - 3 : column - 1], strip[:, column + 1 : column + 3]
+    outer, inner = (before, after) if inward > 0 else (after, before)
+    return np.asarray(1 - inner.mean(1) / np.maximum(outer.mean(1), 1), np.float32)

@@ -144,3 +144,31 @@ def test_a_tinted_box_that_went_is_a_loss_and_a_round_stain_is_none():
     assert "tints" in find_losses(scanned(np.minimum(page, tinted)), page).kinds
     assert not find_losses(scanned(np.minimum(page, tinted)), np.minimum(page, tinted))
     assert not find_losses(scanned(page, cv2.GaussianBlur(stained, (0, 0), 3)), page)
+
+
+def rumpled() -> np.ndarray:
+    """Paper with light and shade everywhere, as deep as a pale tint."""
+    noise = np.random.default_rng(2).normal(0, 1, (HEIGHT // 6, WIDTH // 6)).astype(np.float32)
+    bumps = cv2.resize(noise, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return 215 * (1 + 0.08 * bumps)
+
+
+def test_a_tint_is_found_on_paper_as_uneven_as_it_is_pale():
+    page = printed()
+    tinted = np.full_like(page, 255)
+    tinted[250:520, 120:460] = 225
+    assert "tints" in find_losses(scanned(np.minimum(page, tinted), rumpled()), page).kinds
+    assert "tints" not in find_losses(scanned(page, rumpled()), page).kinds
+
+
+def test_paper_on_a_lighter_ground_is_no_tint():
+    ground = np.full((HEIGHT, WIDTH), 245, np.float32)
+    ground[20:-20, 20:-20] = 205
+    assert "tints" not in find_losses(scanned(printed(), ground), printed()).kinds
+
+
+@pytest.mark.parametrize("kind", ["dots", "commas"])
+def test_dots_and_commas_that_went_are_found_on_a_page_printed_to_its_edges(kind):
+    page = np.ascontiguousarray(printed(text="minimum, six. lilies, in. it, is, a")[70:490, 60:520])
+    made = SABOTAGES[kind](np.random.default_rng(0), scanned(page), page)
+    assert "dots or commas" in find_losses(made.scan, made.cleaned).kinds
