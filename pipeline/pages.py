@@ -111,6 +111,9 @@ class Page:
     alone: bool = True
     """Whether there is nothing else to see on its page."""
 
+    layers: bool = False
+    """Whether its text may be written in one bit, where a container holds its pictures apart."""
+
     transform: PageTransform = UNCHANGED
     """What is done to the page's geometry when it is written."""
 

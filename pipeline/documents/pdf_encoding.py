@@ -60,8 +60,8 @@ def encode_like(original: Any, pixels: Pixels, mode: str, lossless: bool) -> Rep
     return Replacement(samples, encode_for_pdf(samples, lossless), original.ColorSpace)
 
 
-def grows(replacement: Replacement, stored: Stored) -> bool:
-    """Whether a cleaned image breaks the law above."""
+def grows(size: int, stored: Stored) -> bool:
+    """Whether a cleaned image of so many bytes breaks the law above."""
     if stored.size is None or (stored.quality is not None and stored.quality < POOR_QUALITY):
         return False
-    return len(replacement.encoded.data) > _MOST_GROWTH * stored.size + _HEADROOM
+    return size > _MOST_GROWTH * stored.size + _HEADROOM

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import replace
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ from pagewash.documents.pdf_pixels import images_of
 from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
 from pagewash.documents.pdf_scans import SMALLEST_SHARE, find_scans, lay_scans_out
 from pagewash.documents.pdf_transform import transform_page
+from pagewash.documents.pdf_writing import EncodedImage, encode_in_layers, paint, size_of
 from pagewash.documents.pdfium import render_page
 from pagewash.documents.reading import reading_errors
 from pagewash.documents.sinks import PageSink
@@ -80,7 +82,15 @@ class ReplacingSink:
         if page.transform.changes:
             self._transforms[page.index] = frame_of(scan, layout), page.transform
         images = images_of(own, layout, scan, page.pixels)
-        took = [self._replace(image, pixels, page.mode) for image, pixels in images]
+        if page.layers and len(images) == 1 and self._replace_by_layers(*images[0]):
+            return None
+        modes = [
+            "1" if scan.layers and pdf_images.is_one_bit(one) else page.mode for one, _ in images
+        ]
+        took = [
+            self._replace(image, pixels, mode)
+            for (image, pixels), mode in zip(images, modes, strict=True)
+        ]
         return None if any(took) else _STAYS
 
     def is_image(self, page: Page) -> bool:
@@ -96,18 +106,55 @@ class ReplacingSink:
         if original.objgen in self._cleaned:  # a strip that several scans have, as an empty one
             return True
         new = encode_like(original, pixels, mode, self._lossless)
-        if not self._lossless and grows(new, pdf_images.stored(original)):
+        if not self._lossless and grows(len(new.encoded.data), pdf_images.stored(original)):
             return bool(np.array_equal(pdf_images.decode(original), pixels))
-        data = Path(self._folder, str(len(self._placeholders)))
-        with _space_to_work():
-            data.write_bytes(new.encoded.data)
-        placeholder = make_placeholder(self._pdf, new.encoded, new.samples)
+        placeholder = self._placeholder(new.encoded, new.samples)
         pdf_images.take_over(placeholder, original)
         if new.space is not None:
             placeholder.ColorSpace = new.space
         self._cleaned[original.objgen] = placeholder
-        self._placeholders.append((placeholder, data))
         return True
+
+    def _replace_by_layers(self, original: Any, pixels: Pixels) -> bool:
+        """Put a form that paints text in one bit, and pictures above it, in the place of an image.
+
+        Returns:
+            Whether that was done: not where it would take more bytes, nor where pixels are to come
+            out as they are, or mean something else than grey or colour.
+        """
+        if self._lossless or not _holds_tones(original):
+            return False
+        if original.objgen in self._cleaned:
+            return True
+        stored = pdf_images.stored(original)
+        images = encode_in_layers(Page(pixels, stored=stored, layers=True))
+        if len(images) == 1 or grows(size_of(images), stored):
+            return False
+        height, width = pixels.shape[:2]
+        form: Any = self._pdf.make_stream(paint(images, height, (1, 1)))
+        form.Type, form.Subtype = Name.XObject, Name.Form
+        form.BBox = pikepdf.Array([0, 0, width, height])
+        across, down = (Decimal(f"{1 / length:.12f}") for length in (width, height))
+        form.Matrix = pikepdf.Array([across, 0, 0, down, 0, 0])  # an image is one unit square
+        form.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary())
+        for number, image in enumerate(images):
+            placeholder = self._placeholder(image.encoded, image.samples)
+            if image.encoded.bits > 1:
+                pdf_images.take_over(placeholder, original)
+            form.Resources.XObject[f"/Image{number}"] = placeholder
+        if Name.OC in original:  # the layer, in a viewer's sense, that it is shown or hidden with
+            form.OC = original.OC
+        self._cleaned[original.objgen] = form
+        return True
+
+    def _placeholder(self, encoded: EncodedImage, samples: Page) -> Any:
+        """An image object whose data waits on disk."""
+        data = Path(self._folder, str(len(self._placeholders)))
+        with _space_to_work():
+            data.write_bytes(encoded.data)
+        placeholder = make_placeholder(self._pdf, encoded, samples)
+        self._placeholders.append((placeholder, data))
+        return placeholder
 
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
@@ -253,6 +300,12 @@ def _goes_beyond(image: Placement, page: pikepdf.Page) -> bool:
 
 def _is_plain(image: Any) -> bool:
     return Name.SMask not in image and Name.Mask not in image
+
+
+def _holds_tones(image: Any) -> bool:
+    """Whether an image's samples are what is seen: levels or colours, no mask, no palette."""
+    stencil = image.get(Name.ImageMask) is True
+    return _is_plain(image) and not stencil and pdf_images.colour_table(image) is None
 
 
 def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:

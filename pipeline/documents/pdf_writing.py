@@ -5,6 +5,7 @@ Bytes and PDF syntax only, no PDF library: those keep every image in memory unti
 
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -22,6 +23,8 @@ from pagewash.documents.encoders import (
 from pagewash.documents.jbig2 import encode_jbig2
 from pagewash.documents.palettes import Indexed, pack
 from pagewash.documents.sinks import laid_out
+from pagewash.geometry.layers import split_layers
+from pagewash.geometry.transform import Box
 from pagewash.pages import Page, UntouchedPage, fitting_profile
 
 _DEFAULT_DPI = 300.0  # where the page does not say; most archives scan at it
@@ -39,6 +42,68 @@ class EncodedImage:
 
     bits: int
     """Per component."""
+
+
+@dataclass(frozen=True)
+class PlacedImage:
+    """An image and its place on a page."""
+
+    samples: Page
+    """As they are stored."""
+
+    encoded: EncodedImage
+    box: Box
+    """In pixels of the page."""
+
+
+def encode_in_layers(page: Page) -> list[PlacedImage]:
+    """Text in one bit, and above it pictures as they are, where a page may have layers and they are
+    smaller; else its one image.
+
+    Args:
+        page: the cleaned page.
+    """
+    height, width = page.pixels.shape[:2]
+    everywhere = 0, 0, width, height
+    whole = _placed(page, everywhere)
+    layers = split_layers(page.pixels) if page.layers else None
+    if layers is None:
+        return [whole]
+    text = replace(page.replace_pixels(layers.text), mode="1")
+    tones = replace(page, stored=replace(page.stored, size=None))  # that is the size of all of it
+    layered = [_placed(text, everywhere), *(_placed(tones, box) for box in layers.pictures)]
+    return layered if size_of(layered) < size_of([whole]) else [whole]
+
+
+def size_of(images: Sequence[PlacedImage]) -> int:
+    """Bytes of the encoded images."""
+    return sum(len(image.encoded.data) for image in images)
+
+
+def _placed(page: Page, box: Box) -> PlacedImage:
+    """What a box cuts out of a page."""
+    left, top, right, bottom = box
+    part = page.replace_pixels(np.ascontiguousarray(page.pixels[top:bottom, left:right]))
+    return PlacedImage(part, encode_for_pdf(part), box)
+
+
+def paint(images: Sequence[PlacedImage], height: int, units: tuple[float, float]) -> bytes:
+    """PDF operators that paint images named Image0, Image1 and so on.
+
+    Args:
+        images: the lowest first.
+        height: of the page, in pixels.
+        units: of what is painted on, to a pixel across and down.
+    """
+    across, down = units
+    lines = []
+    for number, image in enumerate(images):
+        left, top, right, bottom = image.box
+        size = _number((right - left) * across), _number((bottom - top) * down)
+        place = _number(left * across), _number((height - bottom) * down)
+        matrix = f"{size[0]} 0 0 {size[1]} {place[0]} {place[1]}"
+        lines.append(f"q {matrix} cm /Image{number} Do Q")
+    return "\n".join(lines).encode()
 
 
 def encode_for_pdf(page: Page, lossless: bool = False) -> EncodedImage:
@@ -108,7 +173,7 @@ def _png_data(png: bytes) -> bytes:
 
 
 class PdfSink:
-    """A PDF with one image to a page; a `PageSink`."""
+    """A PDF of page images; a `PageSink`."""
 
     def __init__(self, file: BinaryIO) -> None:
         """Begin a file that is empty."""
@@ -124,16 +189,18 @@ class PdfSink:
             self._add(image)
 
     def _add(self, page: Page) -> None:
-        image = self._image(page)
         across, down = page.dpi or (_DEFAULT_DPI, _DEFAULT_DPI)
         height, width = page.pixels.shape[:2]
+        images = encode_in_layers(page)
+        named = " ".join(
+            f"/Image{number} {self._image(image)} 0 R" for number, image in enumerate(images)
+        )
+        content = self._stream("", paint(images, height, (72 / across, 72 / down)))
         box = f"{_number(width * 72 / across)} {_number(height * 72 / down)}"
-        wide, high = box.split()
-        content = self._stream("", f"{wide} 0 0 {high} 0 0 cm /Image Do".encode())
         self._kids.append(
             self._object(
                 f"<< /Type /Page /Parent {_PAGES} 0 R /MediaBox [0 0 {box}] "
-                f"/Resources << /XObject << /Image {image} 0 R >> >> "
+                f"/Resources << /XObject << {named} >> >> "
                 f"/Contents {content} 0 R >>".encode()
             )
         )
@@ -153,8 +220,8 @@ class PdfSink:
             f"startxref\n{start}\n%%EOF\n".encode()
         )
 
-    def _image(self, page: Page) -> int:
-        encoded = encode_for_pdf(page)
+    def _image(self, image: PlacedImage) -> int:
+        page, encoded = image.samples, image.encoded
         height, width = page.pixels.shape[:2]
         return self._stream(
             f"/Type /XObject /Subtype /Image /Width {width} /Height {height} "

@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from pagewash.grey import luminance
-from pagewash.measuring.strokes import SQUARE
+from pagewash.measuring.strokes import SQUARE, stroke_width
 
 Pixels = NDArray[np.uint8]
 """(H, W) uint8 grey or (H, W, 3) uint8 RGB."""
@@ -90,7 +90,7 @@ def commas(_: Generator, scan: Pixels, cleaned: Pixels) -> Sabotaged:
 def stamp(rng: Generator, scan: Pixels, cleaned: Pixels) -> Sabotaged:
     """A round stamp with words in it, in one of the usual colours, is gone."""
     height, width = cleaned.shape[:2]
-    radius = int(min(rng.uniform(30, 50) * _stroke_width(_ink(cleaned)), 0.4 * min(height, width)))
+    radius = int(min(rng.uniform(30, 50) * stroke_width(_ink(cleaned)), 0.4 * min(height, width)))
     y, x = (int(rng.integers(radius, side - radius)) for side in (height, width))
     print_ = np.zeros((height, width), np.uint8)
     stroke = max(radius // 25, 2)
@@ -108,7 +108,7 @@ def crayon(rng: Generator, scan: Pixels, cleaned: Pixels) -> Sabotaged:
     """Strokes of a coloured crayon across the page are gone."""
     height, width = cleaned.shape[:2]
     print_ = np.zeros((height, width), np.uint8)
-    wide = max(round(rng.uniform(3, 6) * _stroke_width(_ink(cleaned))), 3)
+    wide = max(round(rng.uniform(3, 6) * stroke_width(_ink(cleaned))), 3)
     for _ in range(3):
         ends = rng.uniform(0.15, 0.85, (2, 2)) * (width, height)
         cv2.line(print_, *ends.astype(int).tolist(), 255, wide, cv2.LINE_AA)  # type: ignore[call-overload]
@@ -164,12 +164,6 @@ def _ink(cleaned: Pixels) -> NDArray[np.uint8]:
     return (luminance(cleaned) < 128).astype(np.uint8)
 
 
-def _stroke_width(ink: NDArray[np.uint8]) -> float:
-    """Width of the page's strokes in pixels: twice their area by the length of their rims."""
-    rim = cv2.countNonZero(cv2.subtract(ink, cv2.erode(ink, SQUARE)))
-    return max(2 * cv2.countNonZero(ink) / max(rim, 1), 1)
-
-
 def _share(ink: np.ndarray, gone: np.ndarray) -> float:
     there = int(np.count_nonzero(ink))
     return int(np.count_nonzero(ink & (gone > 0))) / there if there else 0.0
@@ -218,7 +212,7 @@ def _painted(
 def _specks_gone(scan: Pixels, cleaned: Pixels, above: bool) -> Sabotaged:
     """Erase small strokes above a letter, or on the line beside one."""
     ink = _ink(cleaned)
-    width = _stroke_width(ink)
+    width = stroke_width(ink)
     # what is no further apart than a pixel is a letter that the truth has broken
     count, labels, stats, middles = cv2.connectedComponentsWithStats(cv2.dilate(ink, SQUARE))
     labels = np.where(ink > 0, labels, 0)

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pagewash.measuring.strokes import pictures, reduce, reduction, tone
+from pagewash.blocks import block_means, fill_blocks
+from pagewash.measuring.strokes import (
+    map_strokes,
+    pictures,
+    reduce,
+    reduction,
+    stroke_width,
+    tone,
+)
 
 INK = 0.5
 """A pixel is ink where it is at least this share as dark as the darkest within `REACH`. At 0.4 more
@@ -27,14 +35,57 @@ STEEPNESS = 4
 angle, and one bit comes out of them at 128."""
 
 
+BLOCK = 16
+"""Side, in pixels of the reduced page, of what is picture or text as a whole."""
+
+WIDE, WIDEST_STROKE = 9, 5
+"""Tones wider than so many pixels of the reduced page, and than so many widths of its strokes, are
+no strokes."""
+
+DARKEST, PALEST = 64, 236
+"""Tones between these become something else in one bit."""
+
+TONED = 0.15
+"""Share of a block that such tones take, from which on it is one of a picture or a tint."""
+
+TINTED = 0.01
+"""Share of such blocks from which on a page has tints."""
+
+
 def has_pictures(page: NDArray[np.uint8]) -> bool:
-    """Whether a cleaned page holds pictures or other wide dark areas, which one bit would ruin.
+    """Whether a cleaned page holds pictures, tints or other wide areas, which one bit would ruin.
 
     Args:
         page: (H, W) grey or (H, W, 3) RGB.
     """
     grey = reduce(page, reduction(page.shape))
-    return min(grey.shape) >= 32 and bool(pictures(tone(grey, 255)).any())
+    if min(grey.shape) < 32:
+        return False
+    return bool(pictures(tone(grey, 255)).any() or toned_blocks(page).mean() >= TINTED)
+
+
+def toned_blocks(page: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Find the places of a page that one bit would make black or white though they are neither.
+
+    Strokes are closed first, so that faint ones count as little as black ones. Single blocks, as
+    where letters run together, are left out.
+
+    Args:
+        page: (H, W) grey or (H, W, 3) RGB, cleaned, of 32 px a side at least when reduced.
+
+    Returns:
+        (rows, columns) uint8, 1 on blocks of `BLOCK` pixels of the reduced page.
+    """
+    darkest = page if page.ndim == 2 else np.ascontiguousarray(page.min(axis=2))
+    small = reduce(darkest, reduction(page.shape))
+    side = max(WIDE, round(WIDEST_STROKE * stroke_width(map_strokes(small).strokes)) | 1)
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    toned = cv2.inRange(closed, np.array(DARKEST + 1), np.array(PALEST - 1))
+    shares = block_means(fill_blocks(toned, BLOCK), BLOCK)
+    blocks = np.asarray(shares > 255 * TONED, np.uint8)
+    square = np.ones((2, 2), np.uint8)
+    corners = cv2.erode(blocks, square, anchor=(0, 0), borderValue=[0])
+    return np.asarray(cv2.dilate(corners, square, anchor=(1, 1)), np.uint8)
 
 
 def one_bit_levels(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -64,7 +115,12 @@ def one_bit(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     if has_pictures(grey):
         return halftone(grey)
-    return np.asarray(cv2.threshold(one_bit_levels(grey), 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
+    return cut(one_bit_levels(grey))
+
+
+def cut(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Levels as `one_bit_levels` gives them, in 0 and 255 alone."""
+    return np.asarray(cv2.threshold(levels, 127, 255, cv2.THRESH_BINARY)[1], np.uint8)
 
 
 def halftone(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

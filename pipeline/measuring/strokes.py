@@ -22,6 +22,9 @@ TRACE = 0.25
 FAINTEST = 0.15
 """Nothing lighter than this (0 paper, 1 black) is a stroke: paper has grain."""
 
+TONES = 4
+"""By how much `tone` reduces a page further."""
+
 PICTURE = 0.3
 """Wide areas at least this dark (0 paper, 1 black) are pictures; stains are mostly lighter."""
 
@@ -156,6 +159,16 @@ def without_edge(strokes: np.ndarray) -> np.ndarray:
     return inner
 
 
+def stroke_width(strokes: np.ndarray) -> float:
+    """Mean width of strokes in pixels: twice their area by the length of their rims; at least 1.
+
+    Args:
+        strokes: (h, w) uint8, 255 on a stroke.
+    """
+    rim = cv2.subtract(strokes, cv2.erode(strokes, SQUARE))
+    return max(2 * cv2.countNonZero(strokes) / max(cv2.countNonZero(rim), 1), 1.0)
+
+
 def strokes_gone(page: StrokeMap, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A page's strokes, less those at its edge, and those of them that another page has not.
 
@@ -171,8 +184,10 @@ def strokes_gone(page: StrokeMap, left: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def tone(grey: np.ndarray, paper: float) -> np.ndarray:
-    """(h / 4, w / 4) uint8: how dark wide areas are against the page's paper; text is closed."""
-    small = reduce(grey, 4)
+    """(h / `TONES`, w / `TONES`) uint8: how dark wide areas are against the page's paper; text is
+    closed.
+    """
+    small = reduce(grey, TONES)
     side = max(7, min(small.shape) // 30) | 1
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     return cv2.bitwise_not(cv2.convertScaleAbs(closed, alpha=255 / max(paper, 1)))

@@ -71,10 +71,12 @@ def with_border(scan: Pixels, cleaned: Pixels, box: Box) -> Pixels:
 
 
 def in_one_bit(page: Page, options: RunOptions) -> Page:
-    """The page in one bit; as it is where it has pictures, unless they are to be halftoned."""
+    """The page in one bit; where it has pictures, as it is but for text that a container holds
+    apart from them, unless they are to be halftoned.
+    """
     grey = luminance(page.pixels)
     if not has_pictures(grey):
         return replace(page.replace_pixels(one_bit_levels(grey)), mode="1")
     if not options.halftone:
-        return page
+        return replace(page, layers=True)
     return replace(page.replace_pixels(halftone(grey)), mode="1")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lines import lines_page
+from lines import lines_page, set_line
 from PIL import Image
 
 from pagewash.geometry.bilevel import halftone, has_pictures, one_bit_levels
@@ -33,6 +33,17 @@ def test_a_text_page_has_no_picture_and_one_with_a_photograph_has():
     page = lines_page()
     assert not has_pictures(page)
     page[300:700, 200:600] = np.linspace(20, 170, 400, dtype=np.uint8)[:, None]
+    assert has_pictures(page)
+
+
+@pytest.mark.parametrize("level", [120, 190, 230])
+def test_tinted_cells_are_pictures_and_large_or_faint_letters_are_none(level):
+    page = lines_page((1600, 1200))
+    set_line(page, "PAGEWASH", (80, 900), 160, bold=4)
+    set_line(page, "pencil", (80, 1200), 60, level=170)
+    assert not has_pictures(page)
+    for left in range(100, 1100, 200):
+        page[1300:1400, left : left + 120] = level
     assert has_pictures(page)
 
 

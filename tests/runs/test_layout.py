@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pikepdf
+import pypdfium2
 import pytest
 from lines import lines_page, set_line
 from PIL import Image
@@ -260,3 +261,57 @@ def test_a_page_with_nothing_but_its_number_is_not_blank(clean, tmp_path):
     set_line(page, "27", (330, 840), 21, 60, bold=0.5)
     write_tiff(tmp_path / "in/a.tif", [lines_page(), page])
     assert clean(blank="drop")[1]["status"] == "cleaned"
+
+
+def rendered(path: Path) -> np.ndarray:
+    """The first page as pdfium shows it, grey, at the pixels of `picture_page`."""
+    document = pypdfium2.PdfDocument(path)
+    try:
+        bitmap = document[0].render(scale=150 / 72, grayscale=True)
+        return bitmap.to_numpy().reshape(bitmap.height, bitmap.width).copy()
+    finally:
+        document.close()
+
+
+def images_in(xobjects: pikepdf.Dictionary) -> list[pikepdf.Object]:
+    """Images among named objects, those of forms too, in the order of their names."""
+    found = []
+    for _, drawn in sorted(xobjects.items()):
+        nested = drawn.get("/Resources", {}).get("/XObject")
+        found += images_in(nested) if nested is not None else [drawn]
+    return found
+
+
+@pytest.mark.parametrize("source", ["a.pdf", "a.jpg", "a.tif"])
+def test_a_pdf_holds_text_in_one_bit_and_pictures_apart(clean, tmp_path, source):
+    page = picture_page()
+    name = tmp_path / "in" / source
+    save(name, page, **({"resolution": 150} if source == "a.pdf" else {"dpi": (150, 150)}))
+    clean(format="pdf", color="gray")
+    in_grey = (tmp_path / "out/a.pdf").stat().st_size
+    clean(format="pdf", color="bilevel")
+    written = tmp_path / "out/a.pdf"
+    with pikepdf.open(written) as pdf:
+        text, *pictures = images_in(pdf.pages[0].Resources.XObject)
+        assert text.BitsPerComponent == 1
+        assert [picture.BitsPerComponent for picture in pictures] == [8]
+        assert pictures[0].Width < page.shape[1]
+    shown = rendered(written)
+    assert shown.shape == page.shape
+    assert np.abs(shown[320:680, 220:580].astype(int) - page[320:680, 220:580]).mean() < 14
+    text_alone = shown[720:]
+    assert (text_alone[lines_page()[720:] < 60] < 128).mean() > 0.97
+    assert (text_alone[lines_page()[720:] > 250] > 128).mean() > 0.99
+    assert written.stat().st_size < in_grey
+
+
+def test_a_page_in_layers_can_be_cleaned_again(clean, tmp_path):
+    save(tmp_path / "in/a.pdf", picture_page(), resolution=150)
+    clean(color="bilevel")
+    once = tmp_path / "out/a.pdf"
+    before = rendered(once)
+    once.rename(tmp_path / "in/a.pdf")
+    (row,) = clean(color="bilevel")
+    assert row["status"] == "cleaned", row["message"]
+    after = rendered(tmp_path / "out/a.pdf")
+    assert np.abs(after.astype(int) - before).mean() < 3
