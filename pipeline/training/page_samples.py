@@ -28,6 +28,9 @@ from pagewash.training.wearing import as_worn, cut_out, has_pictures
 MARGIN = 16
 """Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
 
+BRIGHT = 60
+"""Grey levels between the primaries of a bright colour."""
+
 WHOLE = 8
 """Blocks: pages are cut to multiples of so many, a corner here or there. The context network sees
 the whole page, and making its kernels for a new shape takes as long as learning from the page.
@@ -75,7 +78,7 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
     pixels, summary = _as_shown(page, rng)
     places, stacked = _some_crops(pixels, crops, side // page.scale, BLOCK // page.scale, rng)
     dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
-    if rng.random() < 0.15:
+    if rng.random() < 0.15 and not _is_bright(clean):
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
         for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
@@ -86,6 +89,12 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
     return PageSample(*told, places, dirty, clean, weight, page.scale)
+
+
+def _is_bright(clean: Bytes) -> bool:
+    """Whether crops (N, side, side, 3) have bright colours, which in grey could be stains."""
+    bright = clean.max(axis=3) - clean.min(axis=3) > BRIGHT
+    return bool(bright.mean() > 0.01)
 
 
 def _as_shown(page: StoredPage, rng: Generator) -> tuple[Bytes, Floats]:

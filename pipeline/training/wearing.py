@@ -34,10 +34,10 @@ from pagewash.training.synthesis import noise, paper, pictures
 from pagewash.training.synthesis.corruption import Corruption
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
 
-WORN = 0.25
+WORN = 0.35
 """Share of pages that suffer more than what the corpus has of them."""
 
-FRAMED = 0.12
+FRAMED = 0.2
 """Share of pages that get margins."""
 
 ZOOMED = 0.25
