@@ -23,7 +23,6 @@ ABANDONED = 24 * 3600.0
 _TEMPORARY = re.compile(r"\.pagewash-[0-9a-f]{16}\.(part|lock)|\.pagewash\.lock")
 _WORKING = re.compile(r"pagewash-work-[0-9a-z_]+")
 _IN_WORKING = re.compile(rf"\S*/{_WORKING.pattern}/(?=\w)")
-_LOCK = "lock"
 
 
 def temporary_path(path: Path) -> Path:
@@ -56,19 +55,32 @@ def working_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_working_folder(folder)
         lock.close()
 
 
 def _make_working_folder() -> tuple[Path, BinaryIO]:
-    """A folder, and the file in it by which it is known to be in use until it is closed."""
+    """A folder, and the file beside it by which it is known to be in use until it is closed.
+
+    The file is there before the folder, and after it: a folder without one is nobody's.
+    """
     while True:
-        folder = Path(tempfile.mkdtemp(prefix="pagewash-work-"))
-        with suppress(FileNotFoundError):  # it was taken for a leftover, as in `open_temporary`
-            lock = (folder / _LOCK).open("x+b")
-            if _claim(lock, folder / _LOCK):
-                return folder, lock
-            lock.close()
+        folder = Path(tempfile.gettempdir(), f"pagewash-work-{secrets.token_hex(8)}")
+        lock = _lock_of(folder).open("x+b")
+        if _claim(lock, _lock_of(folder)):
+            folder.mkdir(mode=0o700)
+            return folder, lock
+        lock.close()  # it was taken for a leftover, as in `open_temporary`
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _remove_working_folder(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        _lock_of(folder).unlink()
 
 
 def without_working_folders(text: str) -> str:
@@ -99,9 +111,13 @@ def clear_leftovers(folder: Path, *, below: bool = True) -> list[Path]:
 def clear_working_folders() -> None:
     """Remove the working folders of this user's killed runs: they hold page images."""
     with suppress(OSError):
-        for path in Path(tempfile.gettempdir()).iterdir():
-            if _WORKING.fullmatch(path.name):
-                _remove_folder_if_left(path)
+        found = {
+            path.with_suffix("")
+            for path in Path(tempfile.gettempdir()).iterdir()
+            if _WORKING.fullmatch(path.stem) and path.suffix in ("", ".lock")
+        }
+        for folder in found:
+            _remove_folder_if_left(folder)
 
 
 def _claim(file: BinaryIO, path: Path) -> bool:
@@ -125,15 +141,20 @@ def _remove_if_left(path: Path) -> bool:
 
 def _remove_folder_if_left(folder: Path) -> None:
     with suppress(OSError):
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        if any(not _is_mine(path) for path in (folder, _lock_of(folder)) if path.exists()):
             return
-        if not (folder / _LOCK).exists():  # it is being made, or removed
-            if time.time() - folder.stat().st_mtime > ABANDONED:
-                shutil.rmtree(folder, ignore_errors=True)
+        try:
+            file = _lock_of(folder).open("r+b")
+        except FileNotFoundError:
+            _remove_working_folder(folder)
             return
-        with (folder / _LOCK).open("r+b") as file:
+        with file:
             if _is_left(file):
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove_working_folder(folder)
+
+
+def _is_mine(path: Path) -> bool:
+    return not path.is_symlink() and path.stat().st_uid == os.getuid()
 
 
 def _is_left(file: BinaryIO) -> bool:

@@ -117,6 +117,7 @@ def hold(
         if metrics is not None:
             clear_leftovers(metrics)
         clear_working_folders()
+        stack.callback(clear_working_folders)  # a killed run's processes may outlive it by a moment
         stack.callback(_mine.reset, _mine.set(_mine.get() | {place}))
         yield
 

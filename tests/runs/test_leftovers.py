@@ -59,7 +59,7 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path, tempora
         clear_leftovers(tmp_path / "out")
         clear_working_folders()
         assert set((tmp_path / "out").iterdir()) == {at_work, *others, tmp_path / "out" / "metrics"}
-        assert list(temporary.iterdir()) == [mine]
+        assert set(temporary.iterdir()) == {mine, mine.with_name(f"{mine.name}.lock")}
     assert not run.exists()
     assert not list(temporary.iterdir())
     assert (tmp_path / "out" / "b.png").exists()
@@ -101,7 +101,7 @@ def test_where_a_disk_knows_no_locks_age_tells(tmp_path, temporary, monkeypatch)
         clear_working_folders()
         assert young.exists()
         assert not old.exists()
-        assert len(list(temporary.iterdir())) == 1
+        assert len(list(temporary.iterdir())) == 2
     assert (tmp_path / "a.png").exists()
 
 
@@ -130,13 +130,24 @@ def test_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_begun_again(
 def test_a_working_folder_of_another_user_or_a_link_is_left_alone(temporary, tmp_path, monkeypatch):
     precious = tmp_path / "precious"
     precious.mkdir()
-    (precious / "lock").touch()
+    (precious / "page").touch()
     (temporary / "pagewash-work-link").symlink_to(precious)
     shutil.copytree(precious, temporary / "pagewash-work-theirs")
     monkeypatch.setattr("pagewash.leftovers.os.getuid", lambda: os.geteuid() + 1)
     clear_working_folders()
-    assert (precious / "lock").exists()
+    assert (precious / "page").exists()
     assert (temporary / "pagewash-work-theirs").exists()
+
+
+@pytest.mark.parametrize("name", ["pagewash-work-0123456789abcdef", "pagewash-work-01.lock"])
+def test_what_was_killed_while_it_made_or_removed_a_working_folder_is_removed(temporary, name):
+    if name.endswith(".lock"):
+        (temporary / name).touch()
+    else:
+        (temporary / name).mkdir()
+        (temporary / name / "page").touch()
+    clear_working_folders()
+    assert not list(temporary.iterdir())
 
 
 def test_what_goes_wrong_in_a_working_folder_is_told(temporary):
