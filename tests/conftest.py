@@ -33,6 +33,7 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # with -n: threads s
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=4, help="times that each command is killed")
     parser.addoption("--faults", type=int, default=1, help="times that each fault is injected")
+    parser.addoption("--many", type=int, default=100, help="pages of a run of many")
 
 
 @pytest.fixture(autouse=True)
