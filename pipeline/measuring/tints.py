@@ -3,7 +3,7 @@
 A tint may be paler than the stains around it. What tells it is its edge: one step down, of the same
 height, along four straight sides that run as the page does. A stain's rim bends, a shadow is soft,
 a fold has no four sides. Arrays only; misses boxes of less than a fiftieth of the page, leaning
-ones, and those on paper as uneven as the box is pale.
+ones, and nearly half of pale ones on soiled paper.
 """
 
 from collections.abc import Iterator
@@ -57,6 +57,9 @@ ASIDE = 6
 PIECES, STRAIGHT = 12, 0.7
 """Of so many pieces of a side, the share that has about the step of the whole: where a rim bends or
 frays, pieces of it lie elsewhere."""
+
+ALIKE = (0.4, 1.8)
+"""Steps between these, in steps of the whole side, are about the same."""
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -160,7 +163,8 @@ def _is_box(cells: Floats, rows: slice, columns: slice) -> bool:
         for end, inward in ((across.start, 1), (across.stop, -1)):
             pieces = _pieces_of_side(turned, along, end, inward)
             step = float(np.median(pieces))
-            if step < LOWEST or np.mean((pieces > 0.4 * step) & (pieces < 1.8 * step)) < STRAIGHT:
+            alike = (pieces > ALIKE[0] * step) & (pieces < ALIKE[1] * step)
+            if step < LOWEST or np.mean(alike) < STRAIGHT:
                 return False
             steps.append(step)
     return min(steps) >= EVEN * max(steps)
