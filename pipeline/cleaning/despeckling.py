@@ -52,7 +52,7 @@ def find_specks(page: Pixels) -> NDArray[np.uint8] | None:
         (H, W) uint8: 255 on specks that may go; None if there are none.
     """
     ink = ~page
-    _, labels, stats, middles = components(ink)
+    labels, stats, middles = components(ink)
     width = _stroke_width(ink, labels, stats)
     if width is None:
         return None

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.geometry.ruling import find_rules
-from pagewash.measuring.strokes import reduce, without_edge
+from pagewash.measuring.strokes import components, reduce, without_edge
 
 A4_SIDE = 1754
 """Pixels of the longer side of A4 at 150 dpi."""
@@ -67,9 +67,11 @@ def largest_mark(grey: np.ndarray, unit: float) -> float:
     """Ink of the largest mark: pixels times darkness, in units of A4 at 150 dpi."""
     marks = np.asarray(cv2.threshold(255 - grey, MARK, 255, cv2.THRESH_BINARY)[1], np.uint8)
     inner = without_edge(marks)
-    found = _Marks(inner, inner)
-    if (found.diagonals(unit) >= SHORTEST).sum() > WRITTEN:  # no need to look closer
-        return float(found.area.max() / unit**2)
+    quarter = len(inner) // 4
+    for part in (inner[2 * quarter : 3 * quarter], inner):
+        found = _Marks(part, part)
+        if (found.diagonals(unit) >= SHORTEST).sum() > WRITTEN:  # no need to look closer
+            return float(found.area.max() / unit**2)
     rules, lean = find_rules(marks, unit)
     if rules.any():  # sought with the edge, since a rule that reaches it would take marks along
         inner = without_edge(cv2.subtract(marks, rules))
@@ -94,11 +96,9 @@ class _Marks:
     """The same, with gaps filled that a mark may have."""
 
     def __post_init__(self) -> None:
-        found = cv2.connectedComponentsWithStatsWithAlgorithm(
-            self.joined, 8, cv2.CV_32S, cv2.CCL_BBDT
-        )
-        self.labels = np.asarray(found[1], np.int32)
-        self.left, self.top, self.wide, self.high, self.area = found[2][1:].T.astype(np.float64)
+        found = components(self.joined)
+        self.labels = np.asarray(found.labels, np.int32)
+        self.left, self.top, self.wide, self.high, self.area = found.stats[1:].T.astype(np.float64)
 
     def diagonals(self, unit: float) -> NDArray[np.float64]:
         """Of each mark's box."""

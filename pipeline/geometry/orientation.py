@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.measuring.strokes import map_strokes, reduce
+from pagewash.measuring.strokes import Strokes, find_strokes, reduce
 
 if TYPE_CHECKING:
     from pagewash.models.orientation import OrientationNetwork  # brings torch
@@ -66,7 +66,7 @@ class Orientation:
 NO_ORIENTATION = Orientation(0, 0.0)
 
 
-def find_orientation(page: np.ndarray, strokes: np.ndarray | None = None) -> Orientation:
+def find_orientation(page: np.ndarray, strokes: Strokes | None = None) -> Orientation:
     """Tell which way up the letters of a page stand.
 
     Misleads on pages of signs that look alike both ways up (music, figures, drawings) and on
@@ -109,7 +109,7 @@ def _told(shown: NDArray[np.uint8]) -> Orientation:
 
 
 def windows(
-    page: np.ndarray, most: int = MOST_WINDOWS, strokes: np.ndarray | None = None
+    page: np.ndarray, most: int = MOST_WINDOWS, strokes: Strokes | None = None
 ) -> NDArray[np.uint8]:
     """Windows around letters, spread over a page.
 
@@ -126,17 +126,16 @@ def windows(
     if min(page.shape[:2]) // factor < 32:
         return none
     strokes = page_strokes(page) if strokes is None else strokes
-    found = cv2.connectedComponentsWithStatsWithAlgorithm(strokes, 8, cv2.CV_32S, cv2.CCL_BBDT)
-    stats, centres = found[2][1:], found[3][1:]
+    stats, centres = strokes.components.stats[1:], strokes.components.middles[1:]
     side = stats[:, 2:4].min(1)
-    letters = (side >= 3) & (stats[:, 2:4].max(1) < max(strokes.shape) // 4)
+    letters = (side >= 3) & (stats[:, 2:4].max(1) < max(strokes.mask.shape) // 4)
     if not letters.any():
         return none
     side, centres, area = side[letters], centres[letters], stats[letters, 4]
     usual = _weighted_median(side, area)
     alike = (side > 0.5 * usual) & (side < 2 * usual)
     scale = LETTER / usual
-    shown = _resized(strokes, scale)
+    shown = _resized(strokes.mask, scale)
     places = np.rint(centres[alike] * scale).astype(np.intp)
     places = places[np.linspace(0, len(places) - 1, min(most, len(places))).astype(np.intp)]
     padded = np.pad(shown, WINDOW // 2)
@@ -145,10 +144,10 @@ def windows(
     return np.ascontiguousarray(every[y, x])
 
 
-def page_strokes(page: np.ndarray) -> NDArray[np.uint8]:
-    """(h, w): 255 where strokes are, of a page of at most `LONG_SIDE`."""
+def page_strokes(page: np.ndarray) -> Strokes:
+    """The strokes of a page, at `LONG_SIDE` at most."""
     factor = max(1, -(-max(page.shape[:2]) // LONG_SIDE))
-    return np.asarray(map_strokes(reduce(page, factor)).strokes, np.uint8)
+    return find_strokes(reduce(page, factor))
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

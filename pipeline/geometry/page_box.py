@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from pagewash.geometry.transform import Box
-from pagewash.measuring.strokes import map_strokes, quantile, reduce, without_edge
+from pagewash.measuring.strokes import components, map_strokes, quantile, reduce, without_edge
 
 LONG_SIDE = 1000
 """Pixels of the longer side, at most, on which the page's edges are sought."""
@@ -80,9 +80,11 @@ def _inner(grey: np.ndarray) -> Box:
     height, width = grey.shape
     paper = quantile(grey, 0.8)
     bright = cv2.threshold(grey, DARK * paper, 255, cv2.THRESH_BINARY)[1]
+    if min(cv2.reduce(bright, axis, cv2.REDUCE_AVG).min() for axis in (0, 1)) > 255 * STRAY:
+        return 0, 0, width, height  # no row and no column is as dark as those of a border are
     closed = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(opened)
+    stats = components(opened).stats
     if len(stats) < 2:
         return 0, 0, width, height
     x, y, wide, high, _ = (int(value) for value in stats[1 + stats[1:, 4].argmax()])

@@ -16,6 +16,7 @@ from pagewash.geometry.page_box import find_page_box
 from pagewash.geometry.skew import find_skew
 from pagewash.geometry.split import find_gutter
 from pagewash.geometry.transform import UNCHANGED, Box, PageTransform, frame, straightened
+from pagewash.grey import luminance
 from pagewash.measuring.strokes import map_strokes, reduce
 from pagewash.options import RunOptions
 from pagewash.pages import Page
@@ -65,17 +66,18 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
         scan: (H, W) uint8 grey or (H, W, 3) RGB, as it was before cleaning.
         page: cleaned, not transformed.
     """
-    strokes = page_strokes(page.pixels) if _is_stout(page.pixels) else None
-    leaning = find_skew(page.pixels, strokes)
-    lying = find_orientation(page.pixels, strokes)
-    gutter = find_gutter(scan, page.pixels)
+    before, after = luminance(scan), luminance(page.pixels)
+    strokes = page_strokes(after) if _is_stout(after) else None
+    leaning = find_skew(after, strokes)
+    lying = find_orientation(after, strokes)
+    gutter = find_gutter(before, after)
     return PageGeometry(
         skew=leaning.angle,
         skew_confidence=leaning.confidence,
         orientation=lying.turned if lying.confidence else 0,
         orientation_confidence=lying.confidence,
-        page_box=find_page_box(scan, page.pixels),
-        blank_confidence=blank_confidence(page.pixels),
+        page_box=find_page_box(before, after),
+        blank_confidence=blank_confidence(after),
         gutter=gutter.x if gutter.confidence else None,
         gutter_confidence=gutter.confidence,
     )

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.measuring.strokes import map_strokes, reduce
+from pagewash.measuring.strokes import Strokes, find_strokes, reduce
 
 LARGEST_SKEW = 15.0
 """Degrees to either side that are searched; what leans more was laid down that way."""
@@ -22,7 +22,11 @@ LONG_SIDE = 1600
 """Pixels of the longer side, at most, on which angles are measured: A4 at some 150 dpi."""
 
 COARSE_STEP, FINE_STEP = 0.25, 0.08
-"""Degrees between the angles tried, first everywhere, then around the best."""
+"""Degrees between the angles tried, first everywhere, then around the best. Everywhere, every other
+one is tried, and the others beside the `HIGHEST`."""
+
+HIGHEST = 3
+"""Angles of every other one whose neighbours are tried too."""
 
 LONGEST_EDGE = 100
 """Edge pixels of one stroke that count, at most: a fold or a border is one stroke and does not
@@ -74,7 +78,7 @@ class Skew:
 NO_SKEW = Skew(0.0, 0.0)
 
 
-def find_skew(page: np.ndarray, strokes: np.ndarray | None = None) -> Skew:
+def find_skew(page: np.ndarray, strokes: Strokes | None = None) -> Skew:
     """Measure the angle of the lines on a page.
 
     Misleads where lines are curved or run in several directions, as on photographs of open books;
@@ -82,7 +86,6 @@ def find_skew(page: np.ndarray, strokes: np.ndarray | None = None) -> Skew:
 
     Args:
         page: (H, W) uint8 grey or (H, W, 3) RGB, best cleaned: borders and stains have edges too.
-
         strokes: those of the page at its working size, where they are known already.
 
     Returns:
@@ -91,10 +94,11 @@ def find_skew(page: np.ndarray, strokes: np.ndarray | None = None) -> Skew:
     factor = max(1, -(-max(page.shape[:2]) // LONG_SIDE))
     if min(page.shape[:2]) // factor < 32:
         return NO_SKEW
-    if strokes is None or max(strokes.shape) <= LONG_SIDE // 2:
-        strokes = map_strokes(_at_working_size(page, factor)).strokes
-    across = _search(_edges(strokes))
-    down = _search(_edges(np.ascontiguousarray(strokes.T)))
+    if strokes is None or max(strokes.mask.shape) <= LONG_SIDE // 2:
+        strokes = find_strokes(_at_working_size(page, factor))
+    mask, labels = strokes.mask, strokes.components.labels
+    across = _search(_edges(mask, labels))
+    down = _search(_edges(np.ascontiguousarray(mask.T), labels.T))
     best, other = (across, down) if across.strength >= down.strength else (down, across)
     if not best.strength:
         return NO_SKEW
@@ -141,8 +145,8 @@ class _Peak:
     confidence: float = 0.0
 
 
-def _edges(strokes: np.ndarray) -> _Edges:
-    """Where strokes begin and end along columns."""
+def _edges(strokes: np.ndarray, labels: np.ndarray) -> _Edges:
+    """Where strokes begin and end along columns; labels tell which stroke a pixel is of."""
     first, last = cv2.subtract(strokes[1:], strokes[:-1]), cv2.subtract(strokes[:-1], strokes[1:])
     places = [cv2.findNonZero(mask) for mask in (first, last)]
     x, y = np.concatenate(
@@ -152,7 +156,6 @@ def _edges(strokes: np.ndarray) -> _Edges:
     sign[: 0 if places[0] is None else places[0].size // 2] = -1
     centre = np.float32(strokes.shape[1] / 2)
     edges = _Edges(x.astype(np.float32) - centre, y.astype(np.float32), sign)
-    labels = cv2.connectedComponents(strokes, ltype=cv2.CV_32S)[1]
     return edges.where(_few_of_each(labels[y + (sign < 0), x])).some(MOST_EDGES)
 
 
@@ -174,9 +177,14 @@ def _search(edges: _Edges) -> _Peak:
     """Look everywhere, roughly."""
     if len(edges.x) < FEWEST_EDGES:
         return _Peak(edges, 0.0, 0.0)
-    angles = np.arange(-LARGEST_SKEW, LARGEST_SKEW + COARSE_STEP / 2, COARSE_STEP)
-    energy = _energies(edges.some(FEW_EDGES), angles)
+    some = edges.some(FEW_EDGES)
+    angles = np.arange(-LARGEST_SKEW, LARGEST_SKEW + COARSE_STEP, 2 * COARSE_STEP)
+    energy = _energies(some, angles)
     usual = max(1.0, np.median(energy))  # edges that cancel out at most angles have none
+    highest = angles[np.argsort(energy)[-HIGHEST:]]
+    angles = np.unique(highest[:, None] + COARSE_STEP * np.array([-1, 0, 1]))
+    angles = angles[np.abs(angles) <= LARGEST_SKEW]
+    energy = _energies(some, angles)
     return _Peak(edges, float(angles[energy.argmax()]), float(energy.max() / usual))
 
 

@@ -225,10 +225,10 @@ def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
     if cv2.countNonZero(gone) < FEW * SPECKS[0] * ink.width**2:
         return np.zeros_like(gone)
     kept = cv2.bitwise_and(after.strokes, before.strokes)
-    count, labels, stats, _ = components(gone)
+    labels, stats, _ = components(gone)
     where = _places(gone)
     label = labels.ravel()[where]
-    blackest = np.zeros(count, np.uint8)
+    blackest = np.zeros(len(stats), np.uint8)
     np.maximum.at(blackest, label, before.darkness.ravel()[where])
     area = stats[:, cv2.CC_STAT_AREA] / ink.width**2
     specks = (area >= SPECKS[0]) & (area <= SPECKS[1]) & (blackest >= BLACK * ink.darkness)
@@ -324,9 +324,9 @@ def _sharp_strokes(
     gone: np.ndarray, dark: np.ndarray, pages: _Pages, sharpness: float, ink: _Ink
 ) -> np.ndarray:
     """Of what is gone of the dark, connected strokes no smaller than a speck with sharp rims."""
-    count, labels, stats, _ = components(gone)
+    labels, stats, _ = components(gone)
     chosen = _are_sharp(gone, dark, labels, pages, sharpness)
-    rim = np.bincount(labels.ravel()[_places(_rim(gone))], minlength=count)
+    rim = np.bincount(labels.ravel()[_places(_rim(gone))], minlength=len(stats))
     area = stats[:, cv2.CC_STAT_AREA]
     chosen &= (area >= SPECK * ink.width**2) & (2 * area <= BLOT * ink.width * rim)
     chosen[0] = False

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pagewash.geometry.page_geometry import measure_geometry
 from pagewash.geometry.skew import LARGEST_SKEW, NO_SKEW, SURE, find_skew
+from pagewash.measuring.strokes import Strokes, components
 from pagewash.pages import Page
 
 
@@ -80,9 +81,10 @@ def test_a_blank_page_has_no_skew(shape):
 @pytest.mark.parametrize("row", [0, 500])
 def test_one_row_of_dots_is_a_line_wherever_it_stands(row):
     """At the top all edges lie in one half of the page; elsewhere they cancel out by columns."""
-    strokes = np.zeros((1000, 1600), np.uint8)
-    strokes[row, 100:1500:2] = 255
-    assert find_skew(255 - strokes, strokes).angle == pytest.approx(0, abs=0.05)
+    mask = np.zeros((1000, 1600), np.uint8)
+    mask[row, 100:1500:2] = 255
+    strokes = Strokes(mask, components(mask))
+    assert find_skew(255 - mask, strokes).angle == pytest.approx(0, abs=0.05)
 
 
 def test_specks_without_lines_give_no_confidence():
