@@ -105,7 +105,7 @@ def one_bit_levels(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
         (H, W) uint8; below 128 is ink. Edges are soft still, so that the page may be resampled
         before it is cut at 128.
     """
-    darkness = cv2.bitwise_not(grey)
+    darkness = np.asarray(cv2.bitwise_not(grey), np.uint8)
     own = cv2.dilate(darkness, np.ones((REACH, REACH), np.uint8))
     threshold = cv2.convertScaleAbs(own, alpha=INK)
     thin = cv2.compare(_ridges(darkness), cv2.convertScaleAbs(own, alpha=RIDGE), cv2.CMP_GE)

@@ -87,7 +87,7 @@ def write_photograph_pages(
     """
 
     def make(number: int, rng: Generator) -> TrainingPage:
-        return photograph_page(_read(photographs[number % len(photographs)]), bank, rng)
+        return photograph_page(read_photograph(photographs[number % len(photographs)]), bank, rng)
 
     write_numbered(folder, "photograph", count, seed, make)
 
@@ -104,7 +104,7 @@ def photograph_page(photograph: Bytes, bank: Path, rng: Generator) -> TrainingPa
     clean = np.ones((height, width, 3), np.float32)
     rows, columns = _place(height, rng), _place(width, rng)
     shape = rows.stop - rows.start, columns.stop - columns.start
-    part = _part(photograph, shape, rng)
+    part = part_of_photograph(photograph, shape, rng)
     if part.min(2).mean() < LIGHTEST:
         clean[rows, columns] = _in_colours_of_print(part, rng)
     paper = whole_paper(bank, rng) if rng.random() < 0.5 else None
@@ -115,7 +115,8 @@ def photograph_page(photograph: Bytes, bank: Path, rng: Generator) -> TrainingPa
     return at_view(to_bytes(light * clean), truth, full_weight(truth), light)
 
 
-def _read(path: Path) -> Bytes:
+def read_photograph(path: Path) -> Bytes:
+    """(H, W, 3) RGB, its longer side of `LARGEST` pixels at most."""
     pixels = read_rgb(path)
     factor = LARGEST / max(pixels.shape)
     if factor < 1:
@@ -133,7 +134,7 @@ def _place(length: int, rng: Generator) -> slice:
     return slice(first, length - last)
 
 
-def _part(photograph: Bytes, shape: tuple[int, int], rng: Generator) -> Floats:
+def part_of_photograph(photograph: Bytes, shape: tuple[int, int], rng: Generator) -> Floats:
     """(H, W, 3) in 0..1: a part of a photograph, turned, mirrored, and scaled to a shape."""
     turned = np.rot90(photograph, int(rng.integers(4)))[:, :: int(rng.choice([-1, 1]))]
     largest = min(np.divide(turned.shape[:2], shape))

@@ -56,6 +56,7 @@ from pagewash.training.photograph_pages import find_photographs, write_photograp
 from pagewash.training.real_pages import write_real_pages
 from pagewash.training.recipes import Recipe, digest_of, sources_at
 from pagewash.training.rendering.leaves import write_leaves
+from pagewash.training.surrounded_pages import write_surrounded_pages
 from pagewash.training.synthesis.real_paper import write_bank
 from pagewash.training.validation import ValidationLog, validation_errors
 
@@ -132,6 +133,7 @@ def run_recipe(
     _make_leaves(folder, recipe, resources, until)
     if until():
         return None
+    _make_surrounded_pages(folder, recipe, resources)
     weights = start.network.state_dict() if start else None
     run = Run(folder, recipe.network, recipe.loop, weights)
     _train(run, recipe, until, on_step)
@@ -210,6 +212,17 @@ def _make_photograph_pages(folder: Path, recipe: Recipe, resources: Resources) -
         if count:
             photographs = find_photographs(resources.photographs, held_back=held_back)
             write_photograph_pages(photographs, folder / name, folder / bank, count, seed)
+
+
+def _make_surrounded_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
+    corpus, seed = recipe.corpus, recipe.loop.seed
+    for name, count, held_back in (
+        ("pages", corpus.surrounded, False),
+        ("validation", corpus.validation_surrounded, True),
+    ):
+        if count:
+            photographs = find_photographs(resources.photographs, held_back=held_back)
+            write_surrounded_pages(photographs, folder / name, count, seed)
 
 
 def _make_own_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:

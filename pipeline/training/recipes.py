@@ -39,6 +39,9 @@ class CorpusOptions:
     photographs: int = 0
     """Pages with a photograph."""
 
+    surrounded: int = 0
+    """Rendered pages that lie on a photograph."""
+
     validation_leaves: int = 24
     """Leaves on paper that is held back."""
 
@@ -47,6 +50,9 @@ class CorpusOptions:
 
     validation_photographs: int = 0
     """Pages with a photograph that is held back."""
+
+    validation_surrounded: int = 0
+    """Rendered pages, held back, that lie on one."""
 
     own_copies: int = 4
     """How often each clean page of the user's is aged."""
@@ -171,6 +177,7 @@ def at_share(recipe: Recipe, share: float) -> Recipe:
             leaves=part(corpus.leaves),
             laid_over=part(corpus.laid_over),
             photographs=part(corpus.photographs) if corpus.photographs else 0,
+            surrounded=part(corpus.surrounded) if corpus.surrounded else 0,
         ),
         choice=replace(choice, every=part(choice.every)),
     )

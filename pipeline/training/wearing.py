@@ -34,10 +34,10 @@ from pagewash.training.synthesis import noise, paper, pictures
 from pagewash.training.synthesis.corruption import Corruption
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
 
-WORN = 0.35
+WORN = 0.4
 """Share of pages that suffer more than what the corpus has of them."""
 
-FRAMED = 0.2
+FRAMED = 0.25
 """Share of pages that get margins."""
 
 ZOOMED = 0.25
@@ -63,7 +63,7 @@ PATCHED = 0.3
 else."""
 
 SPARSE = 0.01
-"""Share of a patch that is ink, from which on it has writing in it."""
+"""Share of a dark place that is ink, from which on it has writing in it."""
 
 INK = 128
 """Grey level of the clean page below which it has ink."""
@@ -96,10 +96,14 @@ LIGHT = 0.85
 """Mean of paper, in 0..1, from which on it is light."""
 
 ON_PAPER: Sequence[Corruption] = (
-    paper.stains, paper.texture, paper.ribs, paper.ribs, paper.dust, paper.folds, paper.wrinkles,
-    paper.footprints, paper.shadow, paper.uneven_light, paper.uneven_paper, paper.streaks,
+    paper.stains, paper.stains, paper.stains, paper.stains, paper.shadow, paper.shadow,
+    paper.shadow, paper.shadow, paper.texture, paper.ribs, paper.ribs, paper.dust, paper.folds,
+    paper.wrinkles, paper.footprints, paper.uneven_light, paper.uneven_paper, paper.streaks,
 )  # fmt: skip
-"""What befalls paper besides patches."""
+"""What befalls paper besides patches; what is here several times befalls it oftener."""
+
+LIKE_PICTURES: Sequence[Corruption] = (paper.patches, paper.shadow)
+"""What could as well be a picture where nothing is written in it."""
 
 BY_SCANNER: Sequence[tuple[Corruption, float]] = (
     (noise.gaussian, 0.6), (noise.grain, 0.8), (noise.speckle, 0.6),
@@ -358,18 +362,17 @@ def _part(
 def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
     """(H, W, 3), or (H, W, 1) if it is neutral: what is left of the light on each place.
 
-    Patches need some ink in them: without, they could as well be pictures.
+    Patches and shadows need some ink in them: without, they could as well be pictures.
     """
     neutral = rng.random() < 0.5
     light = np.ones(ink.shape if neutral else (*ink.shape, 3), np.float32)
+    harm = ON_PAPER[int(rng.integers(len(ON_PAPER)))]
     if rng.random() < PATCHED:
-        patched = paper.patches(light, rng, rng.uniform(0.2, 1))
-        dark = np.atleast_3d(patched).min(2) < 0.9
-        if np.count_nonzero(ink & dark) > SPARSE * np.count_nonzero(dark):
-            light = patched
-    else:
-        harm = ON_PAPER[int(rng.integers(len(ON_PAPER)))]
-        light = harm(light, rng, rng.uniform(0.2, 1))
+        harm = paper.patches
+    darkened = harm(light, rng, rng.uniform(0.2, 1))
+    dark = np.atleast_3d(darkened).min(2) < 0.9
+    if harm not in LIKE_PICTURES or np.count_nonzero(ink & dark) > SPARSE * np.count_nonzero(dark):
+        light = darkened
     if rng.random() < 0.3:
         light = paper.texture(light, rng, rng.uniform(0, 1.3))
     return np.clip(light[..., None] if neutral else light, 0, 1.2)

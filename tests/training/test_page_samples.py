@@ -143,6 +143,25 @@ def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_see
         assert np.abs(blocks - summary[PAPER]).mean() < 0.01
 
 
+@pytest.mark.parametrize("harm", wearing.LIKE_PICTURES)
+def test_what_could_be_a_picture_darkens_none_but_written_places(
+    tmp_path, always, monkeypatch, harm
+):
+    monkeypatch.setattr(wearing, "ON_PAPER", (harm,))
+    for share in ("NOISY", "FADED", "PATCHED"):
+        monkeypatch.setattr(wearing, share, 0)
+    written = stored_page(tmp_path)
+    blank = written.pixels.copy()
+    blank[..., :3], blank[..., 3:6] = blank[0, 0, :3], 255
+
+    def darkened(pixels, seed):
+        worn_pixels, _ = worn(pixels, written.summary, 1, np.random.default_rng(seed))
+        return pixels[..., :3].mean() - worn_pixels[..., :3].mean()
+
+    assert max(darkened(written.pixels, seed) for seed in range(6)) > 10
+    assert max(darkened(blank, seed) for seed in range(6)) < 1
+
+
 def test_a_large_page_wears_in_a_part_of_it(tmp_path, always, monkeypatch):
     monkeypatch.setattr(wearing, "LONGEST", 12)
     page = stored_page(tmp_path)

@@ -15,23 +15,27 @@ BOUND = 0.25
 """Share of sheets with leaves of a book beneath."""
 
 
-def surround(sheet: LaidPage, rng: Generator) -> LaidPage:
+def surround(
+    sheet: LaidPage, rng: Generator, bed: Image | None = None, smallest: float = 0.8
+) -> LaidPage:
     """Lay a sheet, a little askew, on something else; some of it may lie beyond the scan.
 
     Args:
         sheet: with nothing around it.
         rng: decides everything.
+        bed: (h, w, 3) in 0..1, of the sheet's size: what it is laid on; None makes something up.
+        smallest: share of the scan's sides that the sheet has, at least.
     """
     height, width = sheet.dirty.shape[:2]
-    warp = _askew(rng, height, width)
+    warp = _askew(rng, height, width, smallest)
 
     def warped(image: Image, border: int) -> Image:
         return np.asarray(cv2.warpPerspective(image, warp, (width, height), borderMode=border))
 
     inside = warped(np.ones((height, width), np.float32), cv2.BORDER_CONSTANT)
-    bed = _bed(rng, height, width)
+    bed = _bed(rng, height, width) if bed is None else bed
     shade = soften(inside, float(rng.uniform(2, 40)))
-    bed *= 1 - np.float32(rng.uniform(0, 0.7)) * shade[..., None]
+    bed = bed * (1 - np.float32(rng.uniform(0, 0.7)) * shade[..., None])
     if rng.random() < BOUND:
         _lay_leaves(rng, bed, inside)
     dirty, clean, paper = (
@@ -44,11 +48,11 @@ def surround(sheet: LaidPage, rng: Generator) -> LaidPage:
     return LaidPage(dirty * share + bed * (1 - share), clean, outside, paper)
 
 
-def _askew(rng: Generator, height: int, width: int) -> NDArray[np.float64]:
+def _askew(rng: Generator, height: int, width: int, smallest: float) -> NDArray[np.float64]:
     """A perspective transformation that turns, shrinks and shifts a little."""
     angle = rng.normal(0, 1.5) if rng.random() < 0.8 else rng.uniform(-10, 10)
     middle = width / 2, height / 2
-    turn = np.asarray(cv2.getRotationMatrix2D(middle, angle, rng.uniform(0.8, 1.0)), np.float64)
+    turn = np.asarray(cv2.getRotationMatrix2D(middle, angle, rng.uniform(smallest, 1)), np.float64)
     turn[:, 2] += rng.uniform(-0.12, 0.12, 2) * (width, height)
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     moved = np.asarray(cv2.transform(corners[None], turn)[0], np.float64)

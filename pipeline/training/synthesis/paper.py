@@ -15,6 +15,7 @@ from pagewash.grey import luminance
 from pagewash.training.synthesis.noise import (
     Image,
     fractal_field,
+    from_bytes,
     normal,
     smooth_field,
     soften,
@@ -249,18 +250,46 @@ def uneven_light(page: Image, rng: Generator, level: float) -> Image:
 
 
 def shadow(page: Image, rng: Generator, level: float) -> Image:
-    """Cast a shadow with a soft edge: a hand, a book's gutter, a curled corner."""
-    height, width = page.shape[:2]
+    """Cast a shadow: a book's gutter or a curled corner with a soft edge, a hand or a camera with a
+    hard one.
+    """
+    if rng.random() < 0.5:
+        dark = _half(rng, page.shape)
+    else:
+        dark = np.zeros(page.shape[:2], np.float32)
+        for _ in range(int(rng.integers(1, 5))):
+            dark = np.maximum(dark, _limb(rng, page.shape))
+        dark = soften(dark, 1.5 * 30 ** rng.random())
+    cold = rng.uniform(0.8, 1.2)
+    return absorb(page, 1 - np.float32(0.1 + 0.6 * level) * dark, (cold, 1.0, 2 - cold))
+
+
+def _half(rng: Generator, shape: tuple[int, ...]) -> Image:
+    """One side of a line that wavers, 1 inside."""
+    height, width = shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     point = rng.uniform(0.1, 0.9, 2) * (height, width)
     away = (x - np.float32(point[1])) * np.float32(np.cos(angle)) + (
         y - np.float32(point[0])
     ) * np.float32(np.sin(angle))
-    away += smooth_field(rng, page.shape, max(height, width) / 5) * np.float32(rng.uniform(0, 20))
+    away += smooth_field(rng, shape, max(height, width) / 5) * np.float32(rng.uniform(0, 20))
     soft = np.float32(rng.uniform(3, 60))
-    dark = 1 / (1 + np.exp(np.clip(away / soft, -30, 30)))
-    return absorb(page, 1 - np.float32(0.1 + 0.5 * level) * dark)
+    half: Image = 1 / (1 + np.exp(np.clip(away / soft, -30, 30)))
+    return half
+
+
+def _limb(rng: Generator, shape: tuple[int, ...]) -> Image:
+    """A finger, an arm, a camera's edge: a thick line with round ends from beyond it, 1 inside."""
+    height, width = shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    turn = rng.uniform(0, 2 * np.pi)
+    away = np.array([np.cos(turn), np.sin(turn)]) * rng.uniform(0.4, 1)
+    first = (0.5 + away) * (width, height)
+    last = rng.uniform(0.1, 0.9, 2) * (width, height)
+    thick = int(max(height, width) * 0.08 * (0.6 / 0.08) ** rng.random()) + 1
+    cv2.line(mask, first.astype(int).tolist(), last.astype(int).tolist(), 255, thick, cv2.LINE_AA)
+    return from_bytes(mask)
 
 
 def streaks(page: Image, rng: Generator, level: float) -> Image:
