@@ -125,7 +125,10 @@ def as_worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple
 
 
 def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
-    """Let some pages suffer more.
+    """Let some pages suffer more, but none with pictures.
+
+    Who is to lighten dark patches of a picture, or to take noise off it, learns to lighten pictures
+    and to smooth what is fine in them.
 
     Args:
         pixels: (H, W, 7) of a stored page: dirty, clean, weight.
@@ -136,20 +139,18 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     Returns:
         Both as they are then; as they were, where the page is spared.
     """
-    if rng.random() >= WORN:
+    if rng.random() >= WORN or has_pictures(pixels[..., CLEAN], BLOCK // scale):
         return pixels, summary
     shape = [min(blocks, LONGEST) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     pixels, summary = pixels.copy(), summary.copy()
     dirty = from_bytes(pixels[..., DIRTY])
-    pictured = has_pictures(pixels[..., CLEAN], BLOCK // scale)
-    if not pictured:  # who is to lighten dark patches of a picture learns to lighten pictures
-        light = _light(pixels[..., CLEAN] @ LUMA < INK, rng)
-        fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
-        dirty = (1 - fade * (1 - dirty)) * light
-        paper_there = 1 - fade * (1 - summary[PAPER])
-        summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
-    if pictured or rng.random() < NOISY:
+    light = _light(pixels[..., CLEAN] @ LUMA < INK, rng)
+    fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
+    dirty = (1 - fade * (1 - dirty)) * light
+    paper_there = 1 - fade * (1 - summary[PAPER])
+    summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
+    if rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
     pixels[..., DIRTY] = to_bytes(dirty)
