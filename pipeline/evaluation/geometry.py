@@ -34,7 +34,7 @@ from pagewash.evaluation.evaluation_pages import SEVERE, set_evaluation_page
 from pagewash.evaluation.parts import CHOOSING, REPORTING, part_of
 from pagewash.evaluation.text import character_error_rate, recognise
 from pagewash.geometry import blank, orientation, skew
-from pagewash.geometry.bilevel import has_pictures, one_bit_levels
+from pagewash.geometry.bilevel import cut, has_pictures, one_bit_levels
 from pagewash.geometry.blank import blank_confidence
 from pagewash.geometry.orientation import find_orientation
 from pagewash.geometry.page_box import find_page_box
@@ -257,7 +257,7 @@ def bilevel_report(pages: list[EvaluationPage], languages: set[str], most: int) 
     for page in pages:
         if max(page.cleaned.shape) < SHORTEST_PAGE or has_pictures(page.cleaned):
             continue
-        one_bit = np.where(one_bit_levels(page.cleaned) < 128, 0, 255).astype(np.uint8)
+        one_bit = cut(one_bit_levels(page.cleaned))
         sizes.append(_g4_bytes(one_bit))
         case = page.case
         if case and case.transcript and case.language in languages and len(bit_errors) < most:
