@@ -25,6 +25,7 @@ from pagewash.training.synthesis.corruption import (
     CorruptionOptions,
     DegradationChance,
     DegradationChances,
+    DirtyAndClean,
     corrupt,
 )
 from pagewash.training.synthesis.fonts import Typeface, find_typefaces
@@ -124,6 +125,11 @@ A4_AT_300_DPI = (3508, 2480)
 """Height and width in pixels."""
 
 
+LEGIBLE = 0.5
+"""Darkness, in 0..1, that ink has on a clean page at least: where ink spreads unevenly, hairlines
+fall apart, and no cleaning could make them legible."""
+
+
 @dataclass(frozen=True)
 class EvaluationPage:
     """A clean page and the text that stands on it."""
@@ -200,12 +206,23 @@ def write_evaluation_pages(
     for target in (dirty, clean):
         target.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        rng = np.random.default_rng((seed, number))
-        page, verso = (set_evaluation_page(rng, *size, faces) for _ in range(2))
-        pair = corrupt(page.clean_page, verso.clean_page, rng, SEVERE)
+        page, pair = _legible_page((seed, number), faces, size)
         for target, pixels in ((dirty, pair.dirty), (clean, pair.clean)):
             _write(target / f"page-{number:02d}.png", pixels)
             (target / f"page-{number:02d}.gt.txt").write_text(page.text, encoding="utf-8")
+
+
+def _legible_page(
+    seed: Sequence[int], faces: Sequence[Typeface], size: tuple[int, int]
+) -> tuple[EvaluationPage, DirtyAndClean]:
+    """The first of the pages that a seed draws whose clean page can be read."""
+    rng = np.random.default_rng(seed)
+    while True:
+        page, verso = (set_evaluation_page(rng, *size, faces) for _ in range(2))
+        pair = corrupt(page.clean_page, verso.clean_page, rng, SEVERE)
+        ink = page.clean_page.ink > 0.9
+        if (1 - pair.clean)[ink].mean() >= LEGIBLE:
+            return page, pair
 
 
 def _write(path: Path, pixels: Image) -> None:

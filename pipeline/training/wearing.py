@@ -34,7 +34,7 @@ from pagewash.training.synthesis import noise, paper, pictures
 from pagewash.training.synthesis.corruption import Corruption
 from pagewash.training.synthesis.noise import Image, from_bytes, to_bytes
 
-WORN = 0.4
+WORN = 0.5
 """Share of pages that suffer more than what the corpus has of them."""
 
 FRAMED = 0.25
@@ -71,10 +71,10 @@ INK = 128
 LIGHTEST = 0.7
 """Mean of a picture's darkest primaries, in 0..1, from which on a stain could be as dark."""
 
-FADED = 0.3
+FADED = 0.4
 """Share of the worn pages whose ink has faded, down to a third of its contrast."""
 
-NOISY = 0.5
+NOISY = 0.6
 """Share of the worn pages that a scanner adds its noise to."""
 
 LONGEST = 100
@@ -97,12 +97,13 @@ LIGHT = 0.85
 
 ON_PAPER: Sequence[Corruption] = (
     paper.stains, paper.stains, paper.stains, paper.stains, paper.shadow, paper.shadow,
-    paper.shadow, paper.shadow, paper.texture, paper.ribs, paper.ribs, paper.dust, paper.folds,
-    paper.wrinkles, paper.footprints, paper.uneven_light, paper.uneven_paper, paper.streaks,
+    paper.shadow_of_limbs, paper.shadow_of_limbs, paper.texture, paper.ribs, paper.ribs,
+    paper.dust, paper.folds, paper.wrinkles, paper.footprints, paper.uneven_light,
+    paper.uneven_paper, paper.streaks,
 )  # fmt: skip
 """What befalls paper besides patches; what is here several times befalls it oftener."""
 
-LIKE_PICTURES: Sequence[Corruption] = (paper.patches, paper.shadow)
+LIKE_PICTURES: Sequence[Corruption] = (paper.patches, paper.shadow, paper.shadow_of_limbs)
 """What could as well be a picture where nothing is written in it."""
 
 BY_SCANNER: Sequence[tuple[Corruption, float]] = (

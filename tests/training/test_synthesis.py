@@ -11,6 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from pagewash.errors import MissingError
+from pagewash.evaluation import evaluation_pages
 from pagewash.evaluation.evaluation_pages import set_evaluation_page, wrap, write_evaluation_pages
 from pagewash.training.synthesis import paper
 from pagewash.training.synthesis.corruption import (
@@ -18,6 +19,7 @@ from pagewash.training.synthesis.corruption import (
     NEVER,
     CorruptionOptions,
     DegradationChances,
+    DirtyAndClean,
     corrupt,
     lay_over,
 )
@@ -252,6 +254,20 @@ def test_evaluation_pages_are_written_dirty_and_clean_with_their_text(faces, tmp
         cv2.imread(str(tmp_path / folder / "page-00.png"), 0) for folder in ("dirty", "clean")
     )
     assert dirty.mean() < clean.mean()
+
+
+def test_a_clean_page_to_judge_by_can_be_read_where_ink_leaves_little_of_hairlines(
+    faces, tmp_path, monkeypatch
+):
+    darkness = iter([0.2, 0.9])
+
+    def print_palely_first(page, verso, rng, options):
+        clean = 1 - next(darkness) * page.ink
+        return DirtyAndClean(clean, clean)
+
+    monkeypatch.setattr(evaluation_pages, "corrupt", print_palely_first)
+    write_evaluation_pages(tmp_path, 1, 0, faces, size=(300, 500))
+    assert cv2.imread(str(tmp_path / "clean" / "page-00.png"), 0).min() < 40
 
 
 def test_wrapped_lines_fit_and_lose_no_word(faces):

@@ -250,33 +250,28 @@ def uneven_light(page: Image, rng: Generator, level: float) -> Image:
 
 
 def shadow(page: Image, rng: Generator, level: float) -> Image:
-    """Cast a shadow: a book's gutter or a curled corner with a soft edge, a hand or a camera with a
-    hard one.
-    """
-    if rng.random() < 0.5:
-        dark = _half(rng, page.shape)
-    else:
-        dark = np.zeros(page.shape[:2], np.float32)
-        for _ in range(int(rng.integers(1, 5))):
-            dark = np.maximum(dark, _limb(rng, page.shape))
-        dark = soften(dark, 1.5 * 30 ** rng.random())
-    cold = rng.uniform(0.8, 1.2)
-    return absorb(page, 1 - np.float32(0.1 + 0.6 * level) * dark, (cold, 1.0, 2 - cold))
-
-
-def _half(rng: Generator, shape: tuple[int, ...]) -> Image:
-    """One side of a line that wavers, 1 inside."""
-    height, width = shape[:2]
+    """Cast a shadow with a soft edge: a hand, a book's gutter, a curled corner."""
+    height, width = page.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     point = rng.uniform(0.1, 0.9, 2) * (height, width)
     away = (x - np.float32(point[1])) * np.float32(np.cos(angle)) + (
         y - np.float32(point[0])
     ) * np.float32(np.sin(angle))
-    away += smooth_field(rng, shape, max(height, width) / 5) * np.float32(rng.uniform(0, 20))
+    away += smooth_field(rng, page.shape, max(height, width) / 5) * np.float32(rng.uniform(0, 20))
     soft = np.float32(rng.uniform(3, 60))
-    half: Image = 1 / (1 + np.exp(np.clip(away / soft, -30, 30)))
-    return half
+    dark = 1 / (1 + np.exp(np.clip(away / soft, -30, 30)))
+    return absorb(page, 1 - np.float32(0.1 + 0.5 * level) * dark)
+
+
+def shadow_of_limbs(page: Image, rng: Generator, level: float) -> Image:
+    """Cast the shadow of a hand, an arm or a camera, whose edge may be hard, and its light cold."""
+    dark = np.zeros(page.shape[:2], np.float32)
+    for _ in range(int(rng.integers(1, 5))):
+        dark = np.maximum(dark, _limb(rng, page.shape))
+    dark = soften(dark, 1.5 * 30 ** rng.random())
+    cold = rng.uniform(0.8, 1.2)
+    return absorb(page, 1 - np.float32(0.1 + 0.6 * level) * dark, (cold, 1.0, 2 - cold))
 
 
 def _limb(rng: Generator, shape: tuple[int, ...]) -> Image:
