@@ -102,7 +102,7 @@ def clean(
     if object_url(source) or object_url(destination):
         if by_flow or STREAM in (source, destination):
             raise OptionError(
-                "object stores are cleaned from and to without a flow; leave out --flow"
+                "object stores are cleaned from and to without a flow; give --no-flow"
             )
         return _between_stores(source, destination, options, metrics, quiet)
     if STREAM in (source, destination):

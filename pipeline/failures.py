@@ -18,7 +18,7 @@ class Failure:
     """A document that was not cleaned."""
 
     source: str
-    """Path below SRC."""
+    """Path below the source."""
 
     error: str
     """Class of the error."""

@@ -136,7 +136,9 @@ SCHEMA = pa.schema(
     [
         _column("run_id", _text, "The run; also the folder run=ID", always=True),
         _column("started", pa.timestamp("ms", "UTC"), "When the run began", always=True),
-        _column("source", _text, "Path of the document below SRC, with slashes", always=True),
+        _column(
+            "source", _text, "Path of the document below the source, with slashes", always=True
+        ),
         _column("sha256", _text, "SHA-256 of the document's bytes, hexadecimal"),
         _column("size", pa.int64(), "Size of the document, bytes"),
         _column("modified", pa.int64(), "Its time of change, nanoseconds since 1970"),
@@ -201,12 +203,16 @@ SCHEMA = pa.schema(
         _column("status", _text, "cleaned, skipped, review (look at it) or failed", always=True),
         _column("error", _text, "Class of the error of a failed page"),
         _column("message", _text, "What went wrong, was skipped, or should be looked at"),
-        _column("output", _text, "Path of the cleaned document below DST, with slashes"),
+        _column(
+            "output", _text, "Path of the cleaned document below the destination, with slashes"
+        ),
         _column(
             "output_page", _int, "The first page of it that shows this one, from 1; null if none"
         ),
-        _column("source_folder", _text, "SRC when the page was cleaned, an absolute path"),
-        _column("output_folder", _text, "DST when the page was cleaned, an absolute path"),
+        _column("source_folder", _text, "The source when the page was cleaned, an absolute path"),
+        _column(
+            "output_folder", _text, "The destination when the page was cleaned, an absolute path"
+        ),
     ],
     metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()},
 )

@@ -17,10 +17,10 @@ class Places:
     """Folders to look in before those that the rows name."""
 
     scans: Path | None
-    """SRC, if it has moved since."""
+    """The source, if it has moved since."""
 
     cleaned: Path
-    """DST, or where it is likely to be."""
+    """The destination, or where it is likely to be."""
 
     @classmethod
     def around(cls, metrics: Path, scans: Path | None, cleaned: Path | None) -> "Places":

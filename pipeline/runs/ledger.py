@@ -64,7 +64,7 @@ class Entry:
 
 
 Ledger = Mapping[str, Entry]
-"""By the output's path below DST, with slashes."""
+"""By the output's path below the destination, with slashes."""
 
 
 def read_ledger(metrics: Path | None) -> Ledger:

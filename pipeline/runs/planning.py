@@ -38,11 +38,11 @@ class Job:
 
     source: Path
     name: str
-    """Path below SRC, with slashes."""
+    """Path below the source, with slashes."""
 
     output: Path
     output_name: str
-    """Path below DST, with slashes."""
+    """Path below the destination, with slashes."""
 
     found: Source
     """As it lay there when the run was planned."""
