@@ -97,7 +97,7 @@ def summarise(table: pa.Table, seconds: float | None = None, worst: int = 10) ->
 
 
 def latest(table: pa.Table) -> pa.Table:
-    """Rows of each document's last run alone, in their order: what stands in the destination now."""
+    """Rows of each document's last run alone, in their order: what the destination holds now."""
     last = table.group_by("source").aggregate([("started", "max")])
     at = pc.index_in(table["source"], value_set=last["source"])
     return table.filter(pc.equal(table["started"], last["started_max"].take(at)))
