@@ -16,7 +16,6 @@ from cyclopts import App, CycloptsError, Parameter
 
 from pagewash.errors import OptionError, PagewashError
 from pagewash.failures import DONE, INTERRUPTED, exit_code
-from pagewash.files import printable
 from pagewash.flows import console
 from pagewash.flows.configuration import configure
 from pagewash.flows.streams import steady_streams
@@ -100,9 +99,9 @@ def clean(
     if dry_run:
         return _say_plan(source, destination, options, metrics)
     if object_url(source) or object_url(destination):
-        if by_flow or STREAM in (source, destination):
+        if flow or cluster or STREAM in (source, destination):
             raise OptionError(
-                "object stores are cleaned from and to without a flow; give --no-flow"
+                "object stores are cleaned from and to without a flow; leave out --flow"
             )
         return _between_stores(source, destination, options, metrics, quiet)
     if STREAM in (source, destination):
@@ -135,7 +134,7 @@ def _say_plan(source: Path, destination: Path, options: RunOptions, metrics: Pat
             raise OptionError(f"--dry-run tells of documents on disk; {place} is elsewhere")
     plan = plan_run(source, destination, options, metrics)
     for job in plan.jobs:
-        console.show(f"{printable(str(job.source))} -> {printable(str(job.output))}")
+        console.tell(f"{job.source} -> {job.output}")
     console.say(f"{len(plan.jobs)} to be cleaned, {plan.done} clean already; nothing was done")
     return DONE
 
@@ -252,7 +251,7 @@ def compact(place: Path, /) -> int:
     today = datetime.datetime.now(datetime.UTC).date()
     with hold(folder, place, DEFAULTS) if folder != place else nullcontext():
         done = put_together(folder, today)
-    console.show(f"{done.before} files became {done.after}: {folder}")
+    console.tell(f"{done.before} files became {done.after}: {folder}")
     return DONE
 
 

@@ -53,7 +53,8 @@ def _shown(text: str) -> str:
 def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
     """Print a result, as wide as the terminal; where output goes to a file, wide enough.
 
-    A reader who has seen enough, as in `| head`, and a stream that is closed are no errors.
+    A reader who has seen enough, as in `| head`, and a stream that is closed are no errors. A line
+    of text is for `tell`: in one, rich would take brackets for commands.
 
     Raises:
         AccessError: it cannot be written: a full disk.

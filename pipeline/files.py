@@ -28,6 +28,7 @@ _WAYS_OUT = {
     errno.ENOENT: "Check its name, and that it is still there.",
     errno.EISDIR: "It is a folder; name a file.",
     errno.ENAMETOOLONG: "Shorten its name.",
+    errno.ELOOP: "It is a link, or one that leads in a circle; remove it.",
     errno.EPIPE: "The program that was reading it has ended.",
 }
 
@@ -72,10 +73,17 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal.
 
     Raises:
-        AccessError: it cannot be read.
+        AccessError: it cannot be read, or is no file.
     """
-    with access_errors(str(path), "read"), path.open("rb") as file:
+    with access_errors(str(path), "read"), _open_at_once(path) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise AccessError(f"{path} cannot be read: it is no file any more.")
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_at_once(path: Path) -> BinaryIO:
+    """Open a file to read; what has become a pipe does not keep one waiting for a writer."""
+    return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from pagewash.errors import AccessError
 from pagewash.failures import DONE
 from pagewash.flows import console
+from pagewash.leftovers import clear_leftovers
 from pagewash.options import RunOptions
 from pagewash.runs.archive import check_archive, move_to_archive
 from pagewash.runs.holding import hold, planned_run
@@ -74,6 +75,7 @@ def watch(
     check_places(inbox, destination, options)
     if watching.archive is not None:
         check_archive(watching.archive, inbox, destination)
+        clear_leftovers(watching.archive)
     with console.stopping() as stop, hold(inbox, destination, options, metrics, stop):
 
         def clean(each: RunOptions, names: list[str]) -> RunReport:

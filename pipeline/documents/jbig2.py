@@ -8,10 +8,10 @@ import logging
 import shutil
 import struct
 import subprocess
-import tempfile
-from pathlib import Path
 
 from PIL import Image
+
+from pagewash.leftovers import working_folder
 
 log = logging.getLogger(__name__)
 
@@ -31,8 +31,8 @@ def encode_jbig2(image: Image.Image) -> bytes | None:
     program = shutil.which("jbig2")
     if program is None:
         return None
-    with tempfile.TemporaryDirectory(prefix="pagewash-") as folder:
-        file = Path(folder) / "page.png"
+    with working_folder() as folder:
+        file = folder / "page.png"
         image.save(file, compress_level=1)
         try:
             asked = [program, "--pdf", str(file)]

@@ -147,6 +147,7 @@ class PdfDocument:
                 return reason
             check_size(self._name, size_as_seen(scan, layout), self.limits)
             pixels = read_scan(self._pdf.pages[index], layout, scan)
+            check_size(self._name, pixels.shape[1::-1], self.limits)  # it may be larger than told
             image = scan.placement.image
             if scan.placement.is_stencil and pdf_images.paints_most(pixels):
                 return "its image is a stencil that paints the background"

@@ -79,8 +79,12 @@ class _Reader:
         for _ in range(index):
             place = self._integer(self.read(place + 2 + 12 * self._count(place), 4))
         tags: dict[int, Tag] = {}
+        taken = 0
         for entry in range(self._count(place)):
             tag, kind, number, value = self._entry(self.read(place + 2 + 12 * entry, 12))
+            taken += len(value)
+            if taken > self.size:
+                raise ValueError(f"tags of {taken} bytes")  # the same bytes many times
             if kind in TYPE_BYTES and tag not in _PLACES:
                 tags[tag] = (kind, number, value)
         return tags

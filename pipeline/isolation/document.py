@@ -27,6 +27,10 @@ _PATIENCE = 4.0
 that sleeps for ever uses none."""
 
 
+_ENDING = 1.0
+"""Seconds that the system may take to say what a process has ended by."""
+
+
 class _Conversation:
     """One document and the worker that has it open."""
 
@@ -65,7 +69,7 @@ class _Conversation:
 
     def _reason(self, worker: Worker) -> PagewashError:
         """Why a worker has ended before its time."""
-        code = worker.end()
+        code = worker.end(_ENDING)
         if worker.lost_patience or -code == getattr(signal, "SIGXCPU", None):
             return too_slow(str(self._source), self._limits)
         ended = signal.Signals(-code).name if code < 0 else f"code {code}"

@@ -91,11 +91,17 @@ class Worker:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    def end(self) -> int:
-        """End it at once; returns what it ended with: a signal's number, below zero."""
+    def end(self, patience: float = 0.0) -> int:
+        """End it; returns what it ended with: a signal's number, below zero.
+
+        Args:
+            patience: seconds in which it may end by itself.
+        """
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(patience)
         self._process.kill()
         return self._process.wait()
 

@@ -3,11 +3,12 @@
 Runs in the worker. It keeps the budgets of the document that it has open.
 """
 
+import math
 import os
 import tempfile
 import time
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from pagewash.pages import Page, Pixels, ReadLimits, UntouchedPage
 
 _BYTES_PER_BUDGET = 100e6
 """Stored bytes for which a document gets its seconds once more."""
+
+_BLOCK_BYTES = 512  # of st_blocks, whatever the disk has
 
 _MPIXELS_PER_BUDGET = 1000.0
 """Megapixels for which it does."""
@@ -50,7 +53,8 @@ class Session:
             limits: what it may ask for.
             folder: in which the run stands, for a source that is not absolute.
         """
-        os.chdir(folder)
+        with suppress(OSError):  # one may stand in a folder that one may not enter
+            os.chdir(folder)
         self.name = str(source)
         self.limits = limits
         self._source = source
@@ -79,7 +83,9 @@ class Session:
     def open(self) -> Header:
         """Open the document."""
         with access_errors(self.name, "read"):
-            self._earn(self._source.stat().st_size / _BYTES_PER_BUDGET)
+            found = self._source.stat()
+        stored = getattr(found, "st_blocks", math.inf) * _BLOCK_BYTES  # a sparse file has few
+        self._earn(min(found.st_size, stored) / _BYTES_PER_BUDGET)
         self._document = self._open.enter_context(open_document(self._source, self.limits))
         document = self._document
         return Header(document.container, document.page_count, tuple(document.notes))

@@ -4,6 +4,7 @@ Rows name both below folders that may have moved since. Paths only: nothing is o
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,9 @@ def _files(chosen: Path | None, recorded: str | None, name: str | None) -> Itera
     if not name or not _stays_below(Path(name)):
         return  # rows that others wrote must not show any file of this machine
     for folder in (chosen, recorded):
-        if folder and (path := Path(folder, name)).is_file():
-            yield path
+        with suppress(OSError):  # a folder that one may not enter
+            if folder and (path := Path(folder, name)).is_file():
+                yield path
 
 
 def _stays_below(name: Path) -> bool:

@@ -95,15 +95,16 @@ def write_report(
     places = Places.around(place, options.scans, options.cleaned)
     contents = collect(places.cleaned.name, table, places, options.pictures, progress)
     html = render(contents).encode("utf-8", "replace")
-    write_atomically(path, html, _pictured_scans(table, contents, places))
+    write_atomically(path, html, _pictured_files(table, contents, places))
     return WrittenReport(path, contents.summary, len(contents.pictured), len(html))
 
 
-def _pictured_scans(table: pa.Table, contents: Contents, places: Places) -> list[Path]:
-    """Scans that a report shows pictures of: it is no more readable to others than these."""
+def _pictured_files(table: pa.Table, contents: Contents, places: Places) -> list[Path]:
+    """Documents that a report shows pictures of: it is no more readable to others than these."""
     names = pa.array([page.source for page in contents.pictured], pa.string())
     rows = table.filter(pc.is_in(table["source"], value_set=names)).to_pylist()
-    return [scan for row in rows if (scan := places.scan(row)) is not None]
+    found = [path for row in rows for path in (places.scan(row), places.output(row))]
+    return list(filter(None, dict.fromkeys(found)))
 
 
 def render(contents: Contents) -> str:

@@ -2,13 +2,15 @@
 
 import errno
 import os
+import secrets
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
 from pagewash.errors import AccessError, OptionError
 from pagewash.files import access_errors, real_path, sha256_of
-from pagewash.leftovers import temporary_path
+from pagewash.leftovers import open_temporary
 
 
 def check_archive(archive: Path, inbox: Path, destination: Path) -> None:
@@ -45,38 +47,71 @@ def move_to_archive(path: Path, inbox: Path, archive: Path) -> Path:
     place = archive / path.relative_to(inbox)
     with access_errors(str(place), "written"):
         place.parent.mkdir(parents=True, exist_ok=True)
+    target, archived = _give_name(path, place)
+    with access_errors(str(path), "removed"):
+        _remove(path, archived)
+    return target
+
+
+def _give_name(path: Path, place: Path) -> tuple[Path, os.stat_result]:
+    """Give a file a name there, with a number if it is taken, and have the disk keep it.
+
+    Returns:
+        The name, and which file it was that has it.
+    """
     number = 1
     while True:
         target = place if number == 1 else place.with_stem(f"{place.stem} ({number})")
         with access_errors(str(target), "written"):
             try:
-                _link(path, target)
+                given = _link(path, target)
             except FileExistsError:
                 number += 1
                 continue
-        with access_errors(str(path), "removed"):
-            path.unlink()
-        return target
+            _flush(target.parent)
+        return target, given
 
 
-def _link(path: Path, target: Path) -> None:
-    """Give a file a second name, on another disk as a copy; never that of another file."""
+def _remove(path: Path, archived: os.stat_result) -> None:
+    """Remove a document that is archived; another that has come under its name stays.
+
+    A scanner may give every scan the same name. So the name is taken away first, and then looked
+    at who had it.
+    """
+    aside = path.with_name(f".pagewash-{secrets.token_hex(8)}.original")
+    path.rename(aside)
+    if not os.path.samestat(aside.lstat(), archived):
+        _give_name(aside, path)
+    aside.unlink()
+
+
+def _link(path: Path, target: Path) -> os.stat_result:
+    """Give a file a second name, on another disk as a copy; never that of another file.
+
+    Returns:
+        Which file it was.
+    """
     try:
         os.link(path, target, follow_symlinks=False)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
             raise
-        _copy(path, target)
+        return _copy(path, target)
+    return target.lstat()
 
 
-def _copy(path: Path, target: Path) -> None:
+def _copy(path: Path, target: Path) -> os.stat_result:
     if target.exists():
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    temporary = temporary_path(target)
+    temporary, file = open_temporary(target)
     try:
-        shutil.copy2(path, temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)  # until it is as its original
+        with path.open("rb") as original:
+            found = os.fstat(original.fileno())
+            shutil.copyfileobj(original, file)
+        file.flush()
+        shutil.copystat(path, temporary)
+        os.fsync(file.fileno())
         if sha256_of(temporary) != sha256_of(path):
             raise AccessError(f"{path} changed while it was copied to {target}; it stays")
         try:
@@ -87,4 +122,16 @@ def _copy(path: Path, target: Path) -> None:
             temporary.rename(target)  # a file system without links; its name was free just now
     finally:
         with suppress(OSError):
-            temporary.unlink()
+            file.close()
+        temporary.unlink(missing_ok=True)
+    return found
+
+
+def _flush(folder: Path) -> None:
+    """Have the disk keep the names in a folder, where it can be asked to."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -189,10 +189,12 @@ def _take(path: Path, shared: bool) -> BinaryIO | None:
                     raise
                 log.warning(f"{path.parent} is on a disk that knows no locks; {_ALONE}")
                 return file
-            if file.writable() and locks.is_at(file, path):
-                break
-            with suppress(OSError):  # of another user, who is gone; or just let go, and removed
-                if locks.is_at(file, path):
+            if locks.is_at(file, path):  # else it was just let go, and removed
+                if file.writable():
+                    break
+                if shared:  # of another user, who may be gone; to share it takes no writing
+                    return file
+                with file:
                     path.unlink()
             file.close()
         file.truncate(0)
@@ -206,11 +208,16 @@ def _take(path: Path, shared: bool) -> BinaryIO | None:
 def _open(path: Path) -> BinaryIO:
     while True:
         try:
-            return path.open("a+b")
+            return open(path, "a+b", opener=_open_no_link)
         except PermissionError:
-            return path.open("rb")  # of another user
+            return open(path, "rb", opener=_open_no_link)
         except FileNotFoundError:
             path.parent.mkdir(parents=True, exist_ok=True)  # its holder took it along
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file of that name itself: through a link, one elsewhere would be made or held."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _who() -> dict[str, str | int]:

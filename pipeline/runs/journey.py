@@ -60,11 +60,16 @@ def clean_documents(
     """
     documents, threads = [OpenDocument(job) for job in jobs], run.options.threads
     read = partial(read_document, options=run.options)
+
+    def close() -> None:
+        for opened in documents:
+            opened.close()
+
     finish = partial(finish_document, run=run, tally=tally)
     keep_freed_memory()  # now, or the threads to come would have heaps of their own
     try:
         with (
-            closing(read_ahead(documents, read, threads)) as pages,
+            closing(read_ahead(documents, read, threads, abandon=close)) as pages,
             WriteBehind(finish, threads, most=2 * threads) as finishing,
         ):
             for item in clean_stream(tally.until_stopped(pages, run.options), network):
@@ -73,8 +78,7 @@ def clean_documents(
                 else:
                     finishing.put(item.opened, item)
     finally:
-        for opened in documents:
-            opened.close()  # those that were dropped
+        close()  # those that were dropped
     return list(finishing.results())
 
 

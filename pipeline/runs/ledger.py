@@ -5,11 +5,13 @@ Reads the Parquet parts of the metrics folder and nothing else; no torch.
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from pagewash.errors import PagewashError
 from pagewash.measuring.records import find_parts, read_records
 
 COLUMNS = (
@@ -85,6 +87,15 @@ def read_ledger(metrics: Path | None) -> Ledger:
         if all(row["status"] != "failed" for row in document):
             ledger[output] = _entry(document[0])
     return ledger
+
+
+def scans_of(metrics: Path) -> set[Path]:
+    """Folders of the documents that runs recorded in a metrics folder have cleaned."""
+    with suppress(PagewashError):  # what lies there need not be ours
+        if find_parts(metrics):
+            folders = read_records(metrics, ["source_folder"])["source_folder"].unique()
+            return {Path(folder) for folder in folders.to_pylist() if folder}
+    return set()
 
 
 def unchanged(found: Source, entry: Entry) -> bool:

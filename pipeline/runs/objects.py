@@ -44,8 +44,6 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
         OptionError: source and destination lie in each other.
     """
     urls = object_url(source), object_url(destination)
-    if None not in urls and _meet(f"{urls[0]}/", f"{urls[1]}/"):
-        raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside it")
     with working_folder() as folder:
         scans, outputs = source, destination
         stores: list[_Store] = []
@@ -55,6 +53,8 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
         if urls[1] is not None:
             outputs = Path(folder, "cleaned")
             stores.append(_Destination(urls[1], outputs, urls[0] or str(source.absolute())))
+            if urls[0] is not None and stores[0].meets(stores[1]):
+                raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside")
 
         @contextmanager
         def around(jobs: Sequence[Job], part: Path | None) -> Iterator[None]:
@@ -65,10 +65,6 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
                 store.after(jobs, part)
 
         yield Staged(scans, outputs, around)
-
-
-def _meet(one: str, other: str) -> bool:
-    return one.startswith(other) or other.startswith(one)
 
 
 def _inside(path: Path, folder: Path) -> bool:
@@ -91,6 +87,14 @@ class _Store:
                 f"{self.url} needs a package that is not installed ({error}); "
                 "run: pip install 'pagewash[s3]'"
             ) from error
+        if "file" in self._fs.protocol:
+            raise OptionError(f"{self.url} lies on a disk; name it by its path: {self._root}")
+
+    def meets(self, other: "_Store") -> bool:
+        """Whether one of two places lies in the other, whatever their URLs are called."""
+        roots = [f"{store._root.rstrip('/')}/" for store in (self, other)]
+        alike = type(self._fs) is type(other._fs)
+        return alike and (roots[0].startswith(roots[1]) or roots[1].startswith(roots[0]))
 
     def before(self, jobs: Sequence[Job]) -> None:
         """Make ready for a shard."""

@@ -51,9 +51,9 @@ class OpenDocument:
 
     def close(self) -> None:
         """Close the document, if it is open."""
-        if self.document is not None:
-            self.document.close()
-            self.document = None
+        document, self.document = self.document, None
+        if document is not None:
+            document.close()
 
 
 @dataclass(eq=False)

@@ -36,7 +36,10 @@ _END, _DROPPED = object(), object()
 
 
 def read_ahead(
-    jobs: Iterable[Job], read: Callable[[Job], Iterator[Item]], threads: int
+    jobs: Iterable[Job],
+    read: Callable[[Job], Iterator[Item]],
+    threads: int,
+    abandon: Callable[[], object] = lambda: None,
 ) -> Generator[Item, None, None]:
     """Yield what `read` yields for each job, in order, while threads read the next jobs.
 
@@ -46,6 +49,7 @@ def read_ahead(
         jobs: taken one by one, as threads become free.
         read: called on a thread; what it raises is raised here, in its turn.
         threads: jobs that are read at once; each keeps one item waiting.
+        abandon: called where it is not used up, and ends whatever `read` still waits for.
     """
     todo = iter(jobs)
     ahead: deque[queue.Queue[Any]] = deque()
@@ -68,8 +72,10 @@ def read_ahead(
                     raise item.error
                 else:
                     yield item
-        finally:
+        except BaseException:
             unwanted.set()
+            abandon()
+            raise
 
 
 def _fill(

@@ -5,7 +5,7 @@ Names, times and hashes only: no pixels, and no torch but where a precision has 
 """
 
 import tempfile
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,8 @@ from pagewash.inference.model_files import find_model
 from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.places import object_url
-from pagewash.runs.conflicts import conflicts, identity
-from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, unchanged
+from pagewash.runs.conflicts import conflicts, identity, leads_out
+from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, scans_of, unchanged
 from pagewash.runs.settling import settle_precision
 
 SHARD_DOCUMENTS = 128
@@ -106,7 +106,8 @@ def plan_run(
     else:
         documents = find_documents(source) if only is None else _named(source, only)
         outputs, folder = plan_outputs(documents, source, destination, options), destination
-        metrics = metrics or destination / "metrics"
+        metrics = metrics or _metrics_in(destination)
+        _check_other_scans(outputs, source, destination, metrics)
     for reason in conflicts(outputs, source, folder, metrics).values():
         raise OptionError(reason)
     for written in (folder, metrics):
@@ -140,6 +141,44 @@ def check_places(source: Path, destination: Path, options: RunOptions) -> None:
         _check_format(destination, options)
     else:
         _check_folders(source, destination)
+
+
+def _metrics_in(destination: Path) -> Path:
+    """The usual folder of the metrics."""
+    metrics = destination / "metrics"
+    if leads_out(metrics, destination):
+        raise OptionError(
+            f"{metrics} is a link that leads out of {destination}, to {real_path(metrics)}; remove "
+            "the link, or name that folder by --metrics"
+        )
+    return metrics
+
+
+def _check_other_scans(
+    outputs: Mapping[Path, Path], source: Path, destination: Path, metrics: Path
+) -> None:
+    """Refuse to write over scans that are not among the documents: those of which the source was
+    cleaned, and one beside a single document, whose name differs in its extension alone.
+    """
+    if source.is_dir():
+        for scans in scans_of(source / "metrics"):
+            if any(identity(place) & identity(scans) for place in _upwards(destination)):
+                raise OptionError(
+                    f"{source} was cleaned from {scans}, and its scans would be written over; name "
+                    "the two the other way round, or another destination"
+                )
+        return
+    for output in outputs.values():
+        beside = identity(output.parent) & identity(source.parent)
+        if beside and output.exists() and output != source and not _has_row(output, metrics):
+            raise OptionError(
+                f"{output} is there already, beside the scan, and may be another one; name another "
+                "folder, or the file to write"
+            )
+
+
+def _has_row(output: Path, metrics: Path) -> bool:
+    return printable(output.name) in read_ledger(metrics)
 
 
 def plan_outputs(

@@ -8,6 +8,7 @@ import pytest
 from pdfs import copy, read, soiled, strokes
 from PIL import Image
 
+from pagewash.documents.tiff_copying import copy_page
 from pagewash.errors import OptionError, UnreadableError
 from pagewash.pages import Page, UntouchedPage
 
@@ -89,3 +90,13 @@ def test_what_cannot_hold_a_broken_page_says_so_and_the_way_out():
     source = io.BytesIO(tiff_by_hand([WHOLE, BROKEN], "<"))
     with pytest.raises(OptionError, match=r"its page 2 cannot be read.*--format tiff.*--pages"):
         copy(source, kind="pdf")
+
+
+def test_tags_that_all_hold_the_whole_file_are_not_multiplied():
+    shared = 200_000
+    tags = [(tag, 7, shared, 8) for tag in range(40_000, 40_050)]  # bytes of any kind
+    where = [(256, LONG, 1, 208), (257, LONG, 1, 304), (273, LONG, 1, 8), (279, LONG, 1, 9)]
+    entries = b"".join(struct.pack("<HHII", *entry) for entry in [*where, *tags])
+    head = b"II*\0" + struct.pack("<IH", 8, len(where) + len(tags))
+    file = io.BytesIO(head + entries + bytes(4) + bytes(shared))
+    assert copy_page(file, 0) is None

@@ -119,3 +119,16 @@ def test_a_program_that_fails_leaves_g4(tmp_path, monkeypatch, script):
 def test_without_the_program_there_is_g4(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "/CCITTFaxDecode" in encode_for_pdf(text_page()).coding
+
+
+@pytest.mark.usefixtures("encoder")
+def test_a_page_waits_where_the_next_run_finds_it_after_a_kill(monkeypatch):
+    asked = []
+
+    def take_note(command, **options):
+        asked.append(Path(command[-1]))
+        raise OSError
+
+    monkeypatch.setattr(subprocess, "run", take_note)
+    assert encode_jbig2(Image.new("1", (64, 64))) is None
+    assert asked[0].parent.name.startswith("pagewash-work-")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from reported import HOW, write_run
+from scans import write_scan
 
 from pagewash.flows.cli import main
 from pagewash.measuring.records import PageRecord
@@ -52,6 +53,16 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, capsys, content, code, me
 def test_config_without_a_file_is_refused(capsys):
     assert main(["clean", "scans", "cleaned", "--config"]) == 1
     assert "--config wants a file" in capsys.readouterr().err
+
+
+def test_a_dry_run_shows_names_that_could_command_a_terminal_or_look_like_markup(tmp_path, capsys):
+    for name in ("a\x1b[31mred.png", "[/b].png"):
+        write_scan(tmp_path / "scans" / name)
+    assert main(["clean", str(tmp_path / "scans"), str(tmp_path / "out"), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert r"a\x1b[31mred.png" in shown
+    assert "[/b].png" in shown
+    assert "\x1b" not in shown
 
 
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(folders, capsys):

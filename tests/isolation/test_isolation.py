@@ -22,6 +22,7 @@ from pagewash.errors import AccessError, TooLargeError, TooSlowError, Unreadable
 from pagewash.isolation import process
 from pagewash.isolation.document import IsolatedDocument, view_page
 from pagewash.isolation.messages import receive, send
+from pagewash.isolation.session import Session
 from pagewash.options import RunOptions
 from pagewash.pages import Page, ReadLimits
 from pagewash.runs.planning import plan_run
@@ -288,3 +289,35 @@ def test_a_worker_that_has_grown_large_is_not_kept(harmful, tmp_path):
             pids.append(document.worker_pid)
             list(document.pages())
     assert pids[0] == pids[1] != pids[2]
+
+
+def test_a_worker_reads_though_one_stands_in_a_folder_that_one_may_not_enter(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "cwd", lambda: tmp_path / "shut")
+    with IsolatedDocument(write_scan(tmp_path / "a.png")) as document:
+        assert document.page_count == 1
+
+
+def test_what_a_sparse_file_does_not_hold_earns_it_no_time(tmp_path):
+    write_scan(tmp_path / "a.tif")
+    with (tmp_path / "a.tif").open("r+b") as file:
+        file.truncate(10**12)
+    session = Session(tmp_path / "a.tif", ReadLimits(), tmp_path)
+    session.open()
+    session.close()
+    assert session._seconds < 2 * ReadLimits().max_document_seconds
+
+
+@pytest.mark.usefixtures("harmful")
+def test_who_leaves_at_once_does_not_wait_for_a_reader(tmp_path, tiny_model):
+    write_scan(tmp_path / "scans" / "a.png", shape=(40, harm.SLEEPS))
+
+    def interrupt():
+        time.sleep(3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    plan = plan_run(tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)))
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        clean_run(plan, load=lambda run: FakeCleaner())
+    assert time.monotonic() - start < 30

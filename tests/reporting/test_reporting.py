@@ -268,3 +268,25 @@ def test_a_report_is_no_more_readable_than_the_scans_that_it_shows(tmp_path):
         write_report(out, tmp_path / "report.html", ReportOptions(pictures=pictures))
         private = not (tmp_path / "report.html").stat().st_mode & 0o077
         assert private == (pictures > 0)
+
+
+def test_nor_than_a_cleaned_page_whose_scan_has_moved(tmp_path):
+    write_pages(tmp_path, ["a.png"])
+    out = write_run(tmp_path, [row("a.png")])
+    (tmp_path / "scans" / "a.png").unlink()
+    (out / "a.png").chmod(0o600)
+    write_report(out, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").stat().st_mode & 0o077
+
+
+def test_a_scan_in_a_folder_that_one_may_not_enter_is_not_there(tmp_path, monkeypatch):
+    write_pages(tmp_path, ["a.png"])
+    out = write_run(tmp_path, [row("a.png")])
+
+    (found,) = read_records(out).to_pylist()
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert Places.around(out, None, None).scan(found) is None

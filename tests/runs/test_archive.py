@@ -2,6 +2,8 @@
 
 import errno
 import os
+import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -56,11 +58,11 @@ def test_a_full_disk_leaves_the_document_where_it_was(inbox, tmp_path, monkeypat
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
     def full(source, target):
-        Path(target).write_bytes(b"fi")
+        target.write(b"fi")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr("shutil.copy2", full)
+    monkeypatch.setattr(shutil, "copyfileobj", full)
     with pytest.raises(AccessError, match="No space left"):
         move_to_archive(inbox / "2026" / "a.png", inbox, tmp_path / "archive")
     assert (inbox / "2026" / "a.png").read_bytes() == b"first"
@@ -73,3 +75,33 @@ def test_an_archive_in_the_inbox_or_the_destination_is_refused(tmp_path, place):
     with pytest.raises(OptionError, match="lie in each other"):
         check_archive(tmp_path / place, tmp_path / "inbox", tmp_path / "out")
     check_archive(tmp_path / "archive", tmp_path / "inbox", tmp_path / "out")
+
+
+def test_a_scan_that_comes_under_the_same_name_meanwhile_stays(inbox, tmp_path, monkeypatch):
+    path, link = inbox / "2026" / "a.png", os.link
+
+    def link_then_scan(source, target, **options):
+        link(source, target, **options)
+        if Path(source) == path:
+            (tmp_path / "next").write_bytes(b"second")
+            (tmp_path / "next").replace(path)
+
+    monkeypatch.setattr(os, "link", link_then_scan)
+    moved = move_to_archive(path, inbox, tmp_path / "archive")
+    assert moved.read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_private_document_is_private_while_it_is_copied(inbox, tmp_path, disk, monkeypatch):
+    path, copy, seen = inbox / "2026" / "a.png", shutil.copyfileobj, []
+    path.chmod(0o640)
+
+    def look(source, target):
+        copy(source, target)
+        seen.append(stat.S_IMODE(os.fstat(target.fileno()).st_mode))
+
+    monkeypatch.setattr(shutil, "copyfileobj", look)
+    moved = move_to_archive(path, inbox, tmp_path / "archive")
+    assert set(seen) <= {0o600}
+    assert stat.S_IMODE(moved.stat().st_mode) == 0o640

@@ -143,6 +143,37 @@ def test_a_link_that_comes_after_the_plan_costs_its_document_alone(source, optio
     assert (tmp_path / "elsewhere" / "b.png").read_bytes() == precious
 
 
+def test_metrics_that_are_a_link_which_leads_elsewhere_are_refused_unless_they_are_named(
+    source, options, tmp_path
+):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "metrics").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OptionError, match="link that leads out of"):
+        plan_run(source, tmp_path / "out", options)
+    assert plan_run(source, tmp_path / "out", options, tmp_path / "elsewhere").jobs
+
+
+def test_source_and_destination_the_wrong_way_round_are_refused(source, options, tmp_path):
+    clean_run(plan_run(source, tmp_path / "out", options), load=lambda run: FakeCleaner())
+    for scans in (source, source / "box"):
+        with pytest.raises(OptionError, match="the other way round"):
+            plan_run(tmp_path / "out", scans, options)
+    assert plan_run(tmp_path / "out", tmp_path / "twice", options).jobs
+
+
+def test_a_scan_beside_a_single_document_is_not_written_over(source, options, tmp_path):
+    write_scan(source / "a.tif", seed=3)
+    as_png = RunOptions(model=options.model, format="png")
+    with pytest.raises(OptionError, match=r"a\.png is there already, beside the scan"):
+        plan_run(source / "a.tif", source, as_png)
+    write_scan(source / "c.tif", seed=4)
+    for _ in range(2):  # the second time it is the run's own output
+        plan = plan_run(source / "c.tif", source, as_png)
+        clean_run(plan, load=lambda run: FakeCleaner())
+    assert plan.done == 1
+
+
 def test_names_that_the_disk_of_the_outputs_takes_for_the_same_are_refused(
     source, options, tmp_path, monkeypatch
 ):

@@ -1,11 +1,12 @@
 import errno
 import io
+import os
 from pathlib import Path
 
 import pytest
 
 from pagewash.errors import AccessError
-from pagewash.files import access_errors, whole_file, whole_stream
+from pagewash.files import access_errors, sha256_of, whole_file, whole_stream
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,3 +96,10 @@ def test_a_stream_gets_everything_at_the_end_or_nothing():
     with pytest.raises(RuntimeError):
         write_half_to(stream)
     assert stream.getvalue() == b"all of it"
+
+
+@pytest.mark.timeout(10)
+def test_what_has_become_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "scan.png")
+    with pytest.raises(AccessError, match="no file any more"):
+        sha256_of(tmp_path / "scan.png")

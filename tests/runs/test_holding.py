@@ -15,7 +15,7 @@ import pytest
 from scans import write_scan
 
 from pagewash import locks
-from pagewash.errors import HeldError, OptionError
+from pagewash.errors import AccessError, HeldError, OptionError
 from pagewash.options import RunOptions
 from pagewash.runs import holding
 from pagewash.runs.holding import LOCK, hold, planned_run
@@ -225,3 +225,33 @@ def test_of_many_that_come_at_once_one_is_at_work_at_a_time(places):
         thread.join()
     assert most == [1]
     assert not list(places[1].glob("*"))
+
+
+@pytest.mark.timeout(30)
+def test_a_link_in_the_place_of_a_lock_is_refused_and_not_followed(places, tmp_path):
+    source, destination = places
+    destination.mkdir()
+    (destination / LOCK).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(AccessError, match="It is a link"), hold(source, destination, RunOptions()):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.timeout(30)
+def test_a_lock_that_another_user_left_is_shared_and_else_refused_at_once(places, monkeypatch):
+    _, destination = places
+    destination.mkdir()
+    for folder in (destination, destination.parent):
+        (folder / LOCK).touch()
+
+    def open_for_reading(path):
+        return path.open("rb")
+
+    def keep(path, missing_ok=False):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(holding, "_open", open_for_reading)
+    monkeypatch.setattr(Path, "unlink", keep)
+    holding._take(destination.parent / LOCK, shared=True).close()
+    with pytest.raises(AccessError, match="Operation not permitted"):
+        holding._take(destination / LOCK, shared=False)
