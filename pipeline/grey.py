@@ -1,4 +1,4 @@
-"""The one conversion of colour to grey, and whether there is any. Arrays only."""
+"""The one conversion of colour to grey, what shows ink of any colour, and whether there is any."""
 
 from typing import Any
 
@@ -20,6 +20,21 @@ def luminance(page: NDArray[Any]) -> NDArray[Any]:
         (H, W) of the same dtype.
     """
     return page if page.ndim == 2 else np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY))
+
+
+def darkest(page: NDArray[Any]) -> NDArray[Any]:
+    """Return the darkest primary of each pixel: ink of any colour, yellow too, is dark in one.
+
+    Args:
+        page: (H, W), which is returned as it is, or (H, W, 3) RGB; uint8 or float32.
+
+    Returns:
+        (H, W) of the same dtype.
+    """
+    if page.ndim == 2:
+        return page
+    red, green, blue = cv2.split(page)
+    return np.asarray(cv2.min(cv2.min(red, green), blue))
 
 
 def is_grey(page: NDArray[Any]) -> bool:

@@ -99,7 +99,7 @@ class PagewashProcessor(Processor):  # type: ignore[misc]  # OCR-D has no types
         if image.mode in ("LA", "PA", "RGBA"):  # what lies outside of a polygon is transparent
             paper = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(paper, image.convert("RGBA")).convert("RGB")
-        grey = image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;16")
+        grey = image.mode in ("1", "L")  # OCR-D has brought other greys to these
         pixels = np.asarray(image.convert("L" if grey else "RGB"))
         cleaned = Image.fromarray(self.cleaner.clean(pixels, dpi))
         if dpi:

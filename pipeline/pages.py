@@ -114,6 +114,9 @@ class Page:
     layers: bool = False
     """Whether its text may be written in one bit, where a container holds its pictures apart."""
 
+    dots: bool = False
+    """Whether it is made of black and white dots when it is written, as it lies then."""
+
     transform: PageTransform = UNCHANGED
     """What is done to the page's geometry when it is written."""
 

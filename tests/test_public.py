@@ -1,5 +1,6 @@
 """What users import, what lands in their environment, and what of theirs stays undisturbed."""
 
+import contextvars
 import inspect
 import subprocess
 import sys
@@ -11,6 +12,8 @@ import pytest
 from scans import write_scan
 
 import pagewash
+from pagewash.options import RunOptions
+from pagewash.runs.holding import hold
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,6 +75,16 @@ def test_a_folder_is_cleaned_by_one_call(tmp_path, tiny_model):
     assert rows["status"].to_pylist() in (["cleaned"], ["review"])
     again = pagewash.clean_folder(*places, options, model=str(tiny_model), format="tiff")
     assert (again.documents, again.done_before) == (0, 1)
+
+
+def test_a_call_keeps_clear_of_a_run_at_work(tmp_path, tiny_model):
+    write_scan(tmp_path / "scans" / "page.png")
+    places = tmp_path / "scans", tmp_path / "out"
+    with (
+        hold(*places, RunOptions()),
+        pytest.raises(pagewash.PagewashError, match="held by another run"),
+    ):
+        contextvars.Context().run(pagewash.clean_folder, *places, model=str(tiny_model))
 
 
 def test_what_cannot_work_is_a_pagewash_error(tmp_path):

@@ -89,7 +89,10 @@ def _as_flow(
             "--flow does a recipe as it is; leave out --minutes, --share and --seed, or change a "
             "copy of the recipe"
         )
+    from pagewash.flows.prefect.api import server_errors, wait_for_server
     from pagewash.flows.prefect.training import train_autoencoder
 
-    train_autoencoder(folder, recipe, resources)
+    wait_for_server()
+    with server_errors():
+        train_autoencoder(folder, recipe, resources)
     return DONE

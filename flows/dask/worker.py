@@ -74,13 +74,14 @@ def missing_requirement(requirements: WorkerRequirements) -> str | None:
             return f"has another model under the name {requirements.model}; copy the run's there"
     except PagewashError as error:
         return f"has no model: {error}"
-    for path, role in (
-        (requirements.source, "the scans"),
-        (requirements.mark.parent, "the outputs"),
+    source, mark = requirements.source, requirements.mark
+    for seen, place, role in (
+        (source, source, "the scans"),
+        (mark, mark.parent, "the outputs"),
     ):
-        if not (requirements.mark if path == requirements.mark.parent else path).exists():
+        if not seen.exists():
             return (
-                f"does not see {role} at {path}; put them on a disk that all machines share, "
+                f"does not see {role} at {place}; put them on a disk that all machines share, "
                 "under the same path"
             )
     if not _answers(requirements.api):

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from prefect import get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.settings import get_current_settings
 
 from pagewash.errors import MissingError
 
+PATIENCE = 10.0
+"""Seconds that a server may take to answer; one that is just starting takes longer."""
 
-def wait_for_server(seconds: float) -> None:
+
+def wait_for_server(seconds: float = PATIENCE) -> None:
     """Wait until the Prefect server that is set answers; one that starts takes a while to.
 
     Where none is set, Prefect will start a temporary one, which is ours: it sends nobody news of
@@ -45,3 +49,12 @@ def server_errors() -> Iterator[None]:
             f"the Prefect server at {get_current_settings().api.url} does not answer: {error}. "
             "Start it with 'prefect server start', or correct PREFECT_API_URL."
         ) from error
+
+
+@contextmanager
+def courtesy() -> Iterator[None]:
+    """What is only told to Prefect: the work does not fail with it."""
+    try:
+        yield
+    except Exception as error:
+        get_run_logger().warning(f"Prefect could not be told how far the run is: {error}")

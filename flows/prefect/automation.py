@@ -18,9 +18,6 @@ from pagewash.flows.prefect.api import server_errors, wait_for_server
 
 FILE = Path(__file__).parents[1] / "automation.yaml"
 
-PATIENCE = 10.0
-"""Seconds in which the Prefect server must answer."""
-
 
 def set_up_automation(file: Path = FILE) -> bool:
     """Create the automation of a file, or bring the one of its name up to date.
@@ -33,7 +30,7 @@ def set_up_automation(file: Path = FILE) -> bool:
     Raises:
         MissingError: the Prefect server does not answer.
     """
-    wait_for_server(PATIENCE)
+    wait_for_server()
     asked: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     with server_errors():
         try:

@@ -31,7 +31,7 @@ from prefect.tasks import Task
 
 from pagewash.errors import AccessError, MissingError
 from pagewash.failures import exit_code
-from pagewash.flows.prefect.api import server_errors, wait_for_server
+from pagewash.flows.prefect.api import courtesy, server_errors, wait_for_server
 from pagewash.flows.prefect.events import tell_jump, tell_run_ended
 from pagewash.flows.prefect.executor import Future, InProcessExecutor, ShardExecutor, clean_shards
 from pagewash.flows.tables import as_markdown, as_rows, headline
@@ -52,9 +52,6 @@ RETRIES = 2
 
 LOGGED_FAILURES = 100
 """Failed documents that the log of a flow run names."""
-
-PATIENCE = 10.0
-"""Seconds in which the Prefect server must answer."""
 
 _stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
 """Set by who runs the flow in this process and wants to be able to stop it; task threads see it."""
@@ -169,7 +166,7 @@ def clean_documents(
         shards = _clean(plan, run, executor(stop)) if plan.jobs else []
     report = RunReport.of(plan, run, shards, time.monotonic() - began, stop.is_set())
     if plan.jobs:
-        with _courtesy():
+        with courtesy():
             _publish(report)
     get_run_logger().info(headline(report))
     bad = report.failed or report.left
@@ -183,7 +180,7 @@ def _clean(plan: RunPlan, run: Run, workers: ShardExecutor) -> list[ShardReport]
     told so, and end with the documents in hand.
     """
     progress: Any = None
-    with _courtesy():
+    with courtesy():
         progress = create_progress_artifact(0.0, key="pagewash-progress", description="Documents")
     reports: list[ShardReport] = []
 
@@ -197,7 +194,7 @@ def _clean(plan: RunPlan, run: Run, workers: ShardExecutor) -> list[ShardReport]
             reports.append(report)
             _log_failures(report, sum(len(before.failures) for before in reports[:-1]))
             done = sum(report.documents for report in reports)
-            with _courtesy():
+            with courtesy():
                 update_progress_artifact(progress, 100 * done / len(plan.jobs))
     return reports
 
@@ -211,21 +208,19 @@ def _log_failures(report: ShardReport, told: int) -> None:
         logger.error("More documents failed; the rows of the run name all of them.")
 
 
-@contextmanager
-def _courtesy() -> Iterator[None]:
-    """What is only told to Prefect: the work does not fail with it."""
-    try:
-        yield
-    except Exception as error:
-        get_run_logger().warning(f"Prefect could not be told how far the run is: {error}")
-
-
 def _publish(report: RunReport) -> None:
     """One markdown summary of the run, one table of the pages that need a look, and its event."""
     create_markdown_artifact(as_markdown(report), key="pagewash-summary")
     create_table_artifact(as_rows(report), key="pagewash-look")
     tell_run_ended(report)
     tell_jump(report)
+
+
+def in_any_folder(options: RunOptions) -> RunOptions:
+    """Options that mean the same to whoever stands in another folder."""
+    marks = options.accepted_file
+    accepted = "" if marks is None else str(marks.absolute())
+    return replace(options, model=absolute_model(options.model), accepted=accepted)
 
 
 @server_errors()
@@ -255,7 +250,7 @@ def run_flow(
         MissingError: the Prefect server does not answer.
         KeyboardInterrupt: it was ended from outside.
     """
-    wait_for_server(PATIENCE)
+    wait_for_server()
     with ExitStack() as stack:
         stack.callback(_stop.reset, _stop.set(stop))
         chosen = clean_documents
@@ -266,11 +261,7 @@ def run_flow(
             # workers stand in folders of their own
             source, destination = source.absolute(), destination.absolute()
             metrics = metrics and metrics.absolute()
-            options = replace(
-                options,
-                model=absolute_model(options.model),
-                accepted=str((options.accepted_file and options.accepted_file.absolute()) or ""),
-            )
+            options = in_any_folder(options)
         try:
             state: Any = chosen(source, destination, options, metrics, only, return_state=True)
         except TerminationSignal as error:

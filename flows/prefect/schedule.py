@@ -10,7 +10,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from pagewash.errors import MissingError, OptionError
 from pagewash.flows.prefect.api import wait_for_server
-from pagewash.flows.prefect.cleaning import clean_documents
+from pagewash.flows.prefect.cleaning import clean_documents, in_any_folder
 from pagewash.inference.heap import one_heap_in_children
 from pagewash.options import RunOptions
 from pagewash.runs.planning import plan_run
@@ -90,6 +90,6 @@ def _parameters(
     return {
         "source": str(source.resolve()),
         "destination": str(destination.resolve()),
-        "options": asdict(options),
+        "options": asdict(in_any_folder(options)),
         "metrics": None if metrics is None else str(metrics.resolve()),
     }

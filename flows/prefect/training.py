@@ -6,6 +6,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
+from pagewash.flows.prefect.api import courtesy
 from pagewash.training.recipe_run import Resources, run_recipe
 from pagewash.training.recipes import read_recipe
 
@@ -23,7 +24,8 @@ def learn_in_folder(folder: Path, recipe: str, resources: Resources) -> Path:
     def publish(step: int, loss: float) -> None:
         if step % TOLD_EVERY == 0 or step == chosen.loop.steps:
             told = summary(folder, step, chosen.loop.steps, loss)
-            create_markdown_artifact(told, key="pagewash-training")
+            with courtesy():
+                create_markdown_artifact(told, key="pagewash-training")
 
     checkpoint = run_recipe(folder, chosen, resources, on_step=publish)
     assert checkpoint is not None, "nothing stops it"

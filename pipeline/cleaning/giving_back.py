@@ -176,6 +176,7 @@ def _reduced(channel: Pixels) -> Pixels:
 def _divided(channel: Pixels, paper: Pixels, grain: float) -> Pixels:
     """A channel on white paper: what is as light as the paper less its grain becomes white."""
     large = cv2.resize(paper, channel.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    grain = min(grain, 254.0)  # of a screen, as black as ink can be
     return np.asarray(cv2.divide(channel, large, scale=255 + 255 * grain / (255 - grain)), np.uint8)
 
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.blocks import fill_blocks
 from pagewash.grey import luminance
 from pagewash.models.page_autoencoder import BLOCK, SUMMARY_CHANNELS
 from pagewash.pages import Pixels
@@ -32,12 +33,7 @@ def summarise_page(page: Pixels) -> NDArray[np.float32]:
         B; darkest luminance; spread of luminance, four times its standard deviation; 1. The last
         rows and columns are repeated to fill a block.
     """
-    height, width = (-(-length // BLOCK) * BLOCK for length in page.shape[:2])
-    if (height, width) != page.shape[:2]:
-        below, right = height - page.shape[0], width - page.shape[1]
-        page = np.asarray(
-            cv2.copyMakeBorder(page, 0, below, 0, right, cv2.BORDER_REPLICATE), np.uint8
-        )
+    page = fill_blocks(page, BLOCK)
     fine = _shrunk(page, FINE)
     coarse = _shrunk(fine, COARSE // FINE)
     grey = luminance(fine)

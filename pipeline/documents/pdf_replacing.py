@@ -30,8 +30,8 @@ from pagewash.documents.pdf_scans import SMALLEST_SHARE, find_scans, lay_scans_o
 from pagewash.documents.pdf_transform import transform_page
 from pagewash.documents.pdf_writing import EncodedImage, encode_in_layers, paint, size_of
 from pagewash.documents.pdfium import render_page
-from pagewash.documents.reading import reading_errors
-from pagewash.documents.sinks import PageSink
+from pagewash.documents.reading import check_size, reading_errors
+from pagewash.documents.sinks import PageSink, in_dots
 from pagewash.files import access_errors
 from pagewash.geometry.transform import UNCHANGED, PageTransform
 from pagewash.leftovers import working_folder
@@ -39,6 +39,7 @@ from pagewash.pages import Page, Pixels, ReadLimits, Stored, UntouchedPage
 
 _LARGER = 1.02  # times the area of what is shown, within which an image is all of it
 _STAYS = "cleaned, its image would take more bytes than it does"
+_NONE = np.zeros((0, 0), np.uint8)
 _VECTOR_DPI = 300.0  # for pages without an image to set it
 
 
@@ -76,6 +77,7 @@ class ReplacingSink:
         self._kept.add(page.index)
         if not isinstance(page, Page):
             return None
+        page = in_dots(page)
         own = self._pdf.pages[page.index]
         layout = lay_scans_out(own)
         scan = find_scans(layout)[page.part]
@@ -218,14 +220,14 @@ class FlatteningSink:
         self._file = self._path.open("wb")
         self._replacing = ReplacingSink(document, self._file, lossless=True)
         self._stored: dict[int, Stored] = {}  # by page, in the order of pages
-        self._transforms: dict[int, PageTransform] = {}  # of pages that are one image
+        self._later: dict[int, Page] = {}  # of pages that are one image: what is done to them then
 
     def add(self, page: Page | UntouchedPage) -> str | None:
         """Take a cleaned image, or note that a page stays."""
         self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
         if isinstance(page, Page) and page.transform.changes and self._replacing.is_image(page):
-            self._transforms[page.index] = page.transform
-            page = replace(page, transform=UNCHANGED)
+            self._later[page.index] = replace(page, pixels=_NONE)
+            page = replace(page, transform=UNCHANGED, dots=False)
         return self._replacing.add(page)
 
     def finish(self) -> None:
@@ -242,10 +244,11 @@ class FlatteningSink:
         with pikepdf.open(self._path) as pdf:
             places = iter(range(len(pdf.pages)))
             for index, stored in self._stored.items():
-                transform = self._transforms.get(index, UNCHANGED)
+                later = self._later.get(index, Page(_NONE))
                 for place in islice(places, self._replacing.shown[index]):
                     page = flat_page(self._path, pdf.pages[place], place, self._limits)
-                    yield replace(page, stored=stored, transform=transform)
+                    how = {"transform": later.transform, "dots": later.dots}
+                    yield replace(page, stored=stored, **how)
 
     def close(self) -> None:
         """Close what it holds."""
@@ -266,12 +269,17 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     layout = _layout(page)
     whole = layout.whole_image
     if whole is not None and _is_plain(whole.image) and not _goes_beyond(whole, page):
+        own: Page | None = None
         with suppress(Exception):  # a viewer may make more of it than we
-            return _own_image(whole, index)
+            own = _own_image(whole, index)
+        if own is not None:
+            check_size(path.name, own.pixels.shape[1::-1], limits)  # it may be larger than told
+            return own
     images = [placement for placement in layout.placements if placement.share >= SMALLEST_SHARE]
     known = [max(placement.dpi) for placement in images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
     pixels = grey_if_grey(render_page(path, index, dpi))
+    check_size(path.name, pixels.shape[1::-1], limits)  # by what a viewer takes its size from
     one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in images)
     return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
 
@@ -293,9 +301,7 @@ def _layout(page: pikepdf.Page) -> Layout:
 
 def _goes_beyond(image: Placement, page: pikepdf.Page) -> bool:
     """Whether an upright image is larger than what is shown of its page."""
-    left, bottom, right, top = (float(edge) for edge in page.cropbox.as_list())
-    shown = abs((right - left) * (top - bottom))
-    return image.matrix.a * image.matrix.d > _LARGER * shown
+    return image.matrix.a * image.matrix.d > _LARGER * _area(page.cropbox)
 
 
 def _is_plain(image: Any) -> bool:
@@ -309,6 +315,11 @@ def _holds_tones(image: Any) -> bool:
 
 
 def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
-    left, bottom, right, top = (float(edge) for edge in page.cropbox.as_list())
-    mpixels = abs((right - left) * (top - bottom)) * (dpi / 72) ** 2 / 1e6
+    areas = (_area(box) for box in (page.cropbox, page.mediabox))  # a viewer shows no empty one
+    mpixels = next(filter(None, areas), 0.0) * (dpi / 72) ** 2 / 1e6
     return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels)) if mpixels else dpi
+
+
+def _area(box: pikepdf.Array) -> float:
+    left, bottom, right, top = (float(edge) for edge in box.as_list())
+    return abs((right - left) * (top - bottom))

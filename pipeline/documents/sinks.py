@@ -10,7 +10,9 @@ from pagewash.documents import encoders
 from pagewash.documents.containers import Container
 from pagewash.documents.tiff import Directory, TiffAppender
 from pagewash.errors import OptionError
+from pagewash.geometry.bilevel import halftone
 from pagewash.geometry.transform import UNCHANGED, transformed
+from pagewash.grey import luminance
 from pagewash.pages import Page, UntouchedPage
 
 _ENCODERS = {
@@ -113,8 +115,15 @@ def laid_out(page: Page | UntouchedPage) -> list[Page]:
             "choose --format tiff, or leave it out by --pages"
         )
     if not page.transform.changes:
-        return [page]
+        return [in_dots(page)]
     sideways = page.transform.quarters % 2 and page.dpi
     page = replace(page, dpi=page.dpi[::-1]) if sideways and page.dpi else page
     pixels = transformed(page.pixels, page.transform)
-    return [replace(page, pixels=image, transform=UNCHANGED) for image in pixels]
+    return [in_dots(replace(page, pixels=image, transform=UNCHANGED)) for image in pixels]
+
+
+def in_dots(page: Page) -> Page:
+    """The page halftoned, if it is to be: after it was turned, which dots would not survive."""
+    if not page.dots:
+        return page
+    return replace(page.replace_pixels(halftone(luminance(page.pixels))), mode="1", dots=False)

@@ -57,8 +57,10 @@ def print_on(page: Pixels, ground: Pixels) -> Pixels:
 
 
 def chroma(pixels: Pixels, where: NDArray[np.bool_]) -> float:
-    """Grey levels between the primaries, the mean of some pixels of (H, W, 3); 0 of a grey page."""
-    if pixels.ndim == 2:
+    """Grey levels between the primaries, the mean of some pixels of (H, W, 3); 0 of a grey page, or
+    of none.
+    """
+    if pixels.ndim == 2 or not where.any():
         return 0.0
     chosen = pixels[where].astype(np.int16)
     return float((chosen.max(1) - chosen.min(1)).mean())

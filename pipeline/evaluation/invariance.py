@@ -117,11 +117,13 @@ def main() -> None:
     asked = parser.parse_args()
     clean = _grey_cleaning(asked.model, CleanOptions(on_review="cleaned"))
     clean_fp32 = _grey_cleaning(asked.model, CleanOptions(precision="fp32", on_review="cleaned"))
-    pages = {}
     found = [path for folder in asked.folders for path in find_images(folder)]
+    if not found:
+        parser.error("there are no images in " + ", ".join(map(str, asked.folders)))
+    pages = {}
     for path in found[:: asked.every]:
         scan, _ = read_image(path)
-        pages[path.name] = differences(scan, clean, clean_fp32)
+        pages[str(path)] = differences(scan, clean, clean_fp32)
     print("\n".join(report(pages)))
 
 

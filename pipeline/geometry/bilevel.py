@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pagewash.blocks import block_means, fill_blocks
+from pagewash.grey import darkest
 from pagewash.measuring.strokes import (
     map_strokes,
     pictures,
@@ -83,8 +84,7 @@ def toned_blocks(page: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         (rows, columns) uint8, 1 on blocks of `BLOCK` pixels of the reduced page.
     """
-    darkest = page if page.ndim == 2 else np.ascontiguousarray(page.min(axis=2))
-    small = reduce(darkest, reduction(page.shape))
+    small = reduce(darkest(page), reduction(page.shape))
     side = max(WIDE, round(WIDEST_STROKE * stroke_width(map_strokes(small).strokes)) | 1)
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     toned = cv2.inRange(closed, np.array(DARKEST + 1), np.array(PALEST - 1))

@@ -49,7 +49,8 @@ def blank_confidence(cleaned: np.ndarray) -> float:
     marks, and the page as not blank.
 
     Args:
-        cleaned: (H, W) uint8 grey or (H, W, 3) RGB, after cleaning.
+        cleaned: (H, W) uint8, after cleaning; of a page in colour `darkest`, since yellow ink is
+            nearly as light as paper.
 
     Returns:
         0 (surely not blank) to 1; 0 for a page too small to tell.

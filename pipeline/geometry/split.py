@@ -54,7 +54,9 @@ def find_gutter(scan: np.ndarray, cleaned: np.ndarray) -> Gutter:
     """
     height, width = scan.shape[:2]
     factor = max(1, -(-width // LONG_SIDE))
-    if not PROPORTIONS[0] <= width / height <= PROPORTIONS[1] or height // factor < 64:
+    reach, core = round(EMPTY * (width // factor)), 3  # the fold itself may be left on the page
+    proportions = PROPORTIONS[0] <= width / height <= PROPORTIONS[1]
+    if not proportions or height // factor < 64 or reach <= core:
         return NO_GUTTER
     grey, ink = reduce(scan, factor), map_strokes(reduce(cleaned, factor)).strokes > 0
     bands = np.array_split(np.arange(grey.shape[0]), 12)
@@ -63,7 +65,6 @@ def find_gutter(scan: np.ndarray, cleaned: np.ndarray) -> Gutter:
     middle = slice(*(round(share * grey.shape[1]) for share in MIDDLE))
     x = middle.start + int(np.minimum(folds[:, middle], 3 * FOLD).mean(0).argmax())
     near = folds[:, max(0, x - 3) : x + 4].max(1) >= FOLD
-    reach, core = round(EMPTY * grey.shape[1]), 3  # the fold itself may be left on the page
     beside = np.r_[x - reach : x - core, x + core + 1 : x + reach + 1]
     empty = np.array([ink[rows][:, beside].mean() < 0.01 for rows in bands])
     both = all(half.mean() > 0.002 for half in (ink[:, : x - reach], ink[:, x + reach :]))

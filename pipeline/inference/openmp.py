@@ -8,6 +8,7 @@ so. They are common: Tesseract is kept to one thread by `OMP_THREAD_LIMIT`. Know
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,6 +16,8 @@ from functools import cache
 import torch
 
 log = logging.getLogger(__name__)
+
+_changing = threading.RLock()
 
 
 def ask_for_certain_threads() -> None:
@@ -26,13 +29,18 @@ def ask_for_certain_threads() -> None:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute on the calling thread alone: sums of floats hang on how many share them."""
-    own = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:  # torch takes the number that was set last for that of threads to come, too
-        torch.set_num_threads(own)
+    """Let torch compute on the calling thread alone: sums of floats hang on how many share them.
+
+    One thread does so at a time: torch takes the number that was set last for that of threads to
+    come, too, and one that came meanwhile would keep it.
+    """
+    with _changing:
+        own = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(own)
 
 
 @cache

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.blocks import block_means, fill_blocks
-from pagewash.grey import luminance
+from pagewash.grey import darkest, luminance
 from pagewash.measuring.strokes import (
     SQUARE,
     StrokeMap,
+    at_least,
     components,
     map_strokes,
     mask_of,
@@ -165,11 +166,12 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
         cleaned: the same page cleaned, of the same height and width.
     """
     factor = reduction(scan.shape)
+    small = [length // factor for length in scan.shape[:2]]
+    if min(small) < SMALLEST:
+        nothing = np.zeros(small, np.uint8)
+        return Losses(nothing, nothing, (), factor, 1.0, 0.0)
     grey = scan.ndim == 2 or cleaned.ndim == 2
     before, after = (map_strokes(_view(page, factor, grey)) for page in (scan, cleaned))
-    if min(before.grey.shape) < SMALLEST:
-        nothing = np.zeros_like(before.grey)
-        return Losses(nothing, nothing, (), factor, 1.0, 0.0)
     pages = _Pages(
         before,
         after,
@@ -202,9 +204,9 @@ def _lost_strokes(pages: _Pages, ink: _Ink, least: tuple[float, float], darker: 
         least: darkness and sharpness of strokes that count, as shares of the ink's.
         darker: darkness that they have at least, 0 to 255.
     """
-    left = _at_least(pages.after.darkness, LEFT * ink.darkness)
+    left = at_least(pages.after.darkness, LEFT * ink.darkness)
     left = cv2.dilate(left, np.ones((5, 5), np.uint8))
-    dark = _at_least(pages.before.darkness, max(least[0] * ink.darkness, darker))
+    dark = at_least(pages.before.darkness, max(least[0] * ink.darkness, darker))
     gone = without_edge(cv2.subtract(dark, cv2.bitwise_or(left, pages.outside)))
     if not _lost_blocks(gone, dark, ink).any():
         return np.zeros_like(gone)  # whatever is sharp of it: most pages end here
@@ -219,8 +221,8 @@ def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
     scan's edge are the teeth of torn paper, whatever is printed near.
     """
     before, after = pages.before, pages.after
-    dark = _at_least(before.darkness, DARK * ink.darkness)
-    left = cv2.dilate(_at_least(after.darkness, LEFT * ink.darkness), SQUARE)
+    dark = at_least(before.darkness, DARK * ink.darkness)
+    left = cv2.dilate(at_least(after.darkness, LEFT * ink.darkness), SQUARE)
     gone = cv2.subtract(dark, cv2.bitwise_or(left, pages.outside))
     if cv2.countNonZero(gone) < FEW * SPECKS[0] * ink.width**2:
         return np.zeros_like(gone)
@@ -266,10 +268,7 @@ def _view(page: np.ndarray, factor: int, grey: bool) -> np.ndarray:
     """
     height, width = (length // factor * factor for length in page.shape[:2])
     small = block_means(page[:height, :width], factor)
-    if grey or small.ndim == 2:
-        return luminance(small)
-    red, green, blue = cv2.split(small)
-    return cv2.min(cv2.min(red, green), blue)
+    return luminance(small) if grey else darkest(small)
 
 
 def _kept_ink(pages: _Pages) -> _Ink:
@@ -377,7 +376,3 @@ def _on_blocks(mask: np.ndarray, blocks: np.ndarray, ink: _Ink) -> Mask:
         place = np.s_[row : row + 2 * half, column : column + 2 * half]
         result[place] = mask[place]
     return result
-
-
-def _at_least(image: np.ndarray, level: float) -> np.ndarray:
-    return cv2.threshold(image, float(np.ceil(level)) - 1, 255, cv2.THRESH_BINARY)[1]

@@ -148,7 +148,7 @@ def map_strokes(grey: np.ndarray) -> StrokeMap:
     floor = cv2.max(paper, DARKEST_PAPER)  # type: ignore[call-overload]  # a tenth of numpy's time
     darkness = cv2.divide(cv2.subtract(paper, grey), floor, scale=255)
     ink = _ink_darkness(darkness)
-    dark = _at_least(darkness, 255 * STROKE * ink)
+    dark = at_least(darkness, 255 * STROKE * ink)
     return StrokeMap(grey, darkness, ink, _without_specks(dark))
 
 
@@ -174,7 +174,7 @@ def traces(one: StrokeMap, other: StrokeMap) -> tuple[np.ndarray, np.ndarray]:
     A trace is told by the ink of the fainter page.
     """
     least = 255 * TRACE * min(one.ink, other.ink)
-    dark = (_at_least(page.darkness, least) for page in (one, other))
+    dark = (at_least(page.darkness, least) for page in (one, other))
     first, second = (cv2.dilate(mask, SQUARE) for mask in dark)
     return first, second
 
@@ -232,7 +232,7 @@ def pictures(tone_before: np.ndarray) -> np.ndarray:
     Rows and columns at the edges that are dark for the most part are cut off first; then areas go
     that lie for the most part in the outer tenth of what is left.
     """
-    dark = cv2.morphologyEx(_at_least(tone_before, 255 * PICTURE), cv2.MORPH_OPEN, SQUARE)
+    dark = cv2.morphologyEx(at_least(tone_before, 255 * PICTURE), cv2.MORPH_OPEN, SQUARE)
     rows, columns = (_within_border(dark.mean(axis=axis) < 128) for axis in (1, 0))
     page = np.ascontiguousarray(dark[rows, columns])
     found = np.zeros(dark.shape, bool)
@@ -258,7 +258,7 @@ def _mostly_inside(dark: np.ndarray) -> np.ndarray:
     return np.take(chosen, labels.astype(np.int32))
 
 
-def _at_least(image: np.ndarray, level: float) -> np.ndarray:
+def at_least(image: np.ndarray, level: float) -> np.ndarray:
     """255 where a uint8 image is at least this bright, else 0."""
     return cv2.threshold(image, float(np.ceil(level)) - 1, 255, cv2.THRESH_BINARY)[1]
 
@@ -280,11 +280,11 @@ def paper_around(grey: np.ndarray) -> np.ndarray:
 
 
 def _ink_darkness(darkness: np.ndarray) -> float:
-    dark = _at_least(darkness, int(255 * FAINTEST))
+    dark = at_least(darkness, int(255 * FAINTEST))
     return max(2 * FAINTEST, quantile(darkness, 0.9, dark) / 255)
 
 
 def _without_specks(dark: np.ndarray) -> np.ndarray:
     """Drop pixels with fewer than four dark ones in the 5 x 5 around them (themselves included)."""
     share = cv2.blur(dark, (5, 5), borderType=cv2.BORDER_CONSTANT)
-    return cv2.bitwise_and(dark, _at_least(share, 255 * 3.5 / 25))
+    return cv2.bitwise_and(dark, at_least(share, 255 * 3.5 / 25))

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pagewash.options import CleanOptions, Format, RunOptions
+from pagewash.runs.holding import planned_run
 from pagewash.runs.outcome import RunReport
-from pagewash.runs.planning import plan_run
 from pagewash.runs.shards import clean_run
 from pagewash.runs.tally import Progress
 
@@ -46,7 +46,9 @@ def clean_folder(
         InputError: the source is not there.
         AccessError: the destination cannot be written.
         MissingError: there is no such model or device.
+        HeldError: another run is at work there.
     """
     run = RunOptions(**vars(options), format=format, pages=pages, model=model, force=force)
     where = None if metrics is None else Path(metrics)
-    return clean_run(plan_run(Path(source), Path(destination), run, where), progress=progress)
+    with planned_run(Path(source), Path(destination), run, where) as plan:
+        return clean_run(plan, progress=progress)

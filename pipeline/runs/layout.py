@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pagewash.geometry.bilevel import halftone, has_pictures, one_bit_levels
+from pagewash.geometry.bilevel import has_pictures, one_bit_levels
 from pagewash.geometry.page_box import places_of_strokes
 from pagewash.geometry.page_geometry import (
     PageGeometry,
@@ -79,4 +79,4 @@ def in_one_bit(page: Page, options: RunOptions) -> Page:
         return replace(page.replace_pixels(one_bit_levels(grey)), mode="1")
     if not options.halftone:
         return replace(page, layers=True)
-    return replace(page.replace_pixels(halftone(grey)), mode="1")
+    return replace(page.replace_pixels(grey), dots=True)

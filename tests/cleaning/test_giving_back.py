@@ -104,3 +104,11 @@ def test_a_tinted_box_comes_back_in_its_colour_up_to_its_edges():
         np.abs(np.median(guarded.pixels[310:470, 160:490], axis=(0, 1)) - (250, 220, 200)).max()
         < 20
     )
+
+
+@pytest.mark.parametrize("screen", [(3, 3), (2, 4)])
+def test_a_page_over_a_screen_of_black_dots_is_given_back_all_the_same(screen):
+    scan = printed()
+    scan[:: screen[0], :: screen[1]] = 0
+    guarded = guard(scan, printed(skip=(3, 4, 5)))
+    assert guarded.given_back > 0

@@ -18,11 +18,14 @@ from pdfs import (
     strokes,
 )
 from pikepdf import Dictionary, Name
+from PIL import Image
 
 from pagewash.documents.document import open_document
 from pagewash.documents.pdf import PdfDocument
 from pagewash.documents.pdf_replacing import ReplacingSink
-from pagewash.pages import Page, UntouchedPage
+from pagewash.documents.viewing import view_page
+from pagewash.errors import TooLargeError
+from pagewash.pages import Page, ReadLimits, UntouchedPage
 
 GREY = {"ColorSpace": Name.DeviceGray, "BitsPerComponent": 8}
 
@@ -174,3 +177,22 @@ def test_a_small_pdf_is_there_in_full_for_whoever_reads_it_before_it_is_closed(t
         sink.finish()
         assert target.read_bytes().endswith(b"%%EOF\n")
         sink.close()
+
+
+def test_a_jpeg_that_is_larger_than_its_dictionary_says_keeps_the_limit():
+    file = io.BytesIO()
+    Image.fromarray(soiled((1500, 1000))).save(file, "JPEG")
+    pdf = pikepdf.new()
+    image = put(pdf, b"", 208, 304, **GREY)
+    image.write(file.getvalue(), filter=Name.DCTDecode)
+    add_page(pdf, FULL_PAGE, Im=image)
+    with pytest.raises(TooLargeError, match="1000 x 1500"):
+        read(save(pdf), max_mpixels=1)
+
+
+def test_a_page_without_area_is_shown_within_the_limit(tmp_path):
+    pdf = pikepdf.new()
+    pdf.add_blank_page(page_size=(1000, 1000))
+    pdf.pages[0].CropBox = pikepdf.Array([0, 0, 0, 0])
+    pdf.save(tmp_path / "a.pdf")
+    assert view_page(tmp_path / "a.pdf", 0, ReadLimits(max_mpixels=1)).size <= 3.1e6

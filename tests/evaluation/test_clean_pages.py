@@ -43,3 +43,7 @@ def test_two_grounds_meet_around_the_middle(page):
     both = dict(grounds(page.shape))["brown and white"]
     assert tuple(both[0, 0]) == GROUNDS["brown"]
     assert tuple(both[32, 24]) == GROUNDS["white"]
+
+
+def test_a_page_without_ink_has_no_colour():
+    assert chroma(np.full((9, 9, 3), (250, 200, 10), np.uint8), np.zeros((9, 9), bool)) == 0.0

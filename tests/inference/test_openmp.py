@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,19 @@ def test_no_more_threads_are_asked_for_than_are_sure_to_start(
     monkeypatch.setenv(variable, value)
     openmp.ask_for_certain_threads()
     assert threads() == left
+
+
+def test_a_thread_that_comes_while_another_computes_alone_has_all_of_them_after(threads):
+    found = []
+
+    def come():
+        with openmp.one_thread():
+            pass
+        found.append(torch.get_num_threads())
+
+    with openmp.one_thread():
+        comer = threading.Thread(target=come)
+        comer.start()
+        comer.join(0.2)
+    comer.join()
+    assert found == [threads()]

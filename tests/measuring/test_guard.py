@@ -172,3 +172,8 @@ def test_dots_and_commas_that_went_are_found_on_a_page_printed_to_its_edges(kind
     page = np.ascontiguousarray(printed(text="minimum, six. lilies, in. it, is, a")[70:490, 60:520])
     made = SABOTAGES[kind](np.random.default_rng(0), scanned(page), page)
     assert "dots or commas" in find_losses(made.scan, made.cleaned).kinds
+
+
+def test_a_strip_that_is_thinner_than_what_it_is_reduced_to_loses_nothing():
+    strip = np.full((1, 3_100_000), 255, np.uint8)
+    assert find_losses(strip, strip).kinds == ()

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pikepdf
 import pypdfium2
@@ -13,7 +14,10 @@ from PIL import Image
 from scans import FakeCleaner
 
 from pagewash.errors import OptionError
+from pagewash.evaluation.geometry import turned
+from pagewash.geometry.blank import SURE
 from pagewash.geometry.skew import find_skew
+from pagewash.geometry.split import NO_GUTTER, find_gutter
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
 from pagewash.runs.outcome import RunReport
@@ -129,9 +133,41 @@ def test_a_leaning_page_in_one_bit_is_resampled_before_it_is_cut(clean, tmp_path
     assert abs(find_skew(page).angle) < 0.05
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pdf"])
+def test_a_leaning_page_becomes_dots_once_it_is_straight(clean, tmp_path, name):
+    leaning = turned(picture_page(), 2.0)
+    save(tmp_path / "in" / name, leaning, **({"resolution": 150} if name == "a.pdf" else {}))
+    clean(color="gray", deskew=True, format="png" if name != "a.pdf" else "pdf")
+    grey = tone(tmp_path / "out" / name.replace("tif", "png"))
+    clean(color="bilevel", halftone=True, deskew=True, force=True)
+    dots = tone(tmp_path / "out" / name)
+    inside = np.s_[360:620, 260:520]  # of the picture
+    # dots of a page that a PDF turns by its matrix are seen through a viewer's resampling
+    assert np.abs(dots[inside] - grey[inside]).mean() < (8 if name == "a.pdf" else 3)
+
+
+def tone(path: Path) -> np.ndarray:
+    page = rendered(path) if path.suffix == ".pdf" else pixels(path)
+    return cv2.GaussianBlur(page.astype(np.float32), (0, 0), 3)
+
+
+def test_yellow_handwriting_is_no_blank_page(clean, tmp_path):
+    page = np.full((1754, 1240, 3), 255, np.uint8)
+    cv2.line(page, (300, 600), (800, 660), (255, 240, 0), 5)
+    save(tmp_path / "in/a.png", page)
+    (row,) = clean(color="keep")
+    assert row["blank_confidence"] < SURE
+
+
 def test_jpeg_has_no_single_bit():
     with pytest.raises(OptionError, match="png, tiff or pdf"):
         RunOptions(color="bilevel", format="jpeg")
+
+
+def test_a_page_of_a_few_pixels_has_no_gutter():
+    page = np.full((80, 100), 230, np.uint8)
+    page[:, 50] = 90
+    assert find_gutter(page, page) == NO_GUTTER
 
 
 def framed_page() -> np.ndarray:
