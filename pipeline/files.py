@@ -5,6 +5,7 @@ Knows nothing of what is written.
 
 import errno
 import hashlib
+import io
 import os
 import re
 import shutil
@@ -81,7 +82,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _open_at_once(path: Path) -> BinaryIO:
+def _open_at_once(path: Path) -> io.BufferedReader:
     """Open a file to read; what has become a pipe does not keep one waiting for a writer."""
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 

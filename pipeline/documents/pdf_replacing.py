@@ -227,7 +227,8 @@ class FlatteningSink:
         self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
         if isinstance(page, Page) and page.transform.changes and self._replacing.is_image(page):
             self._later[page.index] = replace(page, pixels=_NONE)
-            page = replace(page, transform=UNCHANGED, dots=False)
+            mode = "L" if page.dots else page.mode  # it is cut at no level on the way to its dots
+            page = replace(page, transform=UNCHANGED, dots=False, mode=mode)
         return self._replacing.add(page)
 
     def finish(self) -> None:
@@ -247,8 +248,7 @@ class FlatteningSink:
                 later = self._later.get(index, Page(_NONE))
                 for place in islice(places, self._replacing.shown[index]):
                     page = flat_page(self._path, pdf.pages[place], place, self._limits)
-                    how = {"transform": later.transform, "dots": later.dots}
-                    yield replace(page, stored=stored, **how)
+                    yield replace(page, stored=stored, transform=later.transform, dots=later.dots)
 
     def close(self) -> None:
         """Close what it holds."""
