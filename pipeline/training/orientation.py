@@ -336,7 +336,7 @@ def main() -> None:
         "what": "says of a window of some four letters how it was turned: which way up a page lies",
         "sha256": hashlib.sha256(weights).hexdigest(),
         "recipe": tomllib.loads(chosen.recipe.read_text(encoding="utf-8")),
-        "licence": "MIT",
+        "licence": "Apache-2.0",
         "training_data": "real pages for choosing (pagewash.evaluation.parts), cleaned; words of "
         "random letters in fonts of the machine",
         "cleaned_by": load_checkpoint(options.model).sha256,
