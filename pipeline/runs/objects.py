@@ -88,7 +88,7 @@ class _Store:
                 "run: pip install 'pagewash[s3]'"
             ) from error
         if "file" in self._fs.protocol:
-            raise OptionError(f"{self.url} lies on a disk; name it by its path: {self._root}")
+            raise OptionError(f"{self.url} lies on a disk; name it by its path, without file://")
 
     def meets(self, other: "_Store") -> bool:
         """Whether one of two places lies in the other, whatever their URLs are called."""

@@ -13,6 +13,7 @@ from pagewash.errors import OptionError
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
 from pagewash.runs import conflicts, planning
+from pagewash.runs.objects import staged
 from pagewash.runs.planning import plan_run
 from pagewash.runs.shards import clean_run
 
@@ -197,6 +198,13 @@ def test_names_that_rows_could_not_tell_apart_are_refused(source, options, tmp_p
     (source / "\\xff.png").touch()
     with pytest.raises(OptionError, match="would both become"):
         plan_run(source, tmp_path / "out", options)
+
+
+def test_a_disk_is_no_object_store(source, tmp_path):
+    pytest.importorskip("fsspec", reason="pip install '.[s3]'")
+    places = Path(f"file://{source}"), Path(f"file://{tmp_path / 'out'}")
+    with pytest.raises(OptionError, match="lies on a disk"), staged(*places):
+        pass
 
 
 @pytest.mark.parametrize("places", [("s3://a/scans", "out"), ("scans", "s3://a/out")])
