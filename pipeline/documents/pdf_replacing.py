@@ -39,7 +39,7 @@ from pagewash.pages import Page, Pixels, ReadLimits, Stored, UntouchedPage
 
 _LARGER = 1.02  # times the area of what is shown, within which an image is all of it
 _STAYS = "cleaned, its image would take more bytes than it does"
-_NONE = np.zeros((0, 0), np.uint8)
+_LETTER = 612.0 * 792.0  # points: what is shown of a page without any area
 _VECTOR_DPI = 300.0  # for pages without an image to set it
 
 
@@ -220,13 +220,13 @@ class FlatteningSink:
         self._file = self._path.open("wb")
         self._replacing = ReplacingSink(document, self._file, lossless=True)
         self._stored: dict[int, Stored] = {}  # by page, in the order of pages
-        self._later: dict[int, Page] = {}  # of pages that are one image: what is done to them then
+        self._later: dict[int, tuple[PageTransform, bool]] = {}  # and dots, of pages of one image
 
     def add(self, page: Page | UntouchedPage) -> str | None:
         """Take a cleaned image, or note that a page stays."""
         self._stored.setdefault(page.index, page.stored if isinstance(page, Page) else Stored())
         if isinstance(page, Page) and page.transform.changes and self._replacing.is_image(page):
-            self._later[page.index] = replace(page, pixels=_NONE)
+            self._later[page.index] = page.transform, page.dots
             mode = "L" if page.dots else page.mode  # it is cut at no level on the way to its dots
             page = replace(page, transform=UNCHANGED, dots=False, mode=mode)
         return self._replacing.add(page)
@@ -245,10 +245,10 @@ class FlatteningSink:
         with pikepdf.open(self._path) as pdf:
             places = iter(range(len(pdf.pages)))
             for index, stored in self._stored.items():
-                later = self._later.get(index, Page(_NONE))
+                transform, dots = self._later.get(index, (UNCHANGED, False))
                 for place in islice(places, self._replacing.shown[index]):
                     page = flat_page(self._path, pdf.pages[place], place, self._limits)
-                    yield replace(page, stored=stored, transform=later.transform, dots=later.dots)
+                    yield replace(page, stored=stored, transform=transform, dots=dots)
 
     def close(self) -> None:
         """Close what it holds."""
@@ -273,13 +273,12 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
         with suppress(Exception):  # a viewer may make more of it than we
             own = _own_image(whole, index)
         if own is not None:
-            check_size(path.name, own.pixels.shape[1::-1], limits)  # it may be larger than told
+            check_size(str(path), own.pixels.shape[1::-1], limits)  # it may be larger than told
             return own
     images = [placement for placement in layout.placements if placement.share >= SMALLEST_SHARE]
     known = [max(placement.dpi) for placement in images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
     pixels = grey_if_grey(render_page(path, index, dpi))
-    check_size(path.name, pixels.shape[1::-1], limits)  # by what a viewer takes its size from
     one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in images)
     return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
 
@@ -316,8 +315,8 @@ def _holds_tones(image: Any) -> bool:
 
 def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
     areas = (_area(box) for box in (page.cropbox, page.mediabox))  # a viewer shows no empty one
-    mpixels = next(filter(None, areas), 0.0) * (dpi / 72) ** 2 / 1e6
-    return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels)) if mpixels else dpi
+    mpixels = next(filter(None, areas), _LETTER) * (dpi / 72) ** 2 / 1e6
+    return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels))
 
 
 def _area(box: pikepdf.Array) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pagewash.geometry.ruling import find_rules
+from pagewash.grey import darkest
 from pagewash.measuring.strokes import components, reduce, without_edge
 
 A4_SIDE = 1754
@@ -49,14 +50,13 @@ def blank_confidence(cleaned: np.ndarray) -> float:
     marks, and the page as not blank.
 
     Args:
-        cleaned: (H, W) uint8, after cleaning; of a page in colour `darkest`, since yellow ink is
-            nearly as light as paper.
+        cleaned: (H, W) uint8 grey or (H, W, 3) RGB, after cleaning.
 
     Returns:
         0 (surely not blank) to 1; 0 for a page too small to tell.
     """
     factor = max(1, round(max(cleaned.shape[:2]) / A4_SIDE))
-    grey = reduce(cleaned, factor)
+    grey = reduce(darkest(cleaned), factor)  # in luminance, yellow ink is nearly paper
     if min(grey.shape) < 32:
         return 0.0
     unit = max(grey.shape) / A4_SIDE

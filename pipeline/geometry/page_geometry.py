@@ -16,7 +16,7 @@ from pagewash.geometry.page_box import find_page_box
 from pagewash.geometry.skew import find_skew
 from pagewash.geometry.split import find_gutter
 from pagewash.geometry.transform import UNCHANGED, Box, PageTransform, frame, straightened
-from pagewash.grey import darkest, luminance
+from pagewash.grey import luminance
 from pagewash.measuring.strokes import map_strokes, reduce
 from pagewash.options import RunOptions
 from pagewash.pages import Page
@@ -77,7 +77,7 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
         orientation=lying.turned if lying.confidence else 0,
         orientation_confidence=lying.confidence,
         page_box=find_page_box(before, after),
-        blank_confidence=blank_confidence(darkest(page.pixels)),
+        blank_confidence=blank_confidence(page.pixels),
         gutter=gutter.x if gutter.confidence else None,
         gutter_confidence=gutter.confidence,
     )

@@ -196,3 +196,13 @@ def test_a_page_without_area_is_shown_within_the_limit(tmp_path):
     pdf.pages[0].CropBox = pikepdf.Array([0, 0, 0, 0])
     pdf.save(tmp_path / "a.pdf")
     assert view_page(tmp_path / "a.pdf", 0, ReadLimits(max_mpixels=1)).size <= 3.1e6
+
+
+@pytest.mark.parametrize("limit", [0.1, 1.0, 3.3])
+@pytest.mark.parametrize("size", [(595.3, 841.9), (1000, 1000)])
+def test_a_page_that_is_rendered_is_made_coarser_and_not_refused(tmp_path, size, limit):
+    pdf = pikepdf.new()
+    pdf.add_blank_page(page_size=size)
+    pdf.save(tmp_path / "a.pdf")
+    shown = view_page(tmp_path / "a.pdf", 0, ReadLimits(max_mpixels=limit))
+    assert shown.shape[0] * shown.shape[1] == pytest.approx(limit * 1e6, rel=0.02)
