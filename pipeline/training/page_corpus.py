@@ -29,6 +29,10 @@ SUMMARY, PAPER, BLOCKS = slice(0, 9), slice(9, 12), slice(12, 15)
 """Planes of what is stored of its blocks: their summary, the paper's colour, the clean page's."""
 
 
+WITHOUT_TRUTH = "scan"
+"""The kind of pages of which nobody knows what should come out."""
+
+
 @dataclass(frozen=True)
 class TrainingPage:
     """A page before and after, as the corpus keeps it; H and W are multiples of `BLOCK / scale`."""
@@ -99,6 +103,11 @@ class StoredPage:
     """A page of a corpus on disk."""
 
     path: Path
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether it is known what should come out."""
+        return not self.path.name.startswith(f"{WITHOUT_TRUTH}-")
 
     @cached_property
     def scale(self) -> int:

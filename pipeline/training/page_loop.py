@@ -91,6 +91,9 @@ class LoopOptions:
     coarse_weight: float = 0.2
     """Weight of the error of the coarse views, see `CoarseViews`; of each of them."""
 
+    twin_weight: float = 1.0
+    """Weight of the difference between what becomes of a crop and of its twin."""
+
     seed: int = 0
     """Decides the first weights and every sample."""
 
@@ -267,10 +270,24 @@ def page_loss(
     samples: Sequence[PageSample],
     options: LoopOptions,
 ) -> Tensor:
-    """The loss of some pages, of which each crop counts."""
+    """The loss of some pages, of which each crop counts.
+
+    Pages without truth are to come out alike in two ways of seeing them, where nothing of them may
+    change (consistency: M. Sajjadi et al., Regularization With Stochastic Transformations and
+    Perturbations for Deep Semi-Supervised Learning, NeurIPS 2016). What a network is unsure of, a
+    table or a photograph, would otherwise hang on how the page lies.
+    """
+    twins = [sample.twin for sample in samples if sample.twin]
+    every = clean_samples(network, [*samples, *(twin.sample for twin in twins)])
+    others = iter(zip(every[len(samples) :], twins, strict=True))
     losses, papers, blocks = [], [], []
     device = device_of(network)
-    for sample, cleaned in zip(samples, clean_samples(network, samples), strict=True):
+    for sample, cleaned in zip(samples, every, strict=False):
+        if sample.twin:
+            other, twin = next(others)
+            turned_back = torch.rot90(other.crops, -twin.quarters, (2, 3))
+            losses.append(options.twin_weight * _twin_losses(cleaned.crops, turned_back))
+            continue
         clean, weight = as_tensor(sample.clean, device), as_weights(sample.weight, device)
         loss = crop_losses(cleaned.crops, clean, weight, options)
         for view, side in zip(coarse(cleaned.levels), coarse.sides, strict=True):
@@ -280,11 +297,11 @@ def page_loss(
         losses.append(loss)
         papers.append(_paper_loss(cleaned.paper, torch.from_numpy(sample.paper).to(device)))
         blocks.append(_block_loss(cleaned.ink, torch.from_numpy(sample.blocks).to(device)))
-    return (
-        torch.cat(losses).mean()
-        + options.paper_weight * torch.stack(papers).mean()
-        + options.block_weight * torch.stack(blocks).mean()
-    )
+    loss = torch.cat(losses).mean()
+    if papers:
+        loss = loss + options.paper_weight * torch.stack(papers).mean()
+        loss = loss + options.block_weight * torch.stack(blocks).mean()
+    return loss
 
 
 class CleanedSample(NamedTuple):
@@ -386,6 +403,12 @@ def crop_losses(cleaned: Tensor, clean: Tensor, weight: Tensor, options: LoopOpt
     size = (error.abs() + error.square()).mean(1)
     losses = (weight * size).mean((1, 2))
     return options.balance * torch.log1p(losses / options.balance)
+
+
+def _twin_losses(one: Tensor, other: Tensor) -> Tensor:
+    """(N,): how much crops differ, (N, 3, H, W) each; what is whiter than white is white."""
+    difference = one.clamp(0, 1) - other.clamp(0, 1)
+    return (difference.abs() + difference.square()).mean((1, 2, 3))
 
 
 def _paper_loss(paper: Tensor, truth: Tensor) -> Tensor:

@@ -4,7 +4,8 @@ A page is written once and seen often. The same number always gives the same sam
 run sees what an undisturbed one would have seen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -37,6 +38,13 @@ the whole page, and making its kernels for a new shape takes as long as learning
 """
 
 
+WIDEST_MARGIN = 8
+"""Blocks of white around the page of a twin, at most, at each side."""
+
+SPREAD = 7
+"""Which plane of a summary is 0 on white; the others are 1."""
+
+
 @dataclass(frozen=True)
 class PageSample:
     """A page's summary and some crops of it."""
@@ -65,9 +73,22 @@ class PageSample:
     scale: int
     """How many times larger the network sees them."""
 
+    twin: "Twin | None" = None
+    """The same crops seen in another way, which are to come out alike."""
+
+
+class Twin(NamedTuple):
+    """A sample as it is with white set around its page, and all of it turned."""
+
+    sample: PageSample
+    """The same crops, in the same order, turned."""
+
+    quarters: int
+    """By how many quarters they were turned to the left."""
+
 
 def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> PageSample:
-    """Wear, turn and tone a page, and cut some crops.
+    """Wear, turn and tone a page, and cut some crops; a page without truth gets a twin.
 
     Args:
         page: of a corpus.
@@ -88,7 +109,41 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
     if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
-    return PageSample(*told, places, dirty, clean, weight, page.scale)
+    sample = PageSample(*told, places, dirty, clean, weight, page.scale)
+    return sample if page.has_truth else replace(sample, twin=twin_of(sample, rng))
+
+
+def twin_of(sample: PageSample, rng: Generator) -> Twin | None:
+    """Show the crops of a sample on a page that is turned, and mostly has white around it.
+
+    None of a page that is smaller than a crop.
+    """
+    margins = rng.integers(0, WIDEST_MARGIN + 1, 4) * (rng.random() < 0.7)
+    blocks = sample.dirty.shape[1] * sample.scale // BLOCK
+    if min(sample.summary.shape[1:]) < blocks:
+        return None
+    quarters = int(rng.integers(0 if margins.any() else 1, 4))
+    top, bottom, left, right = (int(length) for length in margins)
+    around = (0, 0), (top, bottom), (left, right)
+    summary = np.pad(sample.summary, around, constant_values=1)
+    summary[SPREAD] = np.pad(sample.summary[SPREAD], around[1:])
+    height, width = summary.shape[1:]
+    places = [(row + top, column + left) for row, column in sample.places]
+    for _ in range(quarters):
+        places = [(width - column - blocks, row) for row, column in places]
+        height, width = width, height
+    unknown = np.full((3, height, width), np.nan, np.float32)
+    turned = PageSample(
+        np.rot90(summary, quarters, (1, 2)).copy(),
+        unknown,
+        unknown,
+        places,
+        np.rot90(sample.dirty, quarters, (1, 2)),
+        np.rot90(sample.clean, quarters, (1, 2)),
+        np.rot90(sample.weight, quarters, (1, 2)),
+        sample.scale,
+    )
+    return Twin(turned, quarters)
 
 
 def _is_bright(clean: Bytes) -> bool:
@@ -99,7 +154,9 @@ def _is_bright(clean: Bytes) -> bool:
 
 def _as_shown(page: StoredPage, rng: Generator) -> tuple[Bytes, Floats]:
     """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up."""
-    pixels, summary = as_worn(page.pixels, page.summary, page.scale, rng)
+    pixels, summary = page.pixels, page.summary
+    if page.has_truth:
+        pixels, summary = as_worn(pixels, summary, page.scale, rng)
     shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))

@@ -50,12 +50,13 @@ from pagewash.inference.int8_tiles import RangeMeasure, recording
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.laid_over_pages import write_laid_over_pages
 from pagewash.training.own_pages import OwnPages, find_own_pairs, write_own_pages
-from pagewash.training.page_corpus import find_pages
+from pagewash.training.page_corpus import WITHOUT_TRUTH, find_pages
 from pagewash.training.page_loop import Run, clean_samples, sample_step, train_pages
 from pagewash.training.photograph_pages import find_photographs, write_photograph_pages
 from pagewash.training.real_pages import write_real_pages
 from pagewash.training.recipes import Recipe, digest_of, sources_at
 from pagewash.training.rendering.leaves import write_leaves
+from pagewash.training.scanned_pages import write_scanned_pages
 from pagewash.training.surrounded_pages import write_surrounded_pages
 from pagewash.training.synthesis.real_paper import write_bank
 from pagewash.training.validation import ValidationLog, validation_errors
@@ -214,6 +215,11 @@ def _make_photograph_pages(folder: Path, recipe: Recipe, resources: Resources) -
             write_photograph_pages(photographs, folder / name, folder / bank, count, seed)
 
 
+def _make_scanned_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
+    if WITHOUT_TRUTH in recipe.shares:
+        write_scanned_pages(resources.data, folder / "pages")
+
+
 def _make_surrounded_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
     corpus, seed = recipe.corpus, recipe.loop.seed
     for name, count, held_back in (
@@ -236,6 +242,7 @@ Stage = Callable[[Path, Recipe, Resources], None]
 
 STAGES: tuple[Stage, ...] = (
     _make_paper, _make_real_pages, _make_laid_over_pages, _make_photograph_pages,
+    _make_scanned_pages,
 )  # fmt: skip
 """Before leaves are rendered, of a recipe from nothing."""
 

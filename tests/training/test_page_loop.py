@@ -1,7 +1,10 @@
 """The loop learns, stops and goes on: a resumed run equals an undisturbed one."""
 
 import math
+from dataclasses import replace
+from statistics import fmean
 
+import numpy as np
 import pytest
 import torch
 from corpora import a_page
@@ -57,6 +60,29 @@ def test_learning_makes_the_loss_smaller(tmp_path, corpus, unharmed):
     for step in range(1, 40):
         after = run.update(sample_step(pages, SHARES, step, options))
     assert after < 0.8 * before
+
+
+def test_what_becomes_of_scans_without_truth_comes_to_hang_less_on_how_they_lie(tmp_path):
+    page = a_page(96, 128)
+    unknown = replace(page, weight=np.zeros_like(page.weight), paper=None)
+    write_page(tmp_path / "corpus", "scan-1", unknown)
+    run = Run(tmp_path / "run", SMALL, LoopOptions(steps=60, warmup=2))
+    for head in (run.network.context.features, run.network.tiles.head):
+        torch.nn.init.normal_(head.weight, std=0.1)  # so that what the context says is heard
+    pages = find_pages([tmp_path / "corpus"])
+    losses = [run.update(sample_step(pages, {"scan": 1.0}, step, OPTIONS)) for step in range(60)]
+    assert 0 < fmean(losses[-10:]) < 0.5 * fmean(losses[:10])
+
+
+def test_what_stands_for_the_truth_of_a_scan_without_any_teaches_nothing(tmp_path):
+    page = a_page()
+    write_page(tmp_path / "corpus", "scan-1", replace(page, weight=np.zeros_like(page.weight)))
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
+    samples = sample_step(find_pages([tmp_path / "corpus"]), {"scan": 1.0}, 0, OPTIONS)
+    others = [replace(sample, clean=255 - sample.clean) for sample in samples]
+    run.network.eval()
+    losses = [page_loss(run.network, run.coarse, each, OPTIONS) for each in (samples, others)]
+    assert losses[0] == losses[1] > 0
 
 
 def test_the_context_network_learns_from_the_crops(tmp_path, corpus):

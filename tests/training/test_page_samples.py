@@ -1,10 +1,13 @@
 """What a step sees of pages: both sides turned, toned, worn and framed alike, by number."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from corpora import SHARES_OF_WEAR, a_page
 
 from pagewash.cleaning.page_summary import summarise_page
+from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training import wearing
 from pagewash.training.page_corpus import (
     BLOCKS,
@@ -74,6 +77,43 @@ def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
     sample = draw_sample(stored, np.random.default_rng(0), 2, 64)
     assert sample.dirty.shape == (2, 32, 32, 3)
     assert sample.summary.shape[1:] == (16, 16)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_scan_without_truth_is_seen_in_two_ways_that_show_the_same(tmp_path, scale, seed):
+    page = a_page(320, 256, scale)
+    write_page(tmp_path, "scan-1", replace(page, weight=np.zeros_like(page.weight)))
+    (stored,) = find_pages([tmp_path])["scan"]
+    sample = draw_sample(stored, np.random.default_rng(seed), 3, 64)
+    turned, quarters = sample.twin
+    assert (quarters, turned.summary.shape) != (0, sample.summary.shape)
+    for crop, twin in zip(sample.dirty, turned.dirty, strict=True):
+        assert np.array_equal(crop, np.rot90(twin, -quarters))
+    for (row, column), (of_row, of_column) in zip(sample.places, turned.places, strict=True):
+        own = sample.summary[:, row : row + 4, column : column + 4]
+        other = turned.summary[:, of_row : of_row + 4, of_column : of_column + 4]
+        assert np.array_equal(own, np.rot90(other, -quarters, (1, 2)))
+
+
+def test_what_is_set_around_a_twin_is_a_white_page(tmp_path):
+    write_page(tmp_path, "scan-1", a_page(96, 96))
+    (stored,) = find_pages([tmp_path])["scan"]
+    white = summarise_page(np.full((BLOCK, BLOCK), 255, np.uint8))
+    found = 0
+    for seed in range(20):
+        sample = draw_sample(stored, np.random.default_rng(seed), 1, 64)
+        turned, _ = sample.twin
+        margins = np.all(turned.summary == white, axis=0)
+        assert np.count_nonzero(~margins) == sample.summary[0].size
+        found += margins.any()
+    assert found > 5
+
+
+def test_a_scan_smaller_than_a_crop_has_no_twin(tmp_path):
+    write_page(tmp_path, "scan-1", a_page(48, 128))
+    (stored,) = find_pages([tmp_path])["scan"]
+    assert draw_sample(stored, np.random.default_rng(0), 2, 64).twin is None
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,12 @@ def test_the_split_leaves_out_every_tenth_scan_and_the_first_page_of_each_set():
     assert splits["textures/t.jpg"] == "training"
 
 
+def test_scans_of_training_are_none_of_validation_and_all_of_them_have_outlines():
+    training, held_back = (set(real_paper.scans_of(split)) for split in ("training", "validation"))
+    assert not training & held_back
+    assert len(held_back) == pytest.approx(len(training) / 9, abs=1)
+
+
 def test_every_outline_is_whole_or_a_polygon_within_its_image():
     notes = json.loads(real_paper._OUTLINES.read_text())
     for name, note in notes.items():

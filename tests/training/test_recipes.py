@@ -52,7 +52,8 @@ warmup = 1
 
 [shares]
 rendered = 0.5
-masked = 0.5
+masked = 0.4
+scan = 0.1
 
 [corpus]
 leaves = 2
@@ -159,7 +160,7 @@ def test_pages_that_choose_are_no_pages_of_training(tmp_path, recipe_file, resou
         for part in ("pages", "validation")
     )
     assert {name.split("-")[0] for name in training} == {
-        "rendered", "masked", "noisyoffice", "laidover", "photograph",
+        "rendered", "masked", "noisyoffice", "laidover", "photograph", "scan",
     }  # fmt: skip
     assert "masked-own-H01.npy" in training
     assert "masked-own-H00.npy" in held_back

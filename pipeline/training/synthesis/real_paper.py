@@ -124,6 +124,13 @@ def split_of(names: list[str]) -> dict[str, str]:
     return splits
 
 
+def scans_of(split: str) -> list[str]:
+    """Paths below the data folder, sorted, of the scans of a split."""
+    splits = split_of(list(json.loads(_OUTLINES.read_text())))
+    scans = (name for name in splits if name.startswith("scans/"))
+    return sorted(name for name in scans if splits[name] == split)
+
+
 def _set_of(name: str) -> tuple[str, ...]:
     """Return what is counted through: all scans together, pairs by set."""
     parts = tuple(name.split("/"))
@@ -136,7 +143,7 @@ def _papers(shared_data: Path, split: str) -> Iterator[tuple[Path, str, float, R
         source = shared_data / name
         if its_split != split or not notes[name]["usable_as_paper"]:
             continue
-        scan, scale = _reduced(_read(source))
+        scan, scale = reduced(_read(source))
         if min(scan.shape[:2]) >= _SHORTEST:
             yield source, notes[name]["kind"], scale, _extract(source, name, scan, notes[name])
     if split == "training":
@@ -194,7 +201,8 @@ def _noise(source: Path) -> str:
     return source.stem.split("_")[1]
 
 
-def _reduced(scan: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+def reduced(scan: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Shrink (H, W, 3) to `LONGEST` at most; returns also the scale, 0..1."""
     scale = min(1.0, LONGEST / max(scan.shape[:2]))
     if scale == 1:
         return scan, scale
