@@ -86,6 +86,7 @@ def test_a_scan_without_truth_is_seen_in_two_ways_that_show_the_same(tmp_path, s
     write_page(tmp_path, "scan-1", replace(page, weight=np.zeros_like(page.weight)))
     (stored,) = find_pages([tmp_path])["scan"]
     sample = draw_sample(stored, np.random.default_rng(seed), 3, 64)
+    assert sample.twin is not None
     turned, quarters = sample.twin
     assert (quarters, turned.summary.shape) != (0, sample.summary.shape)
     for crop, twin in zip(sample.dirty, turned.dirty, strict=True):
@@ -103,7 +104,8 @@ def test_what_is_set_around_a_twin_is_a_white_page(tmp_path):
     found = 0
     for seed in range(20):
         sample = draw_sample(stored, np.random.default_rng(seed), 1, 64)
-        turned, _ = sample.twin
+        assert sample.twin is not None
+        turned = sample.twin.sample
         margins = np.all(turned.summary == white, axis=0)
         assert np.count_nonzero(~margins) == sample.summary[0].size
         found += margins.any()
