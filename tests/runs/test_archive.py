@@ -105,3 +105,20 @@ def test_a_private_document_is_private_while_it_is_copied(inbox, tmp_path, disk,
     moved = move_to_archive(path, inbox, tmp_path / "archive")
     assert set(seen) <= {0o600}
     assert stat.S_IMODE(moved.stat().st_mode) == 0o640
+
+
+def test_the_disk_keeps_the_new_name_before_the_old_one_goes(tmp_path, monkeypatch):
+    inbox, archive = tmp_path / "in", tmp_path / "archive"
+    inbox.mkdir()
+    (inbox / "a.png").write_bytes(b"page")
+    kept_while_there, flush = [], os.fsync
+
+    def fsync(descriptor):
+        flush(descriptor)
+        if os.path.samestat(os.fstat(descriptor), archive.stat()):
+            kept_while_there.append((inbox / "a.png").exists() and (archive / "a.png").exists())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    move_to_archive(inbox / "a.png", inbox, archive)
+    assert kept_while_there == [True]
+    assert not list(inbox.iterdir())
