@@ -274,7 +274,7 @@ def serve(
         destination: A folder for the cleaned documents.
         options: How to clean.
         metrics: Folder for a row of metrics per page, in Parquet.
-        cron: When, such as '0 2 * * *' for every night at two.
+        cron: When, in UTC, such as '0 2 * * *' for every night at two.
         interval: Or how often, in seconds.
         name: Of the deployment, for Prefect's pages.
     """

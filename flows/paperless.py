@@ -1,7 +1,7 @@
 """The pre-consume script for paperless-ngx: cleans the working copy of a document, in place.
 
-paperless-ngx keeps the original, and hands a copy of it to the script that is named by
-PAPERLESS_PRE_CONSUME_SCRIPT; what the script leaves there is what it reads, archives and shows.
+paperless-ngx hands a working copy of a document to the script that is named by
+PAPERLESS_PRE_CONSUME_SCRIPT; what the script leaves there is its original from then on.
 This is the one place where pagewash writes over what it has read. The command line does not.
 
 Source: "Pre-consumption script" in the documentation of paperless-ngx.

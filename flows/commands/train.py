@@ -37,7 +37,7 @@ def train(
 
     The model `fast` learns from your scans and their clean pages (--dirty, --clean), or from clean
     pages alone (--clean), in a quarter of an hour or so. --recipe fast trains from nothing what
-    ships, which takes a day and the data that the recipe names.
+    ships, which takes half a day and the data that the recipe names.
 
     Args:
         folder: Of the run; gets the checkpoint.

@@ -2,7 +2,7 @@
 
 Each takes (H, W) uint8 grey levels and returns a page of the same shape; all but background
 division return black and white only. The thresholds are doxapy's (optional: it is in pagewash's
-extra ``test``), with its default parameters.
+extra ``evaluation``), with its default parameters.
 """
 
 import importlib
