@@ -46,13 +46,17 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
     urls = object_url(source), object_url(destination)
     with working_folder() as folder:
         scans, outputs = source, destination
+        named = [
+            url or str(place.absolute())
+            for url, place in zip(urls, (source, destination), strict=True)
+        ]
         stores: list[_Store] = []
         if urls[0] is not None:
             scans = Path(folder, "scans")
             stores.append(_Source(urls[0], scans))
         if urls[1] is not None:
             outputs = Path(folder, "cleaned")
-            stores.append(_Destination(urls[1], outputs, urls[0] or str(source.absolute())))
+            stores.append(_Destination(urls[1], outputs))
             if urls[0] is not None and stores[0].meets(stores[1]):
                 raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside")
 
@@ -61,10 +65,23 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
             for store in stores:
                 store.before(jobs)
             yield
+            written = part if part is not None and part in find_parts(part.parent) else None
+            if written:
+                _name_places(written, *named)
             for store in reversed(stores):
-                store.after(jobs, part)
+                store.after(jobs, written)
 
         yield Staged(scans, outputs, around)
+
+
+def _name_places(part: Path, source: str, destination: str) -> None:
+    """Have rows name the places of a run, and not the folders that stood for them."""
+    table = pq.ParquetFile(part).read()
+    for name, place in (("source_folder", source), ("output_folder", destination)):
+        at = table.schema.get_field_index(name)
+        values = pa.array([place] * len(table), pa.string())
+        table = table.set_column(at, table.schema.field(at), values)
+    write_table(part, table)
 
 
 def _inside(path: Path, folder: Path) -> bool:
@@ -164,9 +181,8 @@ class _Source(_Store):
 class _Destination(_Store):
     """Outputs: empty files for those that are there, and all metrics."""
 
-    def __init__(self, url: str, folder: Path, source: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         super().__init__(url, folder)
-        self._source = source
         for name in self.found():
             path = folder / name
             if not _inside(path, folder):
@@ -182,15 +198,5 @@ class _Destination(_Store):
             if job.output.exists() and job.output.stat().st_size:
                 self.put(job.output, job.output.relative_to(self.folder).as_posix())
                 os.truncate(job.output, 0)
-        if part is not None and part in find_parts(part.parent):
-            self._name_places(part)
+        if part is not None and part.is_relative_to(self.folder):  # unless --metrics is a disk's
             self.put(part, part.relative_to(self.folder).as_posix())
-
-    def _name_places(self, part: Path) -> None:
-        """Have rows name the stores, and not the folders that stood for them."""
-        table = pq.ParquetFile(part).read()
-        for name, place in (("source_folder", self._source), ("output_folder", self.url)):
-            at = table.schema.get_field_index(name)
-            values = pa.array([place] * len(table), pa.string())
-            table = table.set_column(at, table.schema.field(at), values)
-        write_table(part, table)

@@ -96,6 +96,11 @@ def plan_run(
         AccessError: the destination cannot be written.
         MissingError: there is no such model.
     """
+    if metrics is not None and (url := object_url(metrics)):
+        raise OptionError(
+            f"{url} lies in an object store, and --metrics takes a folder on a disk; left out, the "
+            "metrics lie beside the outputs, in a store too"
+        )
     check_places(source, destination, options)
     read_accepted(options.accepted_file)  # what is wrong with it is told before anything is done
     model_sha256 = sha256_of(find_model(options.model))

@@ -52,7 +52,9 @@ def store(monkeypatch) -> Iterator[Any]:
 def clean(tiny_model):
     """The command from a place to another."""
     quick = ["--model", str(tiny_model), "--device", "cpu", "--precision", "fp32"]
-    return lambda source, destination: main(["clean", str(source), str(destination), *quick])
+    return lambda source, destination, *more: main(
+        ["clean", str(source), str(destination), *quick, *more]
+    )
 
 
 def below(fs, place: str) -> list[str]:
@@ -138,6 +140,25 @@ def test_a_folder_goes_to_a_bucket_and_a_bucket_to_a_folder(store, clean, folder
     assert "0.png" in below(store, "archive/up/")
     assert clean("s3://archive/scans", tmp_path / "down") == 0
     assert (tmp_path / "down" / "box" / "1.png").stat().st_size > 0
+    (part,) = (tmp_path / "down" / "metrics").rglob("*.parquet")
+    rows = pq.ParquetFile(part).read().to_pylist()
+    assert {row["source_folder"] for row in rows} == {"s3://archive/scans"}
+    assert {row["output_folder"] for row in rows} == {str(tmp_path / "down")}
+
+
+def test_metrics_of_a_bucket_may_lie_on_a_disk_and_not_the_other_way_round(
+    store, clean, folders, tmp_path, capsys
+):
+    apart = tmp_path / "metrics"
+    for told in ("2 documents", "2 documents are clean already"):
+        assert clean("s3://archive/scans", "s3://archive/out", "--metrics", str(apart)) == 0
+        assert told in capsys.readouterr().err
+    assert below(store, "archive/out/") == ["box/0.png", "box/1.png"]
+    (part,) = apart.rglob("*.parquet")
+    rows = pq.ParquetFile(part).read().to_pylist()
+    assert {row["output_folder"] for row in rows} == {"s3://archive/out"}
+    assert clean(*folders, "--metrics", "s3://archive/metrics") == 1
+    assert "takes a folder on a disk" in capsys.readouterr().err
 
 
 def test_places_that_lie_in_each_other_and_stores_that_are_not_there_are_refused(store, clean):
