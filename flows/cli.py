@@ -115,7 +115,7 @@ def clean(
             console.say(console.nothing_to_do(plan, source), quiet=quiet)
             return DONE
         if by_flow:
-            report = _as_flow(read, written, options, metrics, cluster)
+            report = _as_flow(read, written, options, metrics, cluster, quiet)
         else:
             report = _here(plan, quiet)
         if not quiet:
@@ -193,12 +193,13 @@ def _as_flow(
     options: RunOptions,
     metrics: Path | None,
     cluster: str | None,
+    quiet: bool,
 ) -> "RunReport":
     """Clean as a flow that Prefect sees, and keeps, in this process or on a cluster."""
     from pagewash.flows.prefect.cleaning import run_flow
 
     with console.stopping() as stop:
-        return run_flow(source, destination, options, metrics, stop, cluster=cluster)
+        return run_flow(source, destination, options, metrics, stop, cluster=cluster, quiet=quiet)
 
 
 metrics_app = App(
@@ -229,7 +230,7 @@ def metrics(
     rows = read_accepted(accepted).on_table(latest(read_records(place)))
     summary = summarise(rows, worst=worst)
     if json:
-        print(as_json(summary))
+        console.write(f"{as_json(summary)}\n")
     else:
         console.show(overview(summary))
     return DONE

@@ -33,7 +33,7 @@ def configure(app: App, arguments: Sequence[str]) -> list[str]:
     if len(files) > 1:
         raise OptionError(f"{FLAG} was given {len(files)} times; put all options into one file")
     for file in files:
-        _check(file)
+        _check(file, [name for name in app if not name.startswith("-")])
     environment = Env(PREFIX, show=False)
     app.config = (environment, *(Toml(file, must_exist=True) for file in files))
     return rest
@@ -56,12 +56,18 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[Path]]:
     return rest, files
 
 
-def _check(file: Path) -> None:
+def _check(file: Path, commands: Sequence[str]) -> None:
     with access_errors(str(file), "read"):
         content = file.read_bytes()
     try:
-        tomllib.loads(content.decode())
+        tables = tomllib.loads(content.decode())
     except ValueError as error:
         raise InputError(
             f"{file} is not TOML: {error}. Correct it, or leave out {FLAG}."
         ) from error
+    for name, table in tables.items():
+        if name not in commands or not isinstance(table, dict):
+            raise OptionError(
+                f"{file}: {name} is no table of a command; options stand in one, as in [clean], "
+                f"and there are {', '.join(commands)}"
+            )

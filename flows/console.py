@@ -64,8 +64,7 @@ def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
     file = sys.stdout if to_stdout else sys.stderr
     if file is None:
         return
-    if isinstance(file, io.TextIOWrapper):
-        file.reconfigure(errors="backslashreplace")  # no name must end a command that has done all
+    _take_all_names(file)
     read = file.isatty()
     text = io.StringIO()  # rich itself would end the process where a pipe is broken
     Console(file=text, force_terminal=read, width=None if read else 120, highlight=False).print(
@@ -75,11 +74,24 @@ def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
         file.write(text.getvalue())
 
 
+def _take_all_names(file: TextIO) -> None:
+    """Let no name that a stream cannot encode end a command that has done all."""
+    if isinstance(file, io.TextIOWrapper):
+        file.reconfigure(errors="backslashreplace")
+
+
 def tell(line: str) -> None:
     """Print a result of one line; as for `show`."""
-    if sys.stdout is not None:
-        with _results(sys.stdout):
-            print(harmless(line))
+    write(f"{harmless(line)}\n")
+
+
+def write(text: str) -> None:
+    """Write a result to standard output as it is; as for `show`."""
+    if sys.stdout is None:
+        return
+    _take_all_names(sys.stdout)
+    with _results(sys.stdout):
+        sys.stdout.write(text)
 
 
 @contextmanager
@@ -141,7 +153,8 @@ def stopping() -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread hears signals
         return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, *_ended_by())}
+    numbers = _ended_by(signal.SIGINT)
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield stop
     finally:
@@ -156,9 +169,11 @@ def end_on_signals() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _ended_by() -> list[signal.Signals]:
-    """What ends a process from outside; a terminal that closes does not, under `nohup`."""
-    numbers = [signal.SIGTERM, signal.SIGHUP]
+def _ended_by(*more: signal.Signals) -> list[signal.Signals]:
+    """What ends a process from outside; a terminal that closes does not, under `nohup`, nor does
+    Ctrl-C where a script has put it into the background.
+    """
+    numbers = [signal.SIGTERM, signal.SIGHUP, *more]
     return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
@@ -167,11 +182,16 @@ def explain(error: Exception) -> str:
     logging.getLogger("pagewash").debug("the error", exc_info=error)
     if isinstance(error, PagewashError):
         return without_working_folders(str(error))
-    if isinstance(error, ImportError):
+    if isinstance(error, ModuleNotFoundError):
         return f"{error.name or error} is not installed; run: pip install --upgrade pagewash"
     if isinstance(error, OSError):
         return f"{error}. Check the permissions and the space on that disk."
+    if isinstance(error, ImportError):  # a library of the system's that a package needs
+        return (
+            f"{error}. Install what it needs; 'When something goes wrong' in flows/README.md "
+            "names the packages"
+        )
     return (
-        f"{type(error).__name__}: {error}. This is a defect of pagewash; with --verbose it says "
-        "more, which helps in a report."
+        f"{type(error).__name__}: {error}. This is a defect of pagewash; please report it, with "
+        "what --verbose says where the command has it."
     )

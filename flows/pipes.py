@@ -10,6 +10,7 @@ from pagewash.errors import AccessError, OptionError
 from pagewash.files import access_errors
 from pagewash.flows.streams import give_up_stdout
 from pagewash.leftovers import working_folder
+from pagewash.runs.planning import names_a_file
 
 STREAM = Path("-")
 
@@ -45,7 +46,7 @@ def piped(source: Path, destination: Path) -> Iterator[tuple[Path, Path]]:
             "standard input is a terminal, which sends no document; pipe one into it, as in: "
             f"pagewash clean - {destination} < scan"
         )
-    if source == STREAM and destination.is_dir():
+    if source == STREAM and not names_a_file(destination) and destination != STREAM:
         raise OptionError(f"standard input has no name to give to a file in {destination}; name it")
     with working_folder() as folder:
         from_file, to_file = source, destination

@@ -124,7 +124,8 @@ def scores_table(evaluation: Evaluation) -> Table:
         figures = (getattr(mean.figures, name) for name in named)
         cells = ("" if value is None else f"{value:.4g}" for value in figures)
         changes = (str(mean.better), str(mean.worse)) if mean.figures.cer is not None else ("", "")
-        table.add_row(str(mean.pages), mean.group or "all", mean.method, *cells, *changes)
+        group = Text(harmless(mean.group or "all"))  # a folder's name is no markup
+        table.add_row(str(mean.pages), group, mean.method, *cells, *changes)
     return table
 
 

@@ -61,6 +61,11 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def is_text(path: Path) -> bool:
+    """Whether a name can be encoded; libraries in C++ and JSON refuse one that is not UTF-8."""
+    return printable(str(path)) == str(path)
+
+
 def harmless(text: str) -> str:
     r"""Text that cannot command a terminal: what is no character to see becomes like \x1b.
 

@@ -37,7 +37,7 @@ BlankName = Literal["keep", "mark", "drop"]
 BordersName = Literal["white", "keep"]
 """What becomes of what lies around a page on its scan."""
 
-_STEPS_VERSION = 2
+_STEPS_VERSION = 3
 """Of what is done around the network: scale, steps after it, guard. It rises when they change
 pages, so that outputs of an older one count as old."""
 
@@ -89,6 +89,13 @@ class CleanOptions:
     def __post_init__(self) -> None:
         if self.color not in get_args(ColorName):
             raise OptionError(f"there is no color {self.color!r}; choose keep, gray or bilevel")
+        if self.precision not in get_args(PrecisionName):
+            names = ", ".join(get_args(PrecisionName))
+            raise OptionError(f"there is no precision {self.precision!r}; choose one of {names}")
+        if self.tile is not None and self.tile < 1:
+            raise OptionError(
+                f"tiles of {self.tile} px hold nothing; leave --tile out, or give more"
+            )
         if self.on_review not in get_args(OnReview):
             raise OptionError(
                 f"there is no --on-review {self.on_review!r}; choose safe, cleaned or original"
@@ -105,7 +112,10 @@ class RunOptions(CleanOptions):
     """How documents are cleaned and written: with what holds for each page, the rest of a run."""
 
     # Prefect's form for a run shows the sentences below
-    __pydantic_config__: ClassVar[dict[str, bool]] = {"use_attribute_docstrings": True}
+    __pydantic_config__: ClassVar[dict[str, Any]] = {
+        "use_attribute_docstrings": True,
+        "extra": "forbid",  # a slip in a name must not clean otherwise than was meant
+    }
 
     format: Format = "keep"
     """Container of the cleaned documents; keep takes the one that came in."""
@@ -170,6 +180,9 @@ class RunOptions(CleanOptions):
             raise OptionError(
                 "--format jpeg has no pages of one bit; choose png, tiff or pdf for --color bilevel"
             )
+        if self.format not in get_args(Format):
+            names = ", ".join(get_args(Format))
+            raise OptionError(f"there is no --format {self.format!r}; choose one of {names}")
         if self.borders not in get_args(BordersName):
             raise OptionError(f"there are no --borders {self.borders!r}; choose white or keep")
         if self.blank not in get_args(BlankName):

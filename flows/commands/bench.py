@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from pagewash.bench import BenchOptions, BenchReport
 from pagewash.bench import bench as measure
@@ -38,7 +39,7 @@ def as_tables(report: BenchReport) -> RenderableType:
     """Choices and speeds for the terminal."""
     choices = Table("", "chosen", "why", box=box.SIMPLE)
     for choice in report.choices:
-        choices.add_row(choice.what, choice.value, choice.why)
+        choices.add_row(*(Text(cell) for cell in (choice.what, choice.value, choice.why)))
     memory = "" if report.peak_memory is None else f"peak memory: {report.peak_memory:.0f} MiB"
     return Group(choices, speed_table(report.speeds), memory)
 
@@ -51,5 +52,6 @@ def speed_table(speeds: Iterable[Speed]) -> Table:
     for speed in speeds:
         megapixels = f"{speed.megapixels:.1f}" if speed.pixels else ""
         gflops = f"{speed.gflops:.0f}" if speed.flops else ""
-        table.add_row(speed.what, f"{speed.seconds:.3f}", megapixels, gflops, speed.note)
+        figures = f"{speed.seconds:.3f}", megapixels, gflops
+        table.add_row(Text(speed.what), *figures, Text(speed.note))
     return table

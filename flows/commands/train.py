@@ -52,6 +52,8 @@ def train(
         own: Your pages.
         flow: Run as a Prefect flow.
     """
+    if minutes is not None and not minutes > 0:
+        raise OptionError(f"--minutes {minutes:g} leaves no time; give more, or leave it out")
     chosen = at_share(read_recipe(recipe), share)
     if seed is not None:
         chosen = with_seed(chosen, seed)
@@ -62,7 +64,7 @@ def train(
     found = resources.data, resources.fonts, resources.photographs
     for line in differing_sources(chosen, *found):
         console.say(f"{line}; the weights will not be the same")
-    ends = time.monotonic() + 60 * minutes if minutes else float("inf")
+    ends = float("inf") if minutes is None else time.monotonic() + 60 * minutes
     steps = chosen.loop.steps
     with console.stopping() as stop, tqdm(desc="training", total=steps, disable=None) as bar:
 

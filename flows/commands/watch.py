@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from pagewash.errors import AccessError
 from pagewash.failures import DONE
+from pagewash.files import is_text
 from pagewash.flows import console
 from pagewash.leftovers import clear_leftovers
 from pagewash.options import RunOptions
@@ -79,10 +80,11 @@ def watch(
     with console.stopping() as stop, hold(inbox, destination, options, metrics, stop):
 
         def clean(each: RunOptions, names: list[str]) -> RunReport:
-            if by_flow:
+            # what a flow is given goes to its server as JSON
+            if by_flow and all(is_text(Path(name)) for name in names):
                 from pagewash.flows.prefect.cleaning import run_flow
 
-                return run_flow(inbox, destination, each, metrics, stop, only=names)
+                return run_flow(inbox, destination, each, metrics, stop, only=names, quiet=quiet)
             from pagewash.runs.shards import clean_run
 
             with planned_run(inbox, destination, each, metrics, names) as plan:

@@ -1,5 +1,6 @@
 """The Prefect server that flows talk to, and what to say when it does not answer."""
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 import httpx
 from prefect import get_run_logger
 from prefect.client.orchestration import get_client
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import get_current_settings
 
 from pagewash.errors import MissingError
@@ -37,6 +39,13 @@ def wait_for_server(seconds: float = PATIENCE) -> None:
             if not isinstance(trouble, httpx.TransportError) or time.monotonic() >= end:
                 raise trouble
             time.sleep(0.5)
+
+
+def keep_quiet() -> None:
+    """Have Prefect tell the terminal of errors alone; its server hears all."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.setLevel(logging.ERROR)
 
 
 @contextmanager

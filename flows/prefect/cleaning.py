@@ -31,7 +31,7 @@ from prefect.tasks import Task
 
 from pagewash.errors import AccessError, MissingError
 from pagewash.failures import exit_code
-from pagewash.flows.prefect.api import courtesy, server_errors, wait_for_server
+from pagewash.flows.prefect.api import courtesy, keep_quiet, server_errors, wait_for_server
 from pagewash.flows.prefect.events import tell_jump, tell_run_ended
 from pagewash.flows.prefect.executor import Future, InProcessExecutor, ShardExecutor, clean_shards
 from pagewash.flows.tables import as_markdown, as_rows, headline
@@ -233,6 +233,7 @@ def run_flow(
     only: list[str] | None = None,
     *,
     cluster: str | None = None,
+    quiet: bool = False,
 ) -> RunReport:
     """Run the flow in this process, and wait for it.
 
@@ -244,12 +245,15 @@ def run_flow(
         stop: stops the run, once it is set.
         only: the same.
         cluster: a Dask cluster whose workers clean the shards: local, or its scheduler's address.
+        quiet: whether the terminal hears of errors alone.
 
     Raises:
         PagewashError: as the flow did, or as `pagewash.flows.dask.cluster.cluster_at`.
         MissingError: the Prefect server does not answer.
         KeyboardInterrupt: it was ended from outside.
     """
+    if quiet:
+        keep_quiet()
     wait_for_server()
     with ExitStack() as stack:
         stack.callback(_stop.reset, _stop.set(stop))

@@ -86,8 +86,9 @@ def measure_text_height(grey: Pixels) -> float | None:
     Letters are connected ink of a letter's proportions; the height that holds most of their ink
     counts, so that specks do not. Letters of one line are as tall as each other, and not as wide;
     where it is the widths that agree better, lines run up and down the page, and a page that lies
-    on its side has the text height of one that stands. Measured at about 150 dpi, which takes some
-    10 ms. The middle of a very large page tells, unless it has too few letters.
+    on its side has the text height of one that stands. Measured at half the size on pages of more
+    than 3 Mpx, which takes some 10 ms. The middle of a very large page tells, unless it has too few
+    letters.
 
     Returns:
         Pixels; None where letters are few, only a small part of the ink (handwriting, pictures),

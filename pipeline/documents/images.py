@@ -135,7 +135,7 @@ class ImageDocument:
 
     def _page(self, image: ImageFile.ImageFile, index: int) -> Page:
         name = self._name if self.page_count == 1 else f"{self._name}, page {index + 1},"
-        with reading_errors(name, self.container, "scan the page again"):
+        with _errors(name, self.container):
             with quiet():
                 image.seek(index)
             check_size(self._name, image.size, self._limits)
@@ -199,6 +199,14 @@ class ImageDocument:
                 f"its samples of {bits} bits have a sign, and where black and white lie is not "
                 "said; convert them to unsigned ones"
             )
+        bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))
+        in_planes = image.tag_v2.get(TiffImagePlugin.PLANAR_CONFIGURATION, 1) == 2
+        raw = image.info.get("compression") == "raw"
+        if in_planes and (len(bits) == 2 or (raw and max(bits) > 8 and len(bits) > 1)):
+            raise UnreadableError(  # Pillow would leave one out, or take each byte for a pixel
+                "its channels lie apart in a way that is not read here; convert it: "
+                "tiffcp -p contig IN.tif OUT.tif"
+            )
 
     def _stored(self, image: ImageFile.ImageFile) -> Stored:
         if isinstance(image, TiffImagePlugin.TiffImageFile):
@@ -222,7 +230,7 @@ class ImageDocument:
 
     def _understood(self) -> AbstractContextManager[None]:
         """Name the file in whatever goes wrong."""
-        return reading_errors(self._name, self.container, "scan the page again")
+        return _errors(self._name, self.container)
 
     def close(self) -> None:
         """Close the file."""
@@ -253,3 +261,18 @@ def jpeg_quality(image: Image.Image) -> int | None:
     scale = 100 * statistics.fmean(tables[0]) / _MEAN_LUMINANCE_STEP
     quality = 5000 / scale if scale > 100 else (200 - scale) / 2
     return round(min(max(quality, 1), 100))
+
+
+@contextmanager
+def _errors(name: str, container: Container) -> Iterator[None]:
+    """Name the file in whatever goes wrong; what Pillow has no mode for is not damaged."""
+    with reading_errors(name, container, "scan the page again"):
+        try:
+            yield
+        except (SyntaxError, ValueError) as error:
+            if "unknown pixel mode" in str(error) or "unknown raw mode" in str(error):
+                raise UnreadableError(
+                    "its samples are laid out in a way that is not read here; convert them to 8 "
+                    "bits of grey or RGB"
+                ) from error
+            raise

@@ -31,6 +31,7 @@ from pagewash.documents.pdf_scans import (
 )
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.errors import EncryptedError, TooLargeError, UnreadableError
+from pagewash.files import is_text
 from pagewash.pages import Page, ReadLimits, UntouchedPage, fitting_profile
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,10 @@ class PdfDocument:
     def reopen(self) -> pikepdf.Pdf:
         """The same PDF once more, to be changed and closed by the caller, in any thread."""
         with self._understood():
+            if self.source and is_text(self.source):
+                return pikepdf.open(self.source)
             self._file.seek(0)
-            return pikepdf.open(self.source or io.BytesIO(self._file.read()))
+            return pikepdf.open(io.BytesIO(self._file.read()))
 
     def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page | UntouchedPage]:
         """Its page images in order of pages, decoded as they are asked for.

@@ -24,6 +24,7 @@ from pagewash.documents.pdf import PdfDocument
 from pagewash.documents.pdf_encoding import encode_like, grows
 from pagewash.documents.pdf_frames import Frame, frame_of
 from pagewash.documents.pdf_layout import Layout, Placement, image_slots, read_layout
+from pagewash.documents.pdf_objects import number
 from pagewash.documents.pdf_pixels import images_of
 from pagewash.documents.pdf_placeholders import fill_placeholders, make_placeholder
 from pagewash.documents.pdf_scans import SMALLEST_SHARE, find_scans, lay_scans_out
@@ -139,11 +140,11 @@ class ReplacingSink:
         across, down = (Decimal(f"{1 / length:.12f}") for length in (width, height))
         form.Matrix = pikepdf.Array([across, 0, 0, down, 0, 0])  # an image is one unit square
         form.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary())
-        for number, image in enumerate(images):
+        for place, image in enumerate(images):
             placeholder = self._placeholder(image.encoded, image.samples)
             if image.encoded.bits > 1:
                 pdf_images.take_over(placeholder, original)
-            form.Resources.XObject[f"/Image{number}"] = placeholder
+            form.Resources.XObject[f"/Image{place}"] = placeholder
         if Name.OC in original:  # the layer, in a viewer's sense, that it is shown or hidden with
             form.OC = original.OC
         self._cleaned[original.objgen] = form
@@ -278,7 +279,7 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     images = [placement for placement in layout.placements if placement.share >= SMALLEST_SHARE]
     known = [max(placement.dpi) for placement in images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
-    pixels = grey_if_grey(render_page(path, index, dpi))
+    pixels = grey_if_grey(render_page(path, index, dpi * _unit(page)))  # it knows no units
     one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in images)
     return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
 
@@ -315,8 +316,13 @@ def _holds_tones(image: Any) -> bool:
 
 def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
     areas = (_area(box) for box in (page.cropbox, page.mediabox))  # a viewer shows no empty one
-    mpixels = next(filter(None, areas), _LETTER) * (dpi / 72) ** 2 / 1e6
+    mpixels = next(filter(None, areas), _LETTER) * (_unit(page) * dpi / 72) ** 2 / 1e6
     return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels))
+
+
+def _unit(page: pikepdf.Page) -> float:
+    """How many points a unit of a page's boxes is; pages of large plans have more than one."""
+    return number(page.obj.get(Name.UserUnit), 1.0)
 
 
 def _area(box: pikepdf.Array) -> float:

@@ -21,9 +21,9 @@ from pagewash.measuring.strokes import (
 )
 
 INK = 0.5
-"""A pixel is ink where it is at least this share as dark as the darkest within `REACH`. At 0.4 more
-of faint strokes stays, but letters of typescript run together: of one page, Tesseract misread 15 %
-of the characters in place of 4 %."""
+"""A pixel is ink where it is more than this share as dark as the darkest within `REACH`. At 0.4
+more of faint strokes stays, but letters of typescript run together: of one page, Tesseract misread
+15 % of the characters in place of 4 %."""
 
 HAIRLINE = 0.3
 """What `INK` is for a pixel on a thin line that is paler than the stems it runs between."""
@@ -36,7 +36,7 @@ REACH = 7
 """Side of the square, in pixels, in which a stroke's own darkness is sought."""
 
 FAINTEST = 48
-"""Grey levels below white from which on anything is ink; what is left of paper is lighter."""
+"""Grey levels below white that ink exceeds everywhere; what is left of paper is lighter."""
 
 STEEPNESS = 4
 """Grey levels that a level beside the threshold becomes: edges stay soft for a turn by a small

@@ -35,6 +35,14 @@ second, and is no longer than the third, is a piece of a rule that is not seen i
 WRITTEN = 300
 """With more marks than this a page is full of something."""
 
+SMALLEST = 32
+"""Pixels of the shorter side, reduced, from which on a page can be told blank."""
+
+MIDDLE = 0.02
+"""Share of the middle half of a page, across and down, that what hangs together with its edge may
+take: borders and shadows lie along edges, and what reaches farther in is a picture that runs off
+the page."""
+
 USUAL = 30.0
 """Ink of a mark (pixels, times darkness) at which a page is as likely blank as not. One thin sign
 of 2 mm has 27."""
@@ -56,9 +64,9 @@ def blank_confidence(cleaned: np.ndarray) -> float:
         0 (surely not blank) to 1; 0 for a page too small to tell.
     """
     factor = max(1, round(max(cleaned.shape[:2]) / A4_SIDE))
-    grey = reduce(darkest(cleaned), factor)  # in luminance, yellow ink is nearly paper
-    if min(grey.shape) < 32:
+    if min(cleaned.shape[:2]) // factor < SMALLEST:
         return 0.0
+    grey = reduce(darkest(cleaned), factor)  # in luminance, yellow ink is nearly paper
     unit = max(grey.shape) / A4_SIDE
     ink = largest_mark(grey, unit)
     return float(1 / (1 + (ink / USUAL) ** 3))
@@ -78,6 +86,10 @@ def largest_mark(grey: np.ndarray, unit: float) -> float:
         inner = without_edge(cv2.subtract(marks, rules))
         gaps = np.ones((round(ACROSS * unit) | 1, round(BESIDE * unit) | 1), np.uint8)
         found = _Marks(inner, cv2.morphologyEx(inner, cv2.MORPH_CLOSE, gaps))
+    beside = cv2.subtract(cv2.subtract(marks, rules), inner)
+    middle = beside[tuple(slice(length // 4, length - length // 4) for length in beside.shape)]
+    if np.count_nonzero(middle) > MIDDLE * middle.size:
+        return float(np.count_nonzero(middle)) / unit**2
     ink = found.ink(grey) / unit**2
     ink[found.diagonals(unit) < SHORTEST] = 0
     ink[_are_holes(found, grey.shape, unit)] = 0

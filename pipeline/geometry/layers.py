@@ -37,8 +37,10 @@ def split_layers(page: NDArray[np.uint8]) -> Layers | None:
         page: (H, W) uint8 grey or (H, W, 3) RGB, on white paper.
 
     Returns:
-        None where there are no pictures, or nearly nothing else.
+        None where there are no pictures, or nearly nothing else, or the page is tiny.
     """
+    if min(page.shape[:2]) // reduction(page.shape) < BLOCK:
+        return None
     boxes = _picture_boxes(page)
     covered = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
     if not 0 < covered <= MOST * page.shape[0] * page.shape[1]:

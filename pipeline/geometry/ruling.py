@@ -52,7 +52,7 @@ class _Line:
     @property
     def lean(self) -> float:
         """How much it rises or falls from end to end, as a share of its length."""
-        return abs(float(self.y[-1] - self.y[0])) / len(self.x)
+        return abs(float(self.y[-1] - self.y[0])) / float(self.x[-1] - self.x[0] + 1)
 
     def at(self, column: float) -> float:
         """Where it is at a column."""

@@ -22,8 +22,9 @@ name of the module that makes it. The sums that go into a level of the decoder b
 `.input`."""
 
 COVERED = 0.998
-"""Share of an activation that its range covers, in the middle. What is beyond is cut off: it is
-rare, far out, and says nothing but 'certainly'; to cover it makes all else coarse."""
+"""Share of an activation that lies below the upper end of its range, and as much above the lower.
+What is beyond is cut off: it is rare, far out, and says nothing but 'certainly'; to cover it makes
+all else coarse."""
 
 WEIGHT_LIMIT = 63
 """Largest weight. Processors without VNNI add products in pairs, in 16 bits, which 127 would

@@ -84,6 +84,11 @@ class Int8TileNetwork:
         self._head = Int8Convolution(network.head, path.at, None, relu=False)
         self._weight = network.context.weight.detach().float()
 
+    @property
+    def no_context(self) -> int:
+        """The byte that adds nothing, as beyond the page."""
+        return int(self._context.zero)
+
     def context(self, features: Tensor) -> Tensor:
         """(1, C, h, w) uint8 of a page, or of a part of it: what its features add, as bytes."""
         added = torch.nn.functional.conv2d(features.float(), self._weight)

@@ -48,8 +48,10 @@ class MemoryBudget:
         """
         try:
             return work(batch)
-        except torch.OutOfMemoryError:
-            pass  # the error must be gone before the next try: it holds on to the memory
+        except (RuntimeError, MemoryError) as error:
+            if not _is_short_of_memory(error):
+                raise
+            # the error must be gone before the next try: it holds on to the memory
         parts = _halves(batch, self.device)
         self._shrink(batch, parts)
         return [result for part in parts for result in self.run(part, work)]
@@ -68,6 +70,12 @@ class MemoryBudget:
             side = math.isqrt(max(part[0].tile.window.pixels for part in parts))
             side = max(side // plan.stride * plan.stride, 2 * plan.halo + plan.stride)
             self.tile = min(self.tile, side)
+
+
+def _is_short_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Whether a device, or NumPy, or torch on a processor said that memory is short."""
+    known = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return known or "can't allocate memory" in str(error)
 
 
 def _halves(

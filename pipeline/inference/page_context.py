@@ -27,12 +27,15 @@ class PageContext:
     described: Floats
     """(C, h, w): the features in float32, whatever the network computes in."""
 
+    nothing: int = 0
+    """What stands for zero in the features: bytes begin elsewhere."""
+
     def told(self, window: Region) -> Tensor:
         """(1, C, h, w): the features of the blocks under a window, zeros beyond the page."""
         rows, columns = _blocks_under(window)
         part = self.features[..., rows.start : rows.stop, columns.start : columns.stop]
         below, right = len(rows) - part.shape[2], len(columns) - part.shape[3]
-        return F.pad(part, (0, right, 0, below)) if below or right else part
+        return F.pad(part, (0, right, 0, below), value=self.nothing) if below or right else part
 
     def described_under(self, window: Region) -> Floats:
         """(C, h, w): the same in float32."""

@@ -71,11 +71,12 @@ class PageNetwork:
             context = self._network.context(summary)
         paper = context.paper[0].float().permute(1, 2, 0).cpu().numpy()
         features, described = context.features, context.features[0].float().cpu().numpy()
+        nothing = 0
         if self._on_integers:
-            features = self._on_integers.context(features)
+            features, nothing = self._on_integers.context(features), self._on_integers.no_context
         if view.ndim == 2:
             paper = paper.mean(2, keepdims=True)
-        return PageContext(features, paper, described)
+        return PageContext(features, paper, described, nothing)
 
     @torch.inference_mode()
     def predict_affine(

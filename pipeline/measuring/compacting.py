@@ -50,8 +50,9 @@ def compact(metrics: Path, today: datetime.date) -> Compacted:
 
 
 def _compact_day(day: Path) -> None:
-    for part in _compacted(day):
-        _remove(day, _replaced_by(part))
+    there = {path.relative_to(day).as_posix() for path in find_parts(day)}
+    for part in _compacted(day):  # and nothing else, whatever a file that others wrote may name
+        _remove(day, [name for name in _replaced_by(part) if name in there])
     parts = find_parts(day)
     if len(parts) < 2:
         return

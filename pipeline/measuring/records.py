@@ -315,23 +315,26 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
         with access_errors(str(path), "read"), pq.ParquetFile(path) as file:
             known = [name for name in file.schema_arrow.names if name in schema.names]
             table = file.read(known)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UnreadableError(
             f"{path} is not a readable Parquet file: {error}. Remove it; the documents that it was "
             "about are cleaned again."
         ) from error
-    found = (table.schema.metadata or {}).get(VERSION_KEY)
-    if found is None:
+    found = (table.schema.metadata or {}).get(VERSION_KEY, b"")
+    if not found.isdigit():
         raise UnreadableError(f"{path} was not written by pagewash; move it elsewhere")
     if int(found) > SCHEMA_VERSION:
         raise UnreadableError(
             f"{path} has schema version {int(found)}, this pagewash reads up to "
             f"{SCHEMA_VERSION}; upgrade pagewash"
         )
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
+    try:
+        columns = [
+            table[field.name].cast(field.type)
+            if field.name in table.column_names
+            else pa.nulls(len(table), field.type)
+            for field in schema
+        ]
+    except pa.ArrowException as error:  # others have named their columns so
+        raise UnreadableError(f"{path} was not written by pagewash; move it elsewhere") from error
     return pa.table(columns, schema=schema)

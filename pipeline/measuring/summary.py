@@ -15,7 +15,7 @@ from pagewash.errors import OptionError
 from pagewash.measuring.definitions import PAIRED
 from pagewash.measuring.records import Status
 
-STAGES = ("read", "clean", "measure", "write")
+STAGES = ("read", "clean", "geometry", "measure", "write")
 
 NEEDY: tuple[Status, ...] = ("failed", "review")
 """Pages that somebody must look at: what was lost in cleaning is judged by the guard alone."""

@@ -53,7 +53,7 @@ class Chart:
     low: str
     high: str
     limit: float | None
-    """Where the limit lies, 0 to `WIDTH`; None without one, or beyond the chart."""
+    """Where the limit lies, 0 to `WIDTH`; None without one."""
 
     strips: tuple[Strip, ...]
 

@@ -42,10 +42,8 @@ class Trend:
     bars: tuple[Bar, ...]
     by_month: bool
 
-    @property
-    def width(self) -> int:
-        """Of the chart, in units of the SVG."""
-        return max(STEP * len(self.bars), 2 * STEP)
+    width: int
+    """Of the chart, in units of the SVG; runs without a figure have a place and no bar."""
 
 
 _FIGURES: tuple[tuple[str, str, Callable[[RunFigures], float | None], str], ...] = (
@@ -90,7 +88,8 @@ def _trend(
     )
     when = "%B %Y" if by_month else "%d %b %Y"
     first, last = (run.started.strftime(when).lstrip("0") for run in (runs[0], runs[-1]))
-    return Trend(title, about, _said(form, most), first, last, bars, by_month)
+    width = STEP * len(runs)
+    return Trend(title, about, _said(form, most), first, last, bars, by_month, width)
 
 
 def _text(run: RunFigures, value: float, form: str) -> str:

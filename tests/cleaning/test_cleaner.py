@@ -363,6 +363,33 @@ def test_tiles_do_not_shrink_below_their_halos():
     assert limited.tile == 2 * limited.halo + network.stride == 216
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")],
+    ids=["numpy", "torch"],
+)
+def test_a_processor_that_is_short_of_memory_is_one_too(error):
+    class Short(FakeNetwork):
+        def predict_affine(self, tiles, *, features=False):
+            try:
+                return super().predict_affine(tiles, features=features)
+            except torch.OutOfMemoryError:
+                raise error from None
+
+    page = scan(250, 230)
+    expected = cleaner(FakeNetwork()).clean(page)
+    assert np.array_equal(cleaner(Short(128 * 128), tile=128, batch=4).clean(page), expected)
+
+
+def test_another_error_of_a_network_is_not_taken_for_a_lack_of_memory():
+    class Broken(FakeNetwork):
+        def predict_affine(self, tiles, *, features=False):
+            raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="do not match"):
+        cleaner(Broken()).clean(scan(60, 60))
+
+
 def test_a_device_without_memory_for_any_tile_is_reported_with_the_way_out():
     with pytest.raises(PagewashError, match="--device cpu"):
         clean_with_memory_for(10, scan(300, 300), tile=128)

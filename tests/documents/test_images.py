@@ -347,3 +347,55 @@ def test_transparent_parts_of_a_tall_page_become_white(mode, tmp_path):
     pixels = upright_pixels(image, 1)
     expected = np.asarray(paper.convert("RGB"))
     assert np.array_equal(pixels if pixels.ndim == 3 else np.dstack([pixels] * 3), expected)
+
+
+def planar(planes: np.ndarray, bits: int) -> bytes:
+    """A TIFF that holds each channel, (N, H, W), apart, not compressed."""
+    count, height, width = planes.shape
+    data = planes.astype(f"<u{bits // 8}").tobytes()
+    size = len(data) // count
+    at = 8 + len(data)  # of the depths, then the strips' places and lengths, then the directory
+    depths, places, lengths = at, at + 2 * count, at + 6 * count
+    entries = [
+        (256, 4, 1, width), (257, 4, 1, height), (258, 3, count, depths), (259, 3, 1, 1),
+        (262, 3, 1, 2 if count > 2 else 1), (273, 4, count, places), (277, 3, 1, count),
+        (278, 4, 1, height), (279, 4, count, lengths), (284, 3, 1, 2),
+    ]  # fmt: skip
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", *entry) for entry in entries
+    )
+    tables = struct.pack(f"<{count}H", *[bits] * count)
+    tables += struct.pack(f"<{count}I", *[8 + size * plane for plane in range(count)])
+    tables += struct.pack(f"<{count}I", *[size] * count)
+    head = struct.pack("<2sHI", b"II", 42, at + len(tables))
+    return head + data + tables + directory + struct.pack("<I", 0)
+
+
+def test_channels_that_lie_apart_are_read_where_they_can_be():
+    planes = np.random.default_rng(0).integers(0, 256, (3, 40, 30))
+    with open_document(io.BytesIO(planar(planes, 8))) as document:
+        (page,) = document.pages()
+    assert np.array_equal(page.pixels, np.moveaxis(planes, 0, 2))
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_channels_of_16_bits_that_lie_apart_are_refused_rather_than_misread(count):
+    planes = np.random.default_rng(0).integers(0, 65536, (count, 40, 30))
+    with (
+        pytest.raises(UnreadableError, match="tiffcp -p contig"),
+        open_document(io.BytesIO(planar(planes, 16))) as document,
+    ):
+        list(document.pages())
+
+
+def test_samples_that_no_mode_fits_are_not_called_damaged():
+    planes = np.zeros((2, 40, 30))  # grey and something else, in 16 bits
+    with (
+        pytest.raises(UnreadableError, match="convert them to 8 bits") as refused,
+        open_document(io.BytesIO(planar(planes, 16).replace(*_NOT_APART))) as document,
+    ):
+        list(document.pages())
+    assert "damaged" not in str(refused.value)
+
+
+_NOT_APART = struct.pack("<HHII", 284, 3, 1, 2), struct.pack("<HHII", 284, 3, 1, 1)

@@ -206,3 +206,25 @@ def test_a_page_that_is_rendered_is_made_coarser_and_not_refused(tmp_path, size,
     pdf.save(tmp_path / "a.pdf")
     shown = view_page(tmp_path / "a.pdf", 0, ReadLimits(max_mpixels=limit))
     assert shown.shape[0] * shown.shape[1] == pytest.approx(limit * 1e6, rel=0.02)
+
+
+def test_a_pdf_whose_name_is_no_text_is_read_and_shown_as_any_other(tmp_path):
+    pdf = pikepdf.new()
+    add_page(pdf, FULL_PAGE, **{"/Im": put_grey(pdf, soiled((300, 200)))})
+    path = tmp_path / "sc\udce9n.pdf"
+    path.write_bytes(save(pdf).getvalue())
+    with open_document(path) as document:
+        (page,) = document.pages()
+    assert np.array_equal(page.pixels, soiled((300, 200)))
+    assert view_page(path, 0).shape == (300, 200)
+
+
+def test_a_page_in_larger_units_is_shown_with_all_pixels_of_its_scan(tmp_path):
+    pdf = pikepdf.new()
+    content = b"q 144 0 0 192 0 0 cm /Im Do Q 20 20 m 90 90 l S"
+    page = add_page(pdf, content, **{"/Im": put_grey(pdf, soiled((800, 600)))})
+    page.MediaBox, page.UserUnit = pikepdf.Array([0, 0, 144, 192]), 4
+    pdf.save(tmp_path / "plan.pdf")
+    assert view_page(tmp_path / "plan.pdf", 0).shape[:2] == (800, 600)
+    coarser = view_page(tmp_path / "plan.pdf", 0, ReadLimits(max_mpixels=0.12))
+    assert coarser.shape[0] * coarser.shape[1] == pytest.approx(0.12e6, rel=0.02)

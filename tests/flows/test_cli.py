@@ -213,6 +213,13 @@ def test_a_broken_standard_input_leaves_standard_output_empty(commands, quick):
     assert b"pagewash: standard input begins like no document" in done.stderr
 
 
+def test_standard_input_has_no_name_for_a_folder_that_is_not_there_yet(commands, quick, tmp_path):
+    done = commands.pipe("clean", "-", tmp_path / "new", *quick, stdin=b"page")
+    assert done.returncode == 1
+    assert b"has no name to give" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_empty_standard_input_is_named(quick, monkeypatch, capsys, tmp_path):
     (tmp_path / "nothing").touch()
     with (tmp_path / "nothing").open() as nothing:

@@ -1,12 +1,16 @@
 """Options from a file and from the environment, and the commands that only tell."""
 
+import io
 import json
+import os
+import signal
 
 import pytest
 from reported import HOW, write_run
 from scans import write_scan
 
 from pagewash.flows.cli import main
+from pagewash.flows.console import explain, stopping
 from pagewash.measuring.records import PageRecord
 
 
@@ -95,3 +99,41 @@ def test_every_command_shows_an_example_and_they_stand_in_order_of_use(capsys):
 def test_the_version_has_a_short_flag(capsys):
     assert main(["-V"]) == 0
     assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize(
+    "content", ["[claen]\ncolor = 'gray'\n", "color = 'gray'\n", "clean = 1\n"]
+)
+def test_what_stands_in_no_table_of_a_command_is_refused(tmp_path, capsys, content):
+    file = tmp_path / "pagewash.toml"
+    file.write_text(content)
+    assert main(["clean", "scans", "cleaned", f"--config={file}"]) == 1
+    assert "is no table of a command" in capsys.readouterr().err
+
+
+def test_results_can_be_written_to_a_stream_that_knows_few_letters(tmp_path, capsysbinary):
+    write_scan(tmp_path / "scans" / "Größe.png")
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", stream)
+        assert main(["clean", str(tmp_path / "scans"), str(tmp_path / "out"), "--dry-run"]) == 0
+    stream.flush()
+    assert b"Gr\\xf6\\xdfe.png" in stream.buffer.getvalue()
+
+
+def test_a_missing_library_is_not_called_a_missing_package():
+    broken = ImportError("libGL.so.1: cannot open shared object file", name="cv2")
+    assert "libGL.so.1" in explain(broken)
+    assert "pip" not in explain(broken)
+    assert "pip install" in explain(ModuleNotFoundError("No module named 'cv2'", name="cv2"))
+
+
+def test_ctrl_c_stops_nothing_that_a_script_has_put_into_the_background():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stopping() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.wait(5)  # once, by SIGTERM: a second signal would raise
+    finally:
+        signal.signal(signal.SIGINT, before)

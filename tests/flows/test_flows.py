@@ -21,12 +21,14 @@ from prefect.client.schemas.filters import (
     FlowRunFilterId,
 )
 from prefect.events.filters import EventFilter, EventNameFilter, EventResourceFilter
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.settings import get_current_settings
 from reported import HOW, STARTED, row, write_part
 from scans import FakeCleaner, write_scan
 
 import pagewash.flows.prefect.cleaning
 import pagewash.runs.shards
+from pagewash.flows.prefect.api import keep_quiet
 from pagewash.flows.prefect.cleaning import clean_documents, clean_shard_task
 from pagewash.flows.prefect.events import DOUBTFUL_JUMPED, tell_jump
 from pagewash.measuring.records import read_records
@@ -200,6 +202,14 @@ def test_an_option_that_cannot_work_fails_the_flow_with_its_own_error(folders):
     assert "MissingError" in state.message
 
 
+def test_a_document_whose_name_is_no_text_is_cleaned_as_any_other(folders, options):
+    name = os.fsdecode(b"sc\xe9n.png")
+    shutil.copy(folders[0] / "0.png", folders[0] / name)
+    run(folders, options)
+    assert (folders[1] / name).exists()
+    assert "failed" not in read_records(folders[1])["status"].to_pylist()
+
+
 def test_a_run_over_named_documents_leaves_the_others_alone(folders, options):
     state = clean_documents(*folders, options, only=["1.png"], return_state=True)
     assert state.is_completed()
@@ -220,3 +230,10 @@ def test_prefect_shows_a_form_that_explains_every_option():
     assert kinds["jobs"] == "integer"
     assert kinds["max_image_mpixels"] == "number"
     assert kinds["force"] == "boolean"
+
+
+def test_a_quiet_flow_tells_the_terminal_of_errors_alone(monkeypatch):
+    console = PrefectConsoleHandler()
+    monkeypatch.setattr(logging.getLogger(), "handlers", [console])
+    keep_quiet()
+    assert console.level == logging.ERROR

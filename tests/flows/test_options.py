@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from pagewash.errors import AccessError, EmptyFileError, OptionError
 from pagewash.failures import Failure, describe, exit_code, worst
@@ -92,3 +93,18 @@ def test_a_failure_names_its_document_and_the_worst_one_decides():
     assert not broken.may_pass
     assert worst([full, broken]) == 15
     assert worst([]) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"format": "gif"}, {"precision": "fp8"}, {"tile": 0}, {"tile": -1}]
+)
+def test_what_there_is_not_is_refused_before_anything_is_read(wrong):
+    with pytest.raises(OptionError, match=str(next(iter(wrong.values())))):
+        RunOptions(**wrong)
+
+
+def test_a_flow_refuses_an_option_that_there_is_not():
+    adapter = TypeAdapter(RunOptions)
+    assert adapter.validate_python({"color": "gray"}) == RunOptions(color="gray")
+    with pytest.raises(ValidationError, match="colour"):
+        adapter.validate_python({"colour": "gray"})

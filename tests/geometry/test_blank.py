@@ -49,6 +49,29 @@ def test_lines_of_the_paper_are_no_marks(paper):
     assert blank_confidence(paper) > SURE
 
 
+@pytest.mark.parametrize(
+    "picture",
+    [np.s_[300:1200, :900], np.s_[:, :], np.s_[:900, 200:1100], np.s_[1000:, 500:]],
+    ids=["left", "all over", "top", "corner"],
+)
+def test_a_picture_that_runs_off_the_page_is_no_border(picture):
+    paper = page()
+    paper[picture] = 90
+    assert blank_confidence(paper) < 0.01
+
+
+@pytest.mark.parametrize("dark", [np.s_[:, :200], np.s_[:150], np.s_[-60:, 300:]])
+def test_borders_and_shadows_along_the_edges_leave_a_page_blank(dark):
+    paper = page()
+    paper[dark] = 90
+    assert blank_confidence(paper) > SURE
+
+
+@pytest.mark.parametrize("shape", [(1, 4000), (4000, 1), (2, 9000), (5, 30000), (31, 31)])
+def test_a_page_too_small_to_tell_is_not_called_blank(shape):
+    assert blank_confidence(np.full(shape, 255, np.uint8)) == 0.0
+
+
 def test_squared_paper_is_blank():
     squared = ruled(first=60)
     for x in range(70, 1180, 48):

@@ -232,3 +232,17 @@ def test_a_folded_network_cleans_as_it_did():
     before = Cleaner(network, options).clean(page)
     after = Cleaner(network.fold(), options).clean(page)
     assert np.abs(before.astype(int) - after).max() <= 1
+
+
+@needs_integers
+def test_beyond_the_page_integers_are_told_nothing_as_floats_are():
+    network, page = a_network(), a_page(15 * BLOCK, 13 * BLOCK)
+    ranges = ranges_of(network, [a_page(320, 256)])
+    runner = PageNetwork(network, torch.device("cpu"), torch.uint8, ranges)
+    integers = runner._on_integers
+    assert integers is not None
+    nothing = integers.context(torch.zeros(1, OPTIONS.features, 2, 2))
+    assert (nothing == integers.no_context).all()
+    told = runner.look(page).told(Region(range(16 * BLOCK), range(14 * BLOCK)))
+    assert (told[..., 15, :] == integers.no_context).all()
+    assert (told[..., 13] == integers.no_context).all()

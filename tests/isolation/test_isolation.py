@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from math import inf
 from pathlib import Path
 
 import harmful_worker as harm
@@ -215,6 +216,12 @@ def test_a_decoder_that_sleeps_is_not_waited_for_without_end(harmful, tmp_path):
 def test_memory_is_limited(harmful, tmp_path):
     with pytest.raises(TooLargeError, match=r"104\.png .*--max-document-gigabytes"):
         read_harmful(tmp_path, harm.ALLOCATES, max_document_gigabytes=1)
+
+
+def test_a_limit_may_be_infinite(tmp_path):
+    endless = dict.fromkeys(("max_mpixels", "max_document_gigabytes", "max_document_seconds"), inf)
+    with IsolatedDocument(two_pages(tmp_path / "a.tif"), ReadLimits(**endless)) as document:
+        assert len(list(document.pages())) == 2
 
 
 def test_what_a_library_prints_neither_disturbs_nor_reaches_the_terminal(harmful, tmp_path, capfd):

@@ -1,6 +1,7 @@
 """Many parts become few: no row is lost, none comes twice, whatever interrupts it."""
 
 import datetime
+import json
 import time
 
 import duckdb
@@ -11,7 +12,7 @@ from pagewash.errors import AccessError, UnreadableError
 from pagewash.flows.cli import main
 from pagewash.measuring import compacting
 from pagewash.measuring.compacting import compact
-from pagewash.measuring.records import find_parts, part_path, read_records
+from pagewash.measuring.records import find_parts, part_path, read_records, write_table
 
 DAYS, RUNS = 10, 100
 TODAY = datetime.date(2026, 3, DAYS + 1)
@@ -115,3 +116,17 @@ def test_a_thousand_parts_are_read_ten_times_as_fast(tmp_path):
     start = time.monotonic()
     assert sources(tmp_path) == before
     assert 10 * (time.monotonic() - start) < small
+
+
+def test_a_part_that_others_wrote_has_nothing_removed_that_is_no_part_of_its_day(metrics):
+    """Its metadata may name anything."""
+    precious = metrics.parent / "precious.txt"
+    precious.write_text("kept")
+    compact(metrics, TODAY)
+    (part,) = find_parts(metrics / "date=2026-03-01")
+    table = read_records(part)
+    names = json.dumps(["../../precious.txt", str(precious), f"../../{precious.name}"])
+    metadata = table.schema.metadata | {compacting.REPLACES_KEY: names.encode()}
+    write_table(part, table.replace_schema_metadata(metadata))
+    compact(metrics, TODAY)
+    assert precious.read_text() == "kept"

@@ -254,6 +254,15 @@ def test_a_quantile_is_the_level_that_a_share_of_the_pixels_asked_for_do_not_exc
         assert quantile(image, share, where) == np.quantile(asked, share, method="inverted_cdf")
 
 
+@given(st.integers(0, 39), st.sampled_from([1600, 8000]))
+@settings(deadline=None)
+def test_a_quantile_of_lines_hangs_not_on_where_they_begin(first, height):
+    """Rows that lie evenly over the page could all pass them by."""
+    page = np.full((height, 30), 245, np.uint8)
+    page[first::40] = 30
+    assert quantile(page, 0.9, (page < 100).astype(np.uint8) * 255) == 30
+
+
 def test_nowhere_the_quantile_is_0():
     assert quantile(np.full((9, 9), 200, np.uint8), 0.5, np.zeros((9, 9), np.uint8)) == 0
 

@@ -179,6 +179,17 @@ def test_what_is_not_ours_is_named(tmp_path):
         read_records(tmp_path / "broken.parquet")
 
 
+@pytest.mark.parametrize(
+    ("columns", "version"),
+    [({"page": ["one"]}, str(SCHEMA_VERSION)), ({"page": [1]}, "one"), ({"page": [1]}, "")],
+)
+def test_what_only_looks_like_ours_is_named_too(tmp_path, columns, version):
+    table = pa.table(columns).replace_schema_metadata({VERSION_KEY: version.encode()})
+    pq.write_table(table, tmp_path / "other.parquet")
+    with pytest.raises(UnreadableError, match=r"other.parquet was not written by pagewash"):
+        read_records(tmp_path)
+
+
 def test_a_part_that_is_not_there_any_more_is_an_access_error(tmp_path):
     (tmp_path / "gone.parquet").symlink_to(tmp_path / "nowhere")
     with pytest.raises(AccessError, match=r"gone.parquet cannot be read.*No such file"):
