@@ -8,10 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.measuring.strokes import components, mask_of
+from pagewash.measuring.strokes import components, mask_of, rim
 from pagewash.pages import Pixels
-
-SQUARE = np.ones((3, 3), np.uint8)
 
 LETTERS = 20
 """A page with fewer letters has no size of its own, and keeps its specks: a drawing, a map."""
@@ -76,8 +74,7 @@ def _stroke_width(ink: NDArray[np.uint8], labels: np.ndarray, stats: np.ndarray)
     A stroke's width is twice its area by the length of its rim. A quarter of the letters has less:
     bold headings do not make dots of the text look small.
     """
-    rim = cv2.subtract(ink, cv2.erode(ink, SQUARE))
-    lengths = np.bincount(labels[rim > 0], minlength=len(stats))
+    lengths = np.bincount(labels[rim(ink) > 0], minlength=len(stats))
     area, height = stats[:, cv2.CC_STAT_AREA], stats[:, cv2.CC_STAT_HEIGHT]
     widths = 2 * area / np.maximum(lengths, 1)
     tall = (height >= LETTER_HEIGHT[0] * widths) & (height <= LETTER_HEIGHT[1] * widths)

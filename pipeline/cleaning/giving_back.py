@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.blocks import block_means
 from pagewash.grey import luminance
 from pagewash.measuring.guard import Losses, find_losses
-from pagewash.measuring.strokes import paper_around, quantile, reduction
+from pagewash.measuring.strokes import paper_around, quantile, reduce, reduction
 from pagewash.options import OnReview
 from pagewash.pages import Pixels
 
@@ -142,7 +141,7 @@ def _box_of(weight: np.ndarray, factor: int, shape: tuple[int, ...]) -> tuple[sl
 def _on_own_paper(scan: Pixels, losses: Losses) -> Pixels:
     """The scan divided by the paper close to each pixel, as light as its grain allows."""
     channels = _channels(scan)
-    small = [_reduced(each) for each in channels]
+    small = [reduce(each, reduction(each.shape)) for each in channels]
     return _stacked(
         [
             _divided(each, np.asarray(paper_around(reduced), np.uint8), losses.grain)
@@ -157,7 +156,7 @@ def _channels(page: Pixels) -> list[Pixels]:
 
 def _wide_paper(channel: Pixels) -> Pixels:
     """The tone of the paper, of which nothing narrower than a third of the page is a shade."""
-    near = paper_around(_reduced(channel))
+    near = paper_around(reduce(channel, reduction(channel.shape)))
     small = np.ascontiguousarray(near[::8, ::8])
     side = max(min(small.shape) // WIDE, 1) | 1
     closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
@@ -165,12 +164,6 @@ def _wide_paper(channel: Pixels) -> Pixels:
     least = DARKEST * quantile(smooth, 0.95)
     large = cv2.resize(smooth, near.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return np.asarray(np.maximum(large, least), np.uint8)
-
-
-def _reduced(channel: Pixels) -> Pixels:
-    factor = reduction(channel.shape)
-    height, width = (length // factor * factor for length in channel.shape)
-    return block_means(channel[:height, :width], factor)
 
 
 def _divided(channel: Pixels, paper: Pixels, grain: float) -> Pixels:

@@ -8,7 +8,14 @@ import cv2
 import numpy as np
 
 from pagewash.geometry.transform import Box
-from pagewash.measuring.strokes import components, map_strokes, quantile, reduce, without_edge
+from pagewash.measuring.strokes import (
+    components,
+    map_strokes,
+    quantile,
+    reduce,
+    reduction_to,
+    without_edge,
+)
 
 LONG_SIDE = 1000
 """Pixels of the longer side, at most, on which the page's edges are sought."""
@@ -45,7 +52,7 @@ def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
     """
     height, width = scan.shape[:2]
     whole = (0, 0, width, height)
-    factor = max(1, -(-max(height, width) // LONG_SIDE))
+    factor = reduction_to(max(height, width), LONG_SIDE)
     if min(height, width) // factor < 32:
         return whole
     grey = reduce(scan, factor)
@@ -63,7 +70,7 @@ def find_page_box(scan: np.ndarray, cleaned: np.ndarray) -> Box:
 
 def places_of_strokes(cleaned: np.ndarray) -> np.ndarray:
     """(N, 2) x and y of the strokes that a page's box must not leave out; none of a tiny page."""
-    factor = max(1, -(-max(cleaned.shape[:2]) // LONG_SIDE))
+    factor = reduction_to(max(cleaned.shape[:2]), LONG_SIDE)
     small = min(cleaned.shape[:2]) // factor < 32
     places = None if small else cv2.findNonZero(_strokes(cleaned, factor))
     if places is None:

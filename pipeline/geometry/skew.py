@@ -13,13 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.measuring.strokes import Strokes, find_strokes, reduce
+from pagewash.geometry.orientation import LONG_SIDE
+from pagewash.measuring.strokes import Strokes, find_strokes, reduce, reduction_to
 
 LARGEST_SKEW = 15.0
 """Degrees to either side that are searched; what leans more was laid down that way."""
-
-LONG_SIDE = 1600
-"""Pixels of the longer side, at most, on which angles are measured: A4 at some 150 dpi."""
 
 COARSE_STEP, FINE_STEP = 0.25, 0.08
 """Degrees between the angles tried, first everywhere, then around the best. Everywhere, every other
@@ -91,7 +89,7 @@ def find_skew(page: np.ndarray, strokes: Strokes | None = None) -> Skew:
     Returns:
         The angle and how sure it is; `NO_SKEW` for a page without enough strokes.
     """
-    factor = max(1, -(-max(page.shape[:2]) // LONG_SIDE))
+    factor = reduction_to(max(page.shape[:2]), LONG_SIDE)
     if min(page.shape[:2]) // factor < 32:
         return NO_SKEW
     if strokes is None or max(strokes.mask.shape) <= LONG_SIDE // 2:

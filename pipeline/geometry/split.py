@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.measuring.strokes import map_strokes, reduce
+from pagewash.measuring.strokes import map_strokes, reduce, reduction_to
 
 LONG_SIDE = 800
 """Pixels of the longer side, at most, on which the gutter is sought."""
@@ -53,7 +53,7 @@ def find_gutter(scan: np.ndarray, cleaned: np.ndarray) -> Gutter:
         cleaned: the page, cleaned.
     """
     height, width = scan.shape[:2]
-    factor = max(1, -(-width // LONG_SIDE))
+    factor = reduction_to(width, LONG_SIDE)
     reach, core = round(EMPTY * (width // factor)), 3  # the fold itself may be left on the page
     proportions = PROPORTIONS[0] <= width / height <= PROPORTIONS[1]
     if not proportions or height // factor < 64 or reach <= core:

@@ -23,6 +23,8 @@ from pagewash.measuring.strokes import (
     mask_of,
     quantile,
     reduction,
+    rim,
+    stroke_width,
     without_edge,
 )
 from pagewash.measuring.tints import lost_boxes
@@ -277,13 +279,12 @@ def _kept_ink(pages: _Pages) -> _Ink:
     kept = cv2.bitwise_and(before.strokes, pages.after.strokes)
     if cv2.countNonZero(kept) < 0.05 * cv2.countNonZero(before.strokes):
         kept = before.strokes
-    rim = _rim(kept)
-    area, edge = cv2.countNonZero(kept), max(cv2.countNonZero(rim), 1)
-    step, level = (_sum_within(image, rim) for image in (pages.steps, pages.depth))
+    edges = rim(kept)
+    step, level = (_sum_within(image, edges) for image in (pages.steps, pages.depth))
     return _Ink(
         max(quantile(before.darkness, 0.5, kept), 40),
-        step / max(level, edge),
-        max(2 * area / edge, 1),
+        step / max(level, cv2.countNonZero(edges), 1),
+        stroke_width(kept),
     )
 
 
@@ -299,11 +300,6 @@ def _places(mask: np.ndarray) -> NDArray[np.intp]:
         return np.zeros(0, np.intp)
     column, row = np.asarray(found, np.intp).reshape(-1, 2).T
     return np.asarray(row * mask.shape[1] + column)
-
-
-def _rim(mask: np.ndarray) -> np.ndarray:
-    """The outermost pixels of strokes."""
-    return cv2.subtract(mask, cv2.erode(mask, SQUARE))
 
 
 def _outside(grey: np.ndarray) -> Mask:
@@ -325,9 +321,9 @@ def _sharp_strokes(
     """Of what is gone of the dark, connected strokes no smaller than a speck with sharp rims."""
     labels, stats, _ = components(gone)
     chosen = _are_sharp(gone, dark, labels, pages, sharpness)
-    rim = np.bincount(labels.ravel()[_places(_rim(gone))], minlength=len(stats))
+    edges = np.bincount(labels.ravel()[_places(rim(gone))], minlength=len(stats))
     area = stats[:, cv2.CC_STAT_AREA]
-    chosen &= (area >= SPECK * ink.width**2) & (2 * area <= BLOT * ink.width * rim)
+    chosen &= (area >= SPECK * ink.width**2) & (2 * area <= BLOT * ink.width * edges)
     chosen[0] = False
     return mask_of(chosen, labels)
 
@@ -337,7 +333,7 @@ def _are_sharp(
 ) -> NDArray[np.bool_]:
     """(N,) whether the rims of each labelled part of `gone` are sharp, where it has any."""
     count = int(labels.max()) + 1
-    where = _places(cv2.bitwise_and(_rim(dark), gone))  # not where it is cut by what is left
+    where = _places(cv2.bitwise_and(rim(dark), gone))  # not where it is cut by what is left
     label = labels.ravel()[where]
     step, level = (
         np.bincount(label, image.ravel()[where], count) for image in (pages.steps, pages.depth)

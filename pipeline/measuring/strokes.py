@@ -65,6 +65,11 @@ def reduction(shape: tuple[int, ...]) -> int:
     return 1 if pixels < 3_000_000 else 2 if pixels < 20_000_000 else 3
 
 
+def reduction_to(length: int, longest: int) -> int:
+    """The whole factor by which a side of so many pixels has `longest` at most."""
+    return max(1, -(-length // longest))
+
+
 def reduce(page: np.ndarray, factor: int) -> np.ndarray:
     """A page as (H // factor, W // factor) uint8 grey levels, each the mean of its square.
 
@@ -205,8 +210,12 @@ def stroke_width(strokes: np.ndarray) -> float:
     Args:
         strokes: (h, w) uint8, 255 on a stroke.
     """
-    rim = cv2.subtract(strokes, cv2.erode(strokes, SQUARE))
-    return max(2 * cv2.countNonZero(strokes) / max(cv2.countNonZero(rim), 1), 1.0)
+    return max(2 * cv2.countNonZero(strokes) / max(cv2.countNonZero(rim(strokes)), 1), 1.0)
+
+
+def rim(strokes: np.ndarray) -> np.ndarray:
+    """The outermost pixels of strokes, (h, w) uint8, 255 on a stroke."""
+    return cv2.subtract(strokes, cv2.erode(strokes, SQUARE))
 
 
 def strokes_gone(page: StrokeMap, left: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
