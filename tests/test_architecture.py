@@ -44,9 +44,10 @@ def test_models_import_torch_alone(path):
 
 
 @pytest.mark.parametrize("path", modules("pipeline"), ids=ids)
-def test_pipeline_imports_neither_flows_nor_prefect(path):
+def test_pipeline_imports_neither_flows_nor_prefect_nor_dask(path):
     assert not any(
-        name == "prefect" or name.startswith(("prefect.", "pagewash.flows"))
+        top(name) in ("prefect", "prefect_dask", "dask", "distributed")
+        or name.startswith("pagewash.flows")
         for name in imported(path)
     )
 

@@ -32,12 +32,26 @@ def test_the_readme_shows_every_command():
 
 
 def test_links_in_the_documents_lead_somewhere():
-    folders = (".", "models", "flows", "pipeline", "data/samples", "tests/benchmarks")
+    folders = (
+        *(".", "models", "models/recipes", "flows", "pipeline", "pipeline/geometry"),
+        *("data/samples", "tests/benchmarks"),
+    )
     pages = [page for folder in folders for page in (ROOT / folder).glob("*.md")]
     assert len(pages) >= 10
     for page in pages:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-            assert target.startswith("http") or (page.parent / target).exists(), (page, target)
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            if target.startswith("http"):
+                continue
+            path, _, anchor = target.partition("#")
+            led_to = page.parent / path if path else page
+            assert led_to.exists(), (page, target)
+            assert not anchor or anchor in anchors(led_to), (page, target)
+
+
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as the places that show Markdown make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\s-]", "", text.lower()).replace(" ", "-") for text in headings}
 
 
 def test_the_table_of_options_is_that_of_the_command_line():

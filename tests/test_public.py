@@ -124,10 +124,15 @@ def test_nothing_but_pagewash_is_installed(tmp_path):
         f"pagewash-{pagewash.__version__}.dist-info",
     }
     packaged = {name for name in names if name.endswith(".py")}
-    for folder, package in (("pipeline", "pagewash"), ("models", "pagewash/models")):
+    packages = (("pipeline", ""), ("models", "/models"), ("flows", "/flows"))
+    for folder, place in packages:
         for path in (ROOT / folder).rglob("*.py"):
-            assert f"{package}/{path.relative_to(ROOT / folder).as_posix()}" in packaged
-    assert "pagewash/models/weights/fast.safetensors" in names
+            assert f"pagewash{place}/{path.relative_to(ROOT / folder).as_posix()}" in packaged
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in (".toml", ".json", ".yaml", ".safetensors", ".jinja"):
+                name = path.relative_to(ROOT / folder)
+                left_out = "unfinished" in name.parts
+                assert (f"pagewash{place}/{name.as_posix()}" in names) != left_out, name
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

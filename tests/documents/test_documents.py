@@ -270,7 +270,7 @@ def test_when_a_later_page_is_broken_nothing_is_left(tmp_path):
 
 
 @pytest.mark.parametrize("extension", ["png", "tif", "pdf"])
-def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path, extension):
+def test_a_full_disk_is_told_with_what_could_not_be_written(tmp_path, extension):
     class FullDisk(io.BytesIO):
         def write(self, data):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -280,7 +280,7 @@ def test_a_full_disk_leaves_nothing_and_names_the_file(tmp_path, extension):
         copy(tmp_path / f"in.{extension}", FullDisk())
 
 
-def test_the_original_is_not_touched_even_where_the_copy_takes_its_place(tmp_path):
+def test_the_original_is_not_touched(tmp_path):
     path = write_tiff(tmp_path / "in.tif", 2)
     before = path.read_bytes()
     copy(path, tmp_path / "out.tif", lambda pixels: 255 - pixels)

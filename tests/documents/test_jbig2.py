@@ -73,13 +73,15 @@ def test_jbig2dec_reads_every_bit(tmp_path):
 
 
 @pytest.mark.usefixtures("encoder")
-def test_a_pdf_takes_jbig2_where_it_is_smaller():
+@pytest.mark.parametrize("longer", [0, 10_000])
+def test_a_pdf_takes_jbig2_where_it_is_smaller(monkeypatch, longer):
     page = text_page()
-    g4 = len(encode_for_pdf(page).data)
-    small = Image.fromarray(page.pixels >= 128)
-    data = encode_jbig2(small)
+    image = Image.fromarray(page.pixels >= 128)
+    if longer:
+        monkeypatch.setattr("pagewash.documents.pdf_writing.encode_g4", _longer_g4)
+    (strip,), data = encode_g4(page).strips, encode_jbig2(image)
     assert data is not None
-    expected = "/JBIG2Decode" if len(data) < g4 else "/CCITTFaxDecode"
+    expected = "/JBIG2Decode" if len(data) < len(strip) + longer else "/CCITTFaxDecode"
     assert expected in encode_for_pdf(page).coding
 
 

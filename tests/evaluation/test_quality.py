@@ -48,7 +48,7 @@ def test_paper_of_the_samples_turns_white_and_ink_stays(cleaner, name):
 def test_bf16_and_fp32_agree_on_the_samples(cleaner):
     dirty = grey_sample("book-page.jpg")[200:600, 100:600]
     cleaned = [
-        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name)).clean(dirty, 150)
+        Cleaner.from_pretrained(cleaner.model_id, CleanOptions("cpu", name)).clean(dirty, 150)
         for name in ("fp32", "bf16")
     ]
     assert psnr(cleaned[0], cleaned[1], data_range=255) >= 45
@@ -62,8 +62,7 @@ def floats_and_integers(cleaner) -> list[Cleaner]:
         pytest.skip("no integer convolutions for this network, or for this machine")
     precisions: tuple[PrecisionName, ...] = ("fp32", "int8")
     return [
-        Cleaner.from_pretrained(cleaner.model_id, CleanOptions(precision=name))
-        for name in precisions
+        Cleaner.from_pretrained(cleaner.model_id, CleanOptions("cpu", name)) for name in precisions
     ]
 
 

@@ -108,3 +108,23 @@ def test_a_flow_refuses_an_option_that_there_is_not():
     assert adapter.validate_python({"color": "gray"}) == RunOptions(color="gray")
     with pytest.raises(ValidationError, match="colour"):
         adapter.validate_python({"colour": "gray"})
+
+
+COUNT = {
+    "precision": "fp32", "color": "gray", "on_review": "original", "format": "png", "pages": "1",
+    "halftone": True, "deskew": True, "upright": True, "crop": True, "split": True,
+    "borders": "keep", "blank": "drop",
+}  # fmt: skip
+DO_NOT = {
+    "device", "tile", "batch", "embeddings", "model", "jobs", "accepted", "max_failures", "force",
+    "wait", "max_image_mpixels", "max_document_mpixels", "max_document_seconds",
+    "max_document_gigabytes",
+}  # fmt: skip
+
+
+def test_of_every_option_it_is_known_whether_it_changes_outputs():
+    """A model has a hash of its own."""
+    assert COUNT.keys() | DO_NOT == vars(RunOptions()).keys()
+    changed = [replace(RunOptions(), **{name: value}) for name, value in COUNT.items()]
+    found = {options.fingerprint for options in (RunOptions(), *changed)}
+    assert len(found) == len(COUNT) + 1

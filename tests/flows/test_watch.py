@@ -301,6 +301,7 @@ def test_a_name_that_is_no_unicode_is_cleaned_like_any_other(scene, folder):
     write_scan(folder / "b.png")
     scene.play(*[nothing] * 9)
     assert (scene.route.destination / "b.png").exists()
+    assert (scene.route.destination / os.fsdecode(b"\xff.png")).is_file()
 
 
 @pytest.mark.parametrize(
@@ -381,3 +382,24 @@ def test_a_flow_that_takes_sigterm_for_itself_ends_the_watch_well(
     write_scan(folder / "a.png")
     command = ["watch", str(folder), str(tmp_path / "out"), "--model", str(tiny_model), "--flow"]
     assert main([*command, "--settle", "0", "--every", "0.1"]) == 0
+
+
+@pytest.mark.timeout(300)
+def test_what_is_done_moves_to_the_archive_and_the_watch_beats(
+    commands, folder, tmp_path, tiny_model
+):
+    log, beat, archive = (tmp_path / name for name in ("log", "beat", "archive"))
+    original = write_scan(folder / "box" / "a.png").read_bytes()
+    (folder / "bad.png").write_bytes(b"no page")
+    quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32", "--settle", "0")
+    more = ("--every", "0.1", "--archive", archive, "--heartbeat", beat)
+    watch = commands.begin("watch", folder, tmp_path / "out", *quick, *more, log=log)
+    try:
+        wait_for((archive / "box" / "a.png").exists, log)
+        first = beat.stat().st_mtime_ns
+        wait_for(lambda: beat.stat().st_mtime_ns > first, log)
+    finally:
+        os.kill(watch, signal.SIGTERM)
+    assert commands.wait(watch) == 0
+    assert (archive / "box" / "a.png").read_bytes() == original
+    assert [path.name for path in folder.rglob("*.png")] == ["bad.png"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from networks import needs_integers
 
 from pagewash.inference import openmp
 
@@ -37,6 +38,7 @@ def cleaning(**variables: str) -> subprocess.Popen[str]:
     )
 
 
+@needs_integers
 def test_a_limit_on_threads_leaves_no_part_of_a_page_out():
     limits = {}, {"OMP_THREAD_LIMIT": "1"}, {"OMP_MAX_ACTIVE_LEVELS": "0"}
     children = [cleaning(**limit) for limit in limits]

@@ -94,7 +94,7 @@ def test_integers_say_nearly_what_floats_say():
         "page", activation_ranges=ranges_for_card(ranges_of(network, [a_page(320, 256)]))
     )
     floats, integers = (
-        Cleaner(network, CleanOptions(precision=name), card).clean(page).astype(int)
+        Cleaner(network, CleanOptions("cpu", name), card).clean(page).astype(int)
         for name in ("fp32", "int8")
     )
     assert np.abs(floats - integers).mean() < 0.1 * floats.std()
@@ -106,7 +106,7 @@ def test_integers_take_one_channel_for_three_equal_ones():
     ranges = ranges_of(network, [a_page(320, 256), a_page(320, 256)[..., 0]])
     card = ModelCard("page", activation_ranges=ranges_for_card(ranges))
     floats, integers = (
-        Cleaner(network, CleanOptions(precision=name), card).clean(grey).astype(int)
+        Cleaner(network, CleanOptions("cpu", name), card).clean(grey).astype(int)
         for name in ("fp32", "int8")
     )
     assert np.abs(floats - integers).mean() < 0.1 * floats.std()
@@ -119,7 +119,7 @@ def test_integers_are_tiled_exactly_too():
         "page", activation_ranges=ranges_for_card(ranges_of(network, [a_page(320, 256)]))
     )
     whole, parts = (
-        Cleaner(network, CleanOptions(precision="int8", tile=size), card).clean(page).astype(int)
+        Cleaner(network, CleanOptions("cpu", "int8", tile=size), card).clean(page).astype(int)
         for size in (2048, 448)
     )
     assert np.abs(whole - parts).max() <= 1

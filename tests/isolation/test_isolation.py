@@ -148,6 +148,15 @@ def test_ctrl_c_and_sigterm_are_for_the_run_to_hear(tmp_path):
         assert len(list(document.pages())) == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of processes")
+def test_a_worker_may_leave_no_core_dump(tmp_path):
+    with IsolatedDocument(write_scan(tmp_path / "a.png")) as document:
+        told = Path("/proc", str(document.worker_pid), "limits").read_text(encoding="utf-8")
+    (line,) = (line for line in told.splitlines() if line.startswith("Max core file size"))
+    assert line.split()[4:6] == ["0", "0"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells of processes")
 def test_workers_end_with_the_run(tmp_path):
     code = (
         "import sys, os; from pathlib import Path;"
@@ -156,7 +165,8 @@ def test_workers_end_with_the_run(tmp_path):
     )
     path = write_scan(tmp_path / "a.png")
     killed = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True)
-    status = Path("/proc", killed.stdout.strip(), "status")
+    assert killed.returncode == -signal.SIGKILL
+    status = Path("/proc", str(int(killed.stdout)), "status")
     deadline = time.monotonic() + 10
     while status.exists() and "\tZ" not in status.read_text() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -213,6 +223,7 @@ def test_a_decoder_that_sleeps_is_not_waited_for_without_end(harmful, tmp_path):
         read_harmful(tmp_path, harm.SLEEPS, max_document_seconds=0.5)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is limited on Linux alone")
 def test_memory_is_limited(harmful, tmp_path):
     with pytest.raises(TooLargeError, match=r"104\.png .*--max-document-gigabytes"):
         read_harmful(tmp_path, harm.ALLOCATES, max_document_gigabytes=1)
@@ -318,13 +329,13 @@ def test_what_a_sparse_file_does_not_hold_earns_it_no_time(tmp_path):
 def test_who_leaves_at_once_does_not_wait_for_a_reader(tmp_path, tiny_model):
     write_scan(tmp_path / "scans" / "a.png", shape=(40, harm.SLEEPS))
 
-    def interrupt():
-        time.sleep(3)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
     plan = plan_run(tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)))
+    interrupt = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        clean_run(plan, load=lambda run: FakeCleaner())
+    interrupt.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            clean_run(plan, load=lambda run: FakeCleaner())
+    finally:
+        interrupt.cancel()
     assert time.monotonic() - start < 30

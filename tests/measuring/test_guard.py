@@ -114,7 +114,7 @@ def test_a_coloured_mark_that_went_is_a_loss(colour):
     assert find_losses(scan, page)
 
 
-def test_pencil_beside_black_print_is_a_loss_and_show_through_is_none():
+def test_pencil_beside_black_print_is_a_loss():
     page = printed(skip=(9,))
     pencilled = page.copy()
     set_line(pencilled, "see page four", (80, 430), 30, 165)

@@ -65,7 +65,7 @@ def test_nothing_beyond_the_receptive_radius_changes_a_pixel():
 
 
 @torch.no_grad()
-def test_a_new_network_leaves_paper_white_and_black_neutral_on_paper_of_any_colour():
+def test_a_new_network_takes_the_brightest_of_each_block_for_its_paper():
     made = PageAutoencoder(SMALL).eval()
     blocks = summary(4, 4)
     blocks[:, 3:6] = torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)  # the brightest of each block

@@ -351,3 +351,13 @@ def test_a_page_in_layers_can_be_cleaned_again(clean, tmp_path):
     assert row["status"] == "cleaned", row["message"]
     after = rendered(tmp_path / "out/a.pdf")
     assert np.abs(after.astype(int) - before).mean() < 3
+
+
+def test_a_page_on_its_side_is_known_always_and_turned_only_if_asked(clean, tmp_path):
+    upright = pixels(Path(__file__).parents[2] / "data/samples/book-page.jpg")
+    save(tmp_path / "in/a.png", np.ascontiguousarray(np.rot90(upright, -1)))
+    (row,) = clean()
+    assert (row["orientation"], row["turned"]) == (90, 0)
+    (row,) = clean(upright=True)
+    assert row["turned"] == 270
+    assert pixels(tmp_path / "out/a.png").shape == upright.shape

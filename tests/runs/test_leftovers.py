@@ -180,3 +180,8 @@ def test_where_the_copy_belongs_to_another_group_that_group_is_everybody(tmp_pat
     with whole_file(tmp_path / "copy", [tmp_path / "scan"]):
         pass
     assert (tmp_path / "copy").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_working_folder_is_its_users_alone(temporary):
+    with working_folder() as folder:
+        assert folder.stat().st_mode & 0o077 == 0

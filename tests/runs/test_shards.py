@@ -10,11 +10,13 @@ import cv2
 import numpy as np
 import pikepdf
 import pytest
+from networks import small_network
 from pdfs import FULL_PAGE, add_page, put_grey, render, save, soiled
 from PIL import Image
 from scans import FakeCleaner, scan, write_scan
 
 from pagewash.failures import DONE, INTERRUPTED
+from pagewash.inference.checkpoint import ModelCard, save_checkpoint
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
 from pagewash.runs.holding import planned_run
@@ -204,7 +206,24 @@ def test_only_what_changed_is_done_again(clean, folders):
     assert clean().planned == 0
 
 
-def test_other_options_another_model_and_force_clean_everything_again(clean, tiny_model):
+def test_another_model_cleans_everything_again(clean, folders, tmp_path):
+    clean(precision="fp32")
+    other = tmp_path / "other.safetensors"
+    save_checkpoint(other, small_network(seed=2), ModelCard("tiny"))
+    plan = plan_run(*folders, RunOptions(model=str(other), precision="fp32"))
+    assert (len(plan.jobs), plan.done) == (3, 0)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.pdf"])
+def test_a_cleaned_document_is_no_more_readable_than_its_scan(clean, folders, name):
+    source, destination = folders
+    Image.fromarray(scan(4, (300, 200))).save(source / name)
+    (source / name).chmod(0o600)
+    clean()
+    assert (destination / name).stat().st_mode & 0o077 == 0
+
+
+def test_other_options_and_force_clean_everything_again(clean):
     clean()
     assert clean(color="gray").planned == 3
     assert clean(color="gray").planned == 0
