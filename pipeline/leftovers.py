@@ -130,13 +130,21 @@ def _claim(file: BinaryIO, path: Path) -> bool:
 
 def _remove_if_left(path: Path) -> bool:
     """Remove a file that nobody is at work on; False where somebody is."""
-    with suppress(OSError), path.open("r+b") as file:
+    with suppress(OSError), _opened(path) as file:
         if not _is_left(file):
             return False
         path.unlink()
         if path.parent.name.startswith("run="):  # of a run that had nothing else to say
             path.parent.rmdir()
     return True
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A file by which somebody, of another user maybe, shows to be at work."""
+    try:
+        return path.open("r+b")
+    except PermissionError:
+        return path.open("rb")
 
 
 def _remove_folder_if_left(folder: Path) -> None:

@@ -88,6 +88,8 @@ def resolution(image: Image.Image, turned: int = 1) -> tuple[float, float] | Non
     To two decimals: PNG and BMP count in pixels per metre, and 300 dpi should come back as 300.
     """
     dpi = image.info.get("dpi") or _exif_resolution(image)
+    if image.format == "JPEG" and image.info.get("jfif_unit") not in (1, 2):
+        dpi = _exif_resolution(image)  # Pillow says 72 where EXIF says nothing
     try:
         across, down = (round(float(value), 2) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):

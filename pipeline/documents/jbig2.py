@@ -31,15 +31,15 @@ def encode_jbig2(image: Image.Image) -> bytes | None:
     program = shutil.which("jbig2")
     if program is None:
         return None
-    with working_folder() as folder:
-        file = folder / "page.png"
-        image.save(file, compress_level=1)
-        try:
+    try:
+        with working_folder() as folder:
+            file = folder / "page.png"
+            image.save(file, compress_level=1)
             asked = [program, "--pdf", str(file)]
             done = subprocess.run(asked, capture_output=True, check=True, timeout=LONGEST)
-        except (OSError, subprocess.SubprocessError) as error:
-            log.debug("%s did not encode a page: %s", program, error)
-            return None
+    except (OSError, subprocess.SubprocessError) as error:
+        log.debug("%s did not encode a page: %s", program, error)
+        return None
     return done.stdout if _is_of_size(done.stdout, image.size) else None
 
 

@@ -65,5 +65,16 @@ def _profile(icc: bytes) -> bytes:
 
 
 def _resolution(dpi: tuple[float, float]) -> bytes:
-    across, down = (min(round(value * _INCHES_PER_METRE), 0xFFFF) for value in dpi)
-    return _box(b"res ", _box(b"resc", struct.pack(">HHHHbb", down, 1, across, 1, 0, 0)))
+    (across, of_across), (down, of_down) = (
+        _with_exponent(each * _INCHES_PER_METRE) for each in dpi
+    )
+    figures = down, 1, across, 1, of_down, of_across
+    return _box(b"res ", _box(b"resc", struct.pack(">HHHHbb", *figures)))
+
+
+def _with_exponent(value: float) -> tuple[int, int]:
+    """A value as two bytes times a power of ten."""
+    exponent = 0
+    while round(value) > 0xFFFF:
+        value, exponent = value / 10, exponent + 1
+    return round(value), exponent

@@ -130,7 +130,7 @@ class PdfDocument:
             if isinstance(page, Page):
                 done[scan.key] = index
                 given = True
-                whole = single and is_whole(scan)
+                whole = single and is_whole(scan, self._pdf.pages[index])
                 yield replace(page, whole=whole, alone=layout.is_only_image)
             else:
                 reason = page

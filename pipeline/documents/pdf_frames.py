@@ -5,12 +5,14 @@ Geometry only: nothing is decoded.
 
 from dataclasses import dataclass
 
+import pikepdf
 from pikepdf import Matrix
 
 from pagewash.documents.pdf_layers import composite_size
 from pagewash.documents.pdf_layout import WHOLE, Layout
 from pagewash.documents.pdf_scans import Scan
 
+_LARGER = 1.02  # times the area of what is shown, within which an image is all of it
 _LEVEL = 1e-3  # of an axis, by which it may lean
 _BACK = {  # by quarters: from upright pixels to stored ones, x and y of both in units of a side
     0: Matrix(),
@@ -61,12 +63,23 @@ def dpi_as_seen(scan: Scan, layout: Layout) -> tuple[float, float] | None:
     return round(across * size[0] / own[0], 2), round(down * size[1] / own[1], 2)
 
 
-def is_whole(scan: Scan) -> bool:
-    """Whether a scan is its page, turned by nothing but quarters."""
+def is_whole(scan: Scan, page: pikepdf.Page) -> bool:
+    """Whether a scan is its page, all of it, turned by nothing but quarters."""
     matrix = scan.placement.matrix
     straight = abs(matrix.b) + abs(matrix.c) < _LEVEL * (abs(matrix.a) + abs(matrix.d))
     aside = abs(matrix.a) + abs(matrix.d) < _LEVEL * (abs(matrix.b) + abs(matrix.c))
-    return scan.share >= WHOLE and (straight or aside)
+    return scan.share >= WHOLE and (straight or aside) and not goes_beyond(matrix, page)
+
+
+def goes_beyond(matrix: Matrix, page: pikepdf.Page) -> bool:
+    """Whether an image, drawn by a matrix, is larger than what is shown of its page."""
+    return abs(matrix.a * matrix.d - matrix.b * matrix.c) > _LARGER * area_of(page.cropbox)
+
+
+def area_of(box: pikepdf.Array) -> float:
+    """The area of a page's box, in its units."""
+    left, bottom, right, top = (float(edge) for edge in box.as_list())
+    return abs((right - left) * (top - bottom))
 
 
 def _unit_to_points(scan: Scan) -> Matrix:

@@ -22,7 +22,7 @@ from pagewash.documents import pdf_images
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.pdf import PdfDocument
 from pagewash.documents.pdf_encoding import encode_like, grows
-from pagewash.documents.pdf_frames import Frame, frame_of
+from pagewash.documents.pdf_frames import Frame, area_of, frame_of, goes_beyond
 from pagewash.documents.pdf_layout import Layout, Placement, image_slots, read_layout
 from pagewash.documents.pdf_objects import number
 from pagewash.documents.pdf_pixels import images_of
@@ -38,7 +38,6 @@ from pagewash.geometry.transform import UNCHANGED, PageTransform
 from pagewash.leftovers import working_folder
 from pagewash.pages import Page, Pixels, ReadLimits, Stored, UntouchedPage
 
-_LARGER = 1.02  # times the area of what is shown, within which an image is all of it
 _STAYS = "cleaned, its image would take more bytes than it does"
 _LETTER = 612.0 * 792.0  # points: what is shown of a page without any area
 _VECTOR_DPI = 300.0  # for pages without an image to set it
@@ -97,8 +96,9 @@ class ReplacingSink:
         return None if any(took) else _STAYS
 
     def is_image(self, page: Page) -> bool:
-        """Whether there is nothing to see on a page but its image."""
-        return _layout(self._pdf.pages[page.index]).whole_image is not None
+        """Whether there is nothing to see on a page but its image, which comes out as it is."""
+        whole = _layout(self._pdf.pages[page.index]).whole_image
+        return whole is not None and _is_plain(whole.image)
 
     def _replace(self, original: Any, pixels: Pixels, mode: str) -> bool:
         """Put cleaned pixels in the place of an image, wherever the document shows it.
@@ -162,11 +162,13 @@ class ReplacingSink:
     def finish(self) -> None:
         """Put the images in their places and write the PDF, without the pages that never came."""
         with reading_errors(self._name, "pdf", "make it again"):
+            labels = _labels(self._pdf)
             self._drop_pages()
             for page in self._pdf.pages:
                 for named, name in image_slots(page):
                     named[name] = self._cleaned.get(named[name].objgen, named[name])
             self._transform_pages()
+            self._label_pages(labels)
             whole = fill_placeholders(self._pdf, self._placeholders, self._folder)
         with whole.open("rb") as file:
             shutil.copyfileobj(file, self._file)
@@ -177,6 +179,15 @@ class ReplacingSink:
             self.shown[index] = 1
             if index in self._transforms:
                 self.shown[index] = transform_page(self._pdf, place, *self._transforms[index])
+
+    def _label_pages(self, labels: list[str]) -> None:
+        """Let pages keep their labels, such as iv, where others have gone or come before them."""
+        if not labels:
+            return
+        kept = [labels[index] for index in sorted(self._kept) for _ in range(self.shown[index])]
+        if kept != labels:
+            named = [each for place, label in enumerate(kept) for each in (place, _labelled(label))]
+            self._pdf.Root.PageLabels = pikepdf.Dictionary(Nums=pikepdf.Array(named))
 
     def _drop_pages(self) -> None:
         for index in reversed(range(len(self._pdf.pages))):
@@ -191,6 +202,18 @@ class ReplacingSink:
         """Close the original and drop what waits."""
         self._pdf.close()
         self._closing.close()
+
+
+def _labels(pdf: pikepdf.Pdf) -> list[str]:
+    """What a viewer calls each page; none where it counts them."""
+    with suppress(Exception):  # as a library fails of every kind where labels are damaged
+        if Name.PageLabels in pdf.Root:
+            return [page.label for page in pdf.pages]
+    return []
+
+
+def _labelled(label: str) -> pikepdf.Dictionary:
+    return pikepdf.Dictionary(P=pikepdf.String(label))
 
 
 def _space_to_work() -> AbstractContextManager[None]:
@@ -269,7 +292,7 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     """
     layout = _layout(page)
     whole = layout.whole_image
-    if whole is not None and _is_plain(whole.image) and not _goes_beyond(whole, page):
+    if whole is not None and _is_plain(whole.image) and not goes_beyond(whole.matrix, page):
         own: Page | None = None
         with suppress(Exception):  # a viewer may make more of it than we
             own = _own_image(whole, index)
@@ -299,11 +322,6 @@ def _layout(page: pikepdf.Page) -> Layout:
         return Layout([], 0.0, patterns=False, marks=1, annotated=False, rotation=0)
 
 
-def _goes_beyond(image: Placement, page: pikepdf.Page) -> bool:
-    """Whether an upright image is larger than what is shown of its page."""
-    return image.matrix.a * image.matrix.d > _LARGER * _area(page.cropbox)
-
-
 def _is_plain(image: Any) -> bool:
     return Name.SMask not in image and Name.Mask not in image
 
@@ -315,7 +333,7 @@ def _holds_tones(image: Any) -> bool:
 
 
 def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
-    areas = (_area(box) for box in (page.cropbox, page.mediabox))  # a viewer shows no empty one
+    areas = (area_of(box) for box in (page.cropbox, page.mediabox))  # a viewer shows no empty one
     mpixels = next(filter(None, areas), _LETTER) * (_unit(page) * dpi / 72) ** 2 / 1e6
     return dpi * min(1.0, math.sqrt(limits.max_mpixels / mpixels))
 
@@ -323,8 +341,3 @@ def _within(page: pikepdf.Page, dpi: float, limits: ReadLimits) -> float:
 def _unit(page: pikepdf.Page) -> float:
     """How many points a unit of a page's boxes is; pages of large plans have more than one."""
     return number(page.obj.get(Name.UserUnit), 1.0)
-
-
-def _area(box: pikepdf.Array) -> float:
-    left, bottom, right, top = (float(edge) for edge in box.as_list())
-    return abs((right - left) * (top - bottom))

@@ -74,8 +74,8 @@ def _show(page: pikepdf.Page, box: list[float]) -> None:
 
 def _move_content(pdf: pikepdf.Pdf, page: pikepdf.Page, turn: Matrix) -> None:
     numbers = " ".join(f"{value:.8f}" for value in turn.shorthand)
-    page.contents_add(pdf.make_stream(f"q {numbers} cm\n".encode()), prepend=True)
-    page.contents_add(pdf.make_stream(b"\nQ"))
+    # no q before it: content that begins with a Q too many, which viewers pass over, would undo it
+    page.contents_add(pdf.make_stream(f"{numbers} cm\n".encode()), prepend=True)
 
 
 def _move_annotations(page: pikepdf.Page, turn: Matrix) -> None:

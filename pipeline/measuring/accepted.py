@@ -1,7 +1,8 @@
 """Pages that somebody has looked at and found fine: marks of a report, honoured from then on.
 
-A mark holds for a page of the same document (by its SHA-256) as long as no more of it is lost or
-added than when it was looked at: another model or other options bring a worse page back.
+A mark holds for a page of the same document (by its SHA-256) as long as it is doubtful for nothing
+else, and no more of it is lost or added, than when it was looked at: another model or other options
+bring a worse page back.
 
 Knows rows and a CSV file, as `pagewash report` exports it.
 """
@@ -9,6 +10,7 @@ Knows rows and a CSV file, as `pagewash report` exports it.
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,7 @@ from pagewash.files import access_errors
 from pagewash.measuring.records import PageRecord
 
 HARMS = ("ink_lost", "ink_added", "picture_lost")
-COLUMNS = ("sha256", "page", "part", *HARMS, "source")
+COLUMNS = ("sha256", "page", "part", *HARMS, "message", "source")
 """Of the file; the last one is for people."""
 
 SLACK = 0.005
@@ -34,18 +36,30 @@ Page = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """Marks by page, each with the shares of `HARMS` that were accepted."""
+class Mark:
+    """What was accepted of a page."""
 
-    marks: Mapping[Page, tuple[float, ...]] = field(default_factory=dict)
+    shares: tuple[float, ...]
+    """Of `HARMS`."""
+
+    reasons: frozenset[str]
+    """Why it was to be looked at, without figures: tints and pencil have no share."""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """Marks by page."""
+
+    marks: Mapping[Page, Mark] = field(default_factory=dict)
 
     def covers(self, row: Mapping[str, Any]) -> bool:
         """Whether a row in the columns of ``records.SCHEMA`` is of an accepted page."""
         mark = self.marks.get((row["sha256"], row["page"], row["part"]))
         if mark is None:
             return False
-        return all(
-            (row[harm] or 0.0) <= share + SLACK for harm, share in zip(HARMS, mark, strict=True)
+        return _reasons(row["message"]) <= mark.reasons and all(
+            (row[harm] or 0.0) <= share + SLACK
+            for harm, share in zip(HARMS, mark.shares, strict=True)
         )
 
     def on_record(self, record: PageRecord) -> PageRecord:
@@ -73,6 +87,11 @@ class Accepted:
         return table
 
 
+def _reasons(message: str | None) -> frozenset[str]:
+    """The clauses of a message, without their figures."""
+    return frozenset(re.sub(r"[\d.,]+", "", clause) for clause in (message or "").split("; "))
+
+
 def _noted(message: str | None) -> str:
     return f"{NOTE}: {message}" if message else NOTE
 
@@ -86,7 +105,7 @@ def read_accepted(path: Path | None) -> Accepted:
     """
     if path is None:
         return Accepted()
-    marks: dict[Page, tuple[float, ...]] = {}
+    marks: dict[Page, Mark] = {}
     with access_errors(str(path), "read"):
         text = path.read_bytes().decode("utf-8-sig", "replace")
     rows = csv.DictReader(io.StringIO(text, newline=""))
@@ -98,7 +117,8 @@ def read_accepted(path: Path | None) -> Accepted:
     for number, row in enumerate(rows, 2):
         try:
             page = (row["sha256"], int(row["page"]), int(row["part"]))
-            marks[page] = tuple(float(row[harm] or 0) for harm in HARMS)
+            shares = tuple(float(row[harm] or 0) for harm in HARMS)
+            marks[page] = Mark(shares, _reasons(row["message"]))
         except (TypeError, ValueError) as error:
             raise InputError(f"{path}, line {number}, is no mark: {error}") from error
     return Accepted(marks)

@@ -88,6 +88,7 @@ class PageRecord:
     message: str | None = None
     output: str | None = None
     output_page: int | None = None
+    output_size: int | None = None
     source_folder: str | None = None
     output_folder: str | None = None
 
@@ -208,6 +209,9 @@ SCHEMA = pa.schema(
         ),
         _column(
             "output_page", _int, "The first page of it that shows this one, from 1; null if none"
+        ),
+        _column(
+            "output_size", pa.int64(), "Size of the cleaned document, bytes, when it was written"
         ),
         _column("source_folder", _text, "The source when the page was cleaned, an absolute path"),
         _column(

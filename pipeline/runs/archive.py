@@ -12,6 +12,9 @@ from pagewash.errors import AccessError, OptionError
 from pagewash.files import access_errors, real_path, sha256_of
 from pagewash.leftovers import open_temporary
 
+NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What systems say where a file can have no second name there."""
+
 
 def check_archive(archive: Path, inbox: Path, destination: Path) -> None:
     """Refuse an archive that would be watched, or mixed with the outputs.
@@ -94,7 +97,7 @@ def _link(path: Path, target: Path) -> os.stat_result:
     try:
         os.link(path, target, follow_symlinks=False)
     except OSError as error:
-        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK):
+        if error.errno not in NO_LINKS:
             raise
         return _copy(path, target)
     return target.lstat()

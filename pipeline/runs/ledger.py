@@ -4,12 +4,14 @@ Reads the Parquet parts of the metrics folder and nothing else; no torch.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pagewash.errors import PagewashError
 from pagewash.measuring.records import find_parts, read_records
@@ -18,6 +20,7 @@ COLUMNS = (
     "started",
     "run_id",
     "output",
+    "output_size",
     "sha256",
     "size",
     "modified",
@@ -63,6 +66,9 @@ class Entry:
 
     source: Source
     output_key: OutputKey
+    output_size: int | None
+    """Bytes; None where an older version did not say. A run that was killed before it could record
+    what it did has left outputs of another size, or of its own options, under their names."""
 
 
 Ledger = Mapping[str, Entry]
@@ -79,14 +85,15 @@ def read_ledger(metrics: Path | None) -> Ledger:
     if metrics is None or not find_parts(metrics):
         return {}
     table = read_records(metrics, COLUMNS)
-    rows = table.sort_by([("started", "ascending"), ("run_id", "ascending")]).to_pylist()
-    ledger: dict[str, Entry] = {}
-    for output, document in _documents(rows):
-        # a later failure leaves the earlier output where it is, but not what it is of
-        ledger.pop(output, None)
-        if all(row["status"] != "failed" for row in document):
-            ledger[output] = _entry(document[0])
-    return ledger
+    table = table.filter(pc.is_valid(table["output"]))
+    failed = pc.cast(pc.equal(table["status"], "failed"), pa.int8())
+    table = table.drop_columns(["status"]).append_column("failed", failed)
+    in_order = table.sort_by([("started", "ascending"), ("run_id", "ascending")])
+    documents = _grouped(in_order, ["started", "run_id", "output"], "first")
+    # a later failure leaves the earlier output where it is, but not what it is of
+    last = _grouped(documents, ["output"], "last")
+    rows = last.filter(pc.equal(last["failed"], 0)).to_pylist()  # one of each output alone
+    return {row["output"]: _entry(row) for row in rows}
 
 
 def scans_of(metrics: Path) -> set[Path]:
@@ -107,16 +114,18 @@ def unchanged(found: Source, entry: Entry) -> bool:
     return (found.size, found.modified) == (recorded.size, recorded.modified)
 
 
-def _documents(rows: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Rows of one document in one run, runs in order; rows without an output are left out."""
-    for _, run in groupby(rows, key=lambda row: row["run_id"]):
-        documents: dict[str, list[dict[str, Any]]] = {}
-        for row in run:
-            if row["output"] is not None:
-                documents.setdefault(row["output"], []).append(row)
-        yield from documents.items()
+def _grouped(table: pa.Table, keys: list[str], which: str) -> pa.Table:
+    """The first or last row of each group, in order; failed is whether any row of it is, if first.
+
+    In Arrow, since a row in Python is a kilobyte, and an archive has millions.
+    """
+    asked = [(name, which) for name in table.column_names if name not in (*keys, "failed")]
+    asked.append(("failed", "max" if which == "first" else which))
+    grouped = table.group_by(keys, use_threads=False).aggregate(asked)
+    return grouped.rename_columns({f"{name}_{how}": name for name, how in asked})
 
 
 def _entry(row: dict[str, Any]) -> Entry:
     source = Source(row["size"] or 0, row["modified"] or 0, row["sha256"])
-    return Entry(source, OutputKey(row["model_sha256"], row["options_hash"]))
+    key = OutputKey(row["model_sha256"], row["options_hash"])
+    return Entry(source, key, row["output_size"])

@@ -124,7 +124,8 @@ class _Store:
         with self.errors():
             listed = self._fs.find(self._root, detail=True)
         start = len(self._root.rstrip("/")) + 1
-        return {name[start:]: about for name, about in listed.items() if len(name) > start}
+        found = {name[start:]: about for name, about in listed.items() if len(name) > start}
+        return {name: about for name, about in found.items() if not name.endswith("/")}  # a folder
 
     def get(self, name: str, path: Path) -> None:
         """Fetch an object."""
@@ -179,11 +180,12 @@ class _Source(_Store):
 
 
 class _Destination(_Store):
-    """Outputs: empty files for those that are there, and all metrics."""
+    """Outputs: files of their size, without bytes, for those that are there, and all metrics."""
 
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__(url, folder)
-        for name in self.found():
+        self._uploaded: dict[Path, int] = {}  # inodes of what stands for an object
+        for name, about in self.found().items():
             path = folder / name
             if not _inside(path, folder):
                 continue
@@ -191,12 +193,20 @@ class _Destination(_Store):
             if name.startswith("metrics/"):
                 self.get(name, path)
             else:
-                path.write_bytes(b"")
+                path.touch()
+                self._stands_for_object(path, about["size"])
 
     def after(self, jobs: Sequence[Job], part: Path | None) -> None:
         for job in jobs:
-            if job.output.exists() and job.output.stat().st_size:
-                self.put(job.output, job.output.relative_to(self.folder).as_posix())
-                os.truncate(job.output, 0)
+            output = job.output
+            if output.exists() and output.stat().st_ino != self._uploaded.get(output):
+                self.put(output, output.relative_to(self.folder).as_posix())
+                self._stands_for_object(output, output.stat().st_size)
         if part is not None and part.is_relative_to(self.folder):  # unless --metrics is a disk's
             self.put(part, part.relative_to(self.folder).as_posix())
+
+    def _stands_for_object(self, path: Path, size: int) -> None:
+        """Let a file have its size and no bytes."""
+        os.truncate(path, 0)
+        os.truncate(path, size)
+        self._uploaded[path] = path.stat().st_ino

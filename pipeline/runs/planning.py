@@ -243,6 +243,8 @@ def _is_done(job: Job, ledger: Ledger, output_key: OutputKey) -> bool:
     entry = ledger.get(job.output_name)
     if entry is None or entry.output_key != output_key or not job.output.is_file():
         return False
+    if entry.output_size not in (None, job.output.stat().st_size):
+        return False
     return unchanged(job.found, entry)
 
 

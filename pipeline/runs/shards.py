@@ -64,12 +64,12 @@ def clean_shard(
         PagewashError: the network cannot be loaded, or the part cannot be written. Documents that
             fail do not raise: they are in the report, and in the part.
     """
+    accepted = read_accepted(run.options.accepted_file)  # now: the work must not end on it
     finished, todo = _split(jobs, part)
     tally = Tally(progress, stop or threading.Event(), may_fail)
     network = LazyNetwork(lambda: load(run))
     written = clean_documents(todo, run, network, tally)
     how = provenance(run, network.loaded)
-    accepted = read_accepted(run.options.accepted_file)
     records = [
         accepted.on_record(replace(record, how=how))
         for document in written

@@ -94,7 +94,8 @@ def open_inbox(
     )
     for path in set(known) - {job.source for job in plan.jobs}:
         inbox.done(path)
-        cleaned(path)
+        if inbox.is_as_found(path):  # another may have come under its name
+            cleaned(path)
     return inbox
 
 

@@ -10,6 +10,7 @@ from PIL import Image, ImageCms, ImageDraw, TiffImagePlugin
 
 from pagewash.documents.decoding import upright_pixels
 from pagewash.documents.document import open_document
+from pagewash.documents.encoders import encode_jp2
 from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage
 
@@ -399,3 +400,19 @@ def test_samples_that_no_mode_fits_are_not_called_damaged():
 
 
 _NOT_APART = struct.pack("<HHII", 284, 3, 1, 2), struct.pack("<HHII", 284, 3, 1, 1)
+
+
+@pytest.mark.parametrize("dpi", [72, 300, 1200, 2400, 4800])
+def test_jpeg_2000_keeps_high_resolutions_too(dpi):
+    page = Page(GREY, (dpi, dpi))
+    (back,) = read(io.BytesIO(encode_jp2(page)))
+    assert back.dpi == pytest.approx((dpi, dpi), abs=0.5)
+
+
+def test_a_jpeg_whose_exif_names_no_resolution_has_none():
+    file, image = io.BytesIO(), Image.fromarray(GREY)
+    exif = image.getexif()
+    exif[271] = "a camera"
+    image.save(file, "JPEG", exif=exif)
+    (page,) = read(io.BytesIO(file.getvalue()))
+    assert page.dpi is None

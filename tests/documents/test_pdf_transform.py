@@ -1,5 +1,6 @@
 """Pages of PDFs made straight, upright, cropped, split: seen by pdfium, and by qpdf."""
 
+import io
 import shutil
 import subprocess
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pikepdf
 import pypdfium2
 import pytest
 from lines import lines_page
+from pdfs import add_page, put_grey, render, soiled
 from pikepdf import Array, Dictionary, Name
 
 from pagewash.documents.document import WriteOptions, create_document, open_document
@@ -149,3 +151,65 @@ def test_qpdf_has_nothing_against_it(tmp_path, page):
     target = written(source, tmp_path / "out.pdf", transform)
     run = subprocess.run(["qpdf", "--check", target], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def labelled() -> pikepdf.Pdf:
+    """Four pages, i, ii, 1 and 2."""
+    pdf = pikepdf.new()
+    for number in range(4):
+        image = put_grey(pdf, soiled((400, 300), seed=number))
+        page = add_page(pdf, b"q 300 0 0 400 0 0 cm /Im Do Q", **{"/Im": image})
+        page.MediaBox = pikepdf.Array([0, 0, 300, 400])
+    roman, arabic = pikepdf.Dictionary(S=Name.r), pikepdf.Dictionary(S=Name.D, St=1)
+    pdf.Root.PageLabels = pikepdf.Dictionary(Nums=pikepdf.Array([0, roman, 2, arabic]))
+    return pdf
+
+
+def test_pages_keep_their_labels_where_others_are_left_out_or_split(tmp_path):
+    source = tmp_path / "labels.pdf"
+    labelled().save(source)
+    halves = PageTransform(boxes=((0, 0, 150, 400), (150, 0, 300, 400)))
+    with open_document(source) as document:
+        with create_document(document, tmp_path / "some.pdf", wanted={2, 3}) as writer:
+            for page in document.pages({2, 3}):
+                writer.add(page)
+        with create_document(document, tmp_path / "split.pdf") as writer:
+            for page in document.pages():
+                assert isinstance(page, Page)
+                writer.add(replace(page, transform=halves) if page.index == 0 else page)
+
+    def labels(name: str) -> list[str]:
+        with pikepdf.open(tmp_path / name) as pdf:
+            return [page.label for page in pdf.pages]
+
+    assert labels("some.pdf") == ["1", "2"]
+    assert labels("split.pdf") == ["i", "i", "ii", "1", "2"]
+
+
+def test_a_page_that_shows_a_part_of_its_image_keeps_its_box(tmp_path):
+    """What it hides may be another page."""
+    pdf = labelled()
+    pdf.pages[0].CropBox = pikepdf.Array([150, 0, 300, 400])
+    pdf.save(tmp_path / "a.pdf")
+    with open_document(tmp_path / "a.pdf") as document:
+        whole = [isinstance(page, Page) and page.whole for page in document.pages()]
+    assert whole == [False, True, True, True]
+
+
+def test_content_that_begins_with_a_q_too_many_is_turned_as_any_other(tmp_path):
+    shown = []
+    for head in (b"", b"Q "):
+        pdf = pikepdf.new()
+        image = put_grey(pdf, lines_page((400, 300)))
+        page = add_page(pdf, head + b"q 300 0 0 400 0 0 cm /Im Do Q", **{"/Im": image})
+        page.MediaBox = pikepdf.Array([0, 0, 300, 400])
+        pdf.save(tmp_path / "a.pdf")
+        with (
+            open_document(tmp_path / "a.pdf") as document,
+            create_document(document, tmp_path / "b.pdf") as writer,
+        ):
+            (one,) = document.pages()
+            assert isinstance(one, Page)
+            writer.add(replace(one, transform=PageTransform(angle=5.0)))
+        shown.append(render(io.BytesIO((tmp_path / "b.pdf").read_bytes())))
+    assert np.array_equal(*shown)

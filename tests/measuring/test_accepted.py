@@ -15,22 +15,21 @@ from pagewash.options import RunOptions
 from pagewash.runs.planning import plan_run
 from pagewash.runs.shards import clean_run
 
-HEAD = "sha256,page,part,ink_lost,ink_added,picture_lost,source"
+HEAD = "sha256,page,part,ink_lost,ink_added,picture_lost,message,source"
 
 
 @pytest.fixture
 def marks(tmp_path):
     """As a browser saves it: with a byte order mark and CRLF."""
     path = tmp_path / "accepted.csv"
-    lines = ("\ufeff" + HEAD, '"ab","1","0","0.07","0","","a, b.png"', "cd,2,0,,,,c.png")
+    of_ab = '"ab","1","0","0.07","0","","9 % of the ink is gone; tints are gone","a, b.png"'
+    lines = ("\ufeff" + HEAD, of_ab, "cd,2,0,,,,,c.png")
     path.write_bytes("\r\n".join(lines).encode())
     return path
 
 
-def doubtful(**values):
-    return dataclasses.replace(
-        row("a.png", "review", **values), message="7 % of the ink is gone", part=0
-    )
+def doubtful(message="7 % of the ink is gone", **values):
+    return dataclasses.replace(row("a.png", "review", **values), message=message, part=0)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +40,8 @@ def doubtful(**values):
         (doubtful(sha256="ab", ink_lost=0.09), "review"),  # worse than what was looked at
         (doubtful(sha256="ab", ink_lost=0.07, ink_added=0.1), "review"),
         (doubtful(sha256="ab", ink_lost=0.07, page=2), "review"),
+        (doubtful("pale strokes are gone", sha256="ab"), "review"),  # something else
+        (doubtful("7 % of the ink is gone; dots are gone", sha256="ab"), "review"),
         (doubtful(sha256="xy", ink_lost=0.07), "review"),
         (row("a.png", "failed", sha256="ab"), "failed"),
     ],
@@ -81,7 +82,10 @@ def test_the_next_run_honours_the_marks_of_a_report(tmp_path, tiny_model):
         report = clean_run(plan, load=lambda run: Wiping())
         rows = read_records(report.run.folder).to_pylist()
         assert report.review == sum(row["status"] == "review" for row in rows)
-        lines = [f"{row['sha256']},{row['page']},{row['part']},1,0,1,a.png" for row in rows]
+        lines = [
+            f"{row['sha256']},{row['page']},{row['part']},1,0,1,{row['message']},a.png"
+            for row in rows
+        ]
         (tmp_path / "accepted.csv").write_text("\n".join([HEAD, *lines]))
         return [row["status"] for row in rows]
 

@@ -18,7 +18,7 @@ from scans import FakeCleaner, scan, write_scan
 from pagewash.failures import DONE, INTERRUPTED
 from pagewash.inference.checkpoint import ModelCard, save_checkpoint
 from pagewash.measuring.records import read_records
-from pagewash.options import RunOptions
+from pagewash.options import ColorName, RunOptions
 from pagewash.runs.holding import planned_run
 from pagewash.runs.outcome import Run, RunReport
 from pagewash.runs.planning import plan_run
@@ -210,7 +210,7 @@ def test_another_model_cleans_everything_again(clean, folders, tmp_path):
     clean(precision="fp32")
     other = tmp_path / "other.safetensors"
     save_checkpoint(other, small_network(seed=2), ModelCard("tiny"))
-    plan = plan_run(*folders, RunOptions(model=str(other), precision="fp32"))
+    plan = plan_run(folders[0], folders[1], RunOptions(model=str(other), precision="fp32"))
     assert (len(plan.jobs), plan.done) == (3, 0)
 
 
@@ -340,3 +340,29 @@ def test_no_property_of_a_document_touches_another_or_its_row(clean, folders):
     assert all(row["status"] == "cleaned" for row in rows(report))
     assert all(row["modified"] is not None for row in rows(report))
     assert clean().planned == 0
+
+
+def test_what_a_run_left_that_died_before_it_recorded_it_is_not_taken_for_another_runs(
+    clean, folders, monkeypatch
+):
+    """Outputs come first, their rows after: between them a kill leaves outputs without rows."""
+    clean()
+    before = (folders[1] / "0.png").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("pagewash.runs.shards.write_table", lambda part, table: None)
+        clean(color="bilevel", halftone=True)
+    assert (folders[1] / "0.png").read_bytes() != before
+    assert clean().planned == 3
+    assert (folders[1] / "0.png").read_bytes() == before
+    assert clean().planned == 0
+
+
+def test_two_destinations_with_one_folder_of_metrics_are_not_mixed(folders, tiny_model, tmp_path):
+    def planned(destination: Path, color: ColorName) -> int:
+        options = RunOptions(model=str(tiny_model), color=color)
+        with planned_run(folders[0], destination, options, tmp_path / "metrics") as plan:
+            return clean_run(plan, load=lambda run: FakeCleaner()).planned
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert planned(first, "keep") == planned(second, "bilevel") == 3
+    assert planned(first, "bilevel") == 3
