@@ -359,7 +359,8 @@ def test_what_a_run_left_that_died_before_it_recorded_it_is_not_taken_for_anothe
 
 def test_two_destinations_with_one_folder_of_metrics_are_not_mixed(folders, tiny_model, tmp_path):
     def planned(destination: Path, color: ColorName) -> int:
-        options = RunOptions(model=str(tiny_model), color=color)
+        dots = color == "bilevel"
+        options = RunOptions(model=str(tiny_model), color=color, halftone=dots)
         with planned_run(folders[0], destination, options, tmp_path / "metrics") as plan:
             return clean_run(plan, load=lambda run: FakeCleaner()).planned
 
