@@ -84,8 +84,7 @@ def validation_pages(data: Path) -> Iterator[tuple[str, TrainingPage]]:
     """Pages that choose a checkpoint, and the clean pages of some, as scans of themselves."""
     for name, page in real_pages(data, held_back=True):
         kind = name.partition("-")[0]
-        if page.scale == 1:  # the cleaner enlarges the others itself
-            yield kind, page
+        yield kind, page
         if kind == "noisyoffice":
             yield "clean", TrainingPage(page.clean, page.clean, page.weight)
 

@@ -4,6 +4,7 @@ Tensors only: knows neither pages nor devices.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -188,7 +189,10 @@ class RangeMeasure:
     def see(self, name: str, values: Tensor) -> None:
         """Take some places of an activation, (N, C, H, W)."""
         places = values.detach().movedim(1, 0).flatten(1)
-        few = places[:, :: -(-places.shape[1] // _SAMPLES)]
+        step = -(-places.shape[1] // _SAMPLES)
+        while math.gcd(step, values.shape[3]) > 1:  # or it would see the same columns in each row
+            step += 1
+        few = places[:, ::step]
         self._seen.setdefault(name, []).append(few.to("cpu", torch.float32, copy=True))
 
     def ranges(self) -> ActivationRanges:

@@ -40,7 +40,7 @@ def write_laid_over_pages(
     def make(number: int, rng: Generator) -> TrainingPage:
         return laid_over_page(pairs[number % len(pairs)], bank, rng)
 
-    write_numbered(folder, "laidover", count, seed, make)
+    write_numbered(folder, "laidover", count, seed, make, held_back=held_back)
 
 
 def laid_over_page(pair: ScanAndTruth, bank: Path, rng: Generator) -> TrainingPage:

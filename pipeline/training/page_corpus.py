@@ -81,8 +81,18 @@ def is_written(folder: Path, name: str) -> bool:
     return (folder / f"{name}.npy").exists()
 
 
+HELD_BACK = 1_000_000
+"""Number of the first page of validation; those of training begin at 0."""
+
+
 def write_numbered(
-    folder: Path, kind: str, count: int, seed: int, make: Callable[[int, Generator], TrainingPage]
+    folder: Path,
+    kind: str,
+    count: int,
+    seed: int,
+    make: Callable[[int, Generator], TrainingPage],
+    *,
+    held_back: bool = False,
 ) -> None:
     """Write so many pages of a kind that are not there yet; seed and number decide each of them.
 
@@ -92,8 +102,10 @@ def write_numbered(
         count: how many.
         seed: of all of them.
         make: a page of its number and random numbers.
+        held_back: number them as pages of validation, whose random numbers are others.
     """
-    for number in range(count):
+    first = HELD_BACK if held_back else 0
+    for number in range(first, first + count):
         if not is_written(folder, name := f"{kind}-{number:06d}"):
             write_page(folder, name, make(number, np.random.default_rng((seed, number))))
 

@@ -197,7 +197,7 @@ class Run:
         self.coarse.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        if not norm.isfinite():
+        if not (norm.isfinite() and _are_numbers(self.coarse)):
             return self._left_out()
         for parameter, matrix in self._inner:
             if parameter.grad is not None:
@@ -283,6 +283,8 @@ def page_loss(
     losses, papers, blocks = [], [], []
     device = device_of(network)
     for sample, cleaned in zip(samples, every, strict=False):
+        if not (sample.twin or sample.weight.any()):
+            continue  # a scan that is too small for a twin
         if sample.twin:
             other, twin = next(others)
             turned_back = torch.rot90(other.crops, -twin.quarters, (2, 3))
@@ -297,7 +299,7 @@ def page_loss(
         losses.append(loss)
         papers.append(_paper_loss(cleaned.paper, torch.from_numpy(sample.paper).to(device)))
         blocks.append(_block_loss(cleaned.ink, torch.from_numpy(sample.blocks).to(device)))
-    loss = torch.cat(losses).mean()
+    loss = torch.cat(losses).mean() if losses else 0 * every[0].crops.sum()
     if papers:
         loss = loss + options.paper_weight * torch.stack(papers).mean()
         loss = loss + options.block_weight * torch.stack(blocks).mean()
@@ -476,6 +478,12 @@ def train_pages(
             if run.step % save_every == 0:
                 run.save()
     run.save()
+
+
+def _are_numbers(network: nn.Module) -> bool:
+    """Whether all its gradients are numbers."""
+    gradients = [each.grad for each in network.parameters() if each.grad is not None]
+    return all(bool(gradient.isfinite().all()) for gradient in gradients)
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -27,7 +27,8 @@ from pagewash.training.synthesis.noise import as_jpeg
 from pagewash.training.wearing import as_worn, cut_out, has_pictures
 
 MARGIN = 16
-"""Pixels along inner edges of a crop that do not count: the network misses what is beyond them."""
+"""Pixels, as the network sees them, along inner edges of a crop that do not count: it misses what
+is beyond them."""
 
 BRIGHT = 60
 """Grey levels between the primaries of a bright colour."""
@@ -96,14 +97,14 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         crops: how many.
         side: of a crop in pixels of the network's view, a multiple of `BLOCK`.
     """
-    pixels, summary = _as_shown(page, rng)
-    places, stacked = _some_crops(pixels, crops, side // page.scale, BLOCK // page.scale, rng)
+    pixels, summary = _as_shown(page, rng, side // BLOCK)
+    places, stacked = _some_crops(pixels, crops, side // page.scale, page.scale, rng)
     dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
     if rng.random() < 0.15 and not _is_bright(clean):
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
         for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
-    pictured = any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
+    pictured = page.has_truth and any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
     toned = _toned(dirty, summary[SUMMARY], summary[PAPER], pictured, rng)
     dirty, summary[SUMMARY], summary[PAPER] = toned
     if rng.random() < 0.15 and page.scale == 1:
@@ -152,30 +153,36 @@ def _is_bright(clean: Bytes) -> bool:
     return bool(bright.mean() > 0.01)
 
 
-def _as_shown(page: StoredPage, rng: Generator) -> tuple[Bytes, Floats]:
-    """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up."""
+def _as_shown(page: StoredPage, rng: Generator, crop: int) -> tuple[Bytes, Floats]:
+    """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up.
+
+    A page of more than `crop` blocks keeps as many.
+    """
     pixels, summary = page.pixels, page.summary
     if page.has_truth:
         pixels, summary = as_worn(pixels, summary, page.scale, rng)
-    shape = [max(blocks // WHOLE * WHOLE, min(blocks, WHOLE)) for blocks in summary.shape[1:]]
+    shape = [max(blocks // WHOLE * WHOLE, min(blocks, crop)) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))
     return np.rot90(pixels, turned), np.rot90(summary, turned, (1, 2)).copy()
 
 
 def _some_crops(
-    pixels: Bytes, crops: int, side: int, unit: int, rng: Generator
+    pixels: Bytes, crops: int, side: int, scale: int, rng: Generator
 ) -> tuple[list[tuple[int, int]], Bytes]:
-    """Cut squares out of a page at blocks of `unit` pixels: (row, column) of each, and pixels."""
+    """Cut squares out of a page at its blocks: (row, column) of each, and pixels."""
+    unit = BLOCK // scale
     down, across = (max((length - side) // unit, 0) + 1 for length in pixels.shape[:2])
     places = [(int(rng.integers(down)), int(rng.integers(across))) for _ in range(crops)]
-    return places, np.stack([_cut(pixels, top * unit, left * unit, side) for top, left in places])
+    cut = [_cut(pixels, top * unit, left * unit, side, MARGIN // scale) for top, left in places]
+    return places, np.stack(cut)
 
 
-def _cut(pixels: Bytes, top: int, left: int, side: int) -> Bytes:
-    """A square of a page; what lies beyond the page repeats its edge, and does not count."""
+def _cut(pixels: Bytes, top: int, left: int, side: int, margin: int) -> Bytes:
+    """A square of a page; what lies beyond the page repeats its edge, and does not count, nor does
+    a margin along the square's inner edges.
+    """
     part = np.array(pixels[top : top + side, left : left + side])
-    margin = MARGIN
     if top > 0:
         part[:margin, :, WEIGHT] = 0
     if left > 0:

@@ -25,8 +25,11 @@ from pagewash.training.synthesis.printing_on_paper import cover
 PHOTOGRAPHS = (".jpg", ".jpeg")
 """Endings; what is drawn comes in other formats."""
 
-SIZE = re.compile(r"\d+x\d+")
+SIZE = re.compile(r"_?\d+x\d+")
 """In the name of a file that has others beside it."""
+
+PREVIEW = "screenshot"
+"""The name of a small copy, which packages of backgrounds have."""
 
 HELD_BACK = 8
 """Of so many photographs one is held back."""
@@ -58,7 +61,7 @@ def find_photographs(folders: Sequence[Path], *, held_back: bool) -> list[Path]:
     for folder in folders:
         require_folder(folder)
         for path in sorted(folder.rglob("*"), key=lambda path: path.stat().st_size):
-            if path.suffix.lower() in PHOTOGRAPHS:
+            if path.suffix.lower() in PHOTOGRAPHS and path.stem != PREVIEW:
                 found[SIZE.sub("", str(path))] = path
     chosen = [
         path
@@ -74,7 +77,13 @@ def find_photographs(folders: Sequence[Path], *, held_back: bool) -> list[Path]:
 
 
 def write_photograph_pages(
-    photographs: Sequence[Path], folder: Path, bank: Path, count: int, seed: int
+    photographs: Sequence[Path],
+    folder: Path,
+    bank: Path,
+    count: int,
+    seed: int,
+    *,
+    held_back: bool = False,
 ) -> None:
     """Write pages with photographs into a corpus.
 
@@ -84,12 +93,13 @@ def write_photograph_pages(
         bank: of real paper.
         count: how many pages.
         seed: it and a page's number decide everything.
+        held_back: they are for validation, as the photographs and the bank are.
     """
 
     def make(number: int, rng: Generator) -> TrainingPage:
         return photograph_page(read_photograph(photographs[number % len(photographs)]), bank, rng)
 
-    write_numbered(folder, "photograph", count, seed, make)
+    write_numbered(folder, "photograph", count, seed, make, held_back=held_back)
 
 
 def photograph_page(photograph: Bytes, bank: Path, rng: Generator) -> TrainingPage:
@@ -138,7 +148,8 @@ def part_of_photograph(photograph: Bytes, shape: tuple[int, int], rng: Generator
     """(H, W, 3) in 0..1: a part of a photograph, turned, mirrored, and scaled to a shape."""
     turned = np.rot90(photograph, int(rng.integers(4)))[:, :: int(rng.choice([-1, 1]))]
     largest = min(np.divide(turned.shape[:2], shape))
-    size = [int(largest * rng.uniform(0.4, 1) * length) for length in shape]
+    share = largest * rng.uniform(0.4, 1)
+    size = [int(share * length) for length in shape]
     top, left = (
         int(rng.integers(whole - part + 1))
         for whole, part in zip(turned.shape[:2], size, strict=False)

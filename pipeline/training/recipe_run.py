@@ -50,7 +50,7 @@ from pagewash.inference.int8_tiles import RangeMeasure, recording
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.laid_over_pages import write_laid_over_pages
 from pagewash.training.own_pages import OwnPages, find_own_pairs, write_own_pages
-from pagewash.training.page_corpus import WITHOUT_TRUTH, find_pages
+from pagewash.training.page_corpus import HELD_BACK, WITHOUT_TRUTH, find_pages
 from pagewash.training.page_loop import Run, clean_samples, sample_step, train_pages
 from pagewash.training.photograph_pages import find_photographs, write_photograph_pages
 from pagewash.training.real_pages import write_real_pages
@@ -62,9 +62,6 @@ from pagewash.training.synthesis.real_paper import write_bank
 from pagewash.training.validation import ValidationLog, validation_errors
 
 log = logging.getLogger(__name__)
-
-HELD_BACK_LEAVES = 1_000_000
-"""Number of the first leaf of validation; those of training begin at 0."""
 
 MARGINS = (0, 12, 24)
 """White around pages that are read, in pixels: one reading order must not decide."""
@@ -212,7 +209,9 @@ def _make_photograph_pages(folder: Path, recipe: Recipe, resources: Resources) -
     ):
         if count:
             photographs = find_photographs(resources.photographs, held_back=held_back)
-            write_photograph_pages(photographs, folder / name, folder / bank, count, seed)
+            write_photograph_pages(
+                photographs, folder / name, folder / bank, count, seed, held_back=held_back
+            )
 
 
 def _make_scanned_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
@@ -228,7 +227,7 @@ def _make_surrounded_pages(folder: Path, recipe: Recipe, resources: Resources) -
     ):
         if count:
             photographs = find_photographs(resources.photographs, held_back=held_back)
-            write_surrounded_pages(photographs, folder / name, count, seed)
+            write_surrounded_pages(photographs, folder / name, count, seed, held_back=held_back)
 
 
 def _make_own_pages(folder: Path, recipe: Recipe, resources: Resources) -> None:
@@ -256,7 +255,7 @@ def _make_leaves(
     corpus = recipe.corpus
     for name, bank, first, count in (
         ("pages", "paper", 0, corpus.leaves),
-        ("validation", "paper-held-back", HELD_BACK_LEAVES, corpus.validation_leaves),
+        ("validation", "paper-held-back", HELD_BACK, corpus.validation_leaves),
     ):
         log.info("rendering %d leaves, those that are not there yet", count)
         write_leaves(

@@ -29,12 +29,13 @@ from pagewash.training.rendering.surroundings import surround
 from pagewash.training.synthesis.noise import from_bytes, to_bytes
 from pagewash.training.synthesis.printing_on_paper import LaidPage
 
-SMALLEST = 0.4
-"""Share of the scan's sides that a sheet has, at least."""
+SMALLEST = 0.6
+"""Share of the scan's sides that a sheet has, at least: on a smaller one letters are smaller than
+the cleaner shows any, since it enlarges such pages."""
 
 
 def write_surrounded_pages(
-    photographs: Sequence[Path], folder: Path, count: int, seed: int
+    photographs: Sequence[Path], folder: Path, count: int, seed: int, *, held_back: bool = False
 ) -> None:
     """Lay rendered pages of a corpus on photographs, into the same corpus.
 
@@ -43,6 +44,7 @@ def write_surrounded_pages(
         folder: of the corpus, with its leaves; what is there already stays.
         count: how many pages.
         seed: it and a page's number decide everything.
+        held_back: they are for validation, as the photographs and the leaves are.
     """
     sheets = [page for page in find_pages([folder])["rendered"] if _is_whole(page)]
 
@@ -50,7 +52,8 @@ def write_surrounded_pages(
         photograph = read_photograph(photographs[int(rng.integers(len(photographs)))])
         return surrounded_page(sheets[int(rng.integers(len(sheets)))], photograph, rng)
 
-    write_numbered(folder, "surrounded", count if sheets else 0, seed, make)
+    count = count if sheets else 0
+    write_numbered(folder, "surrounded", count, seed, make, held_back=held_back)
 
 
 def surrounded_page(sheet: StoredPage, photograph: Bytes, rng: Generator) -> TrainingPage:

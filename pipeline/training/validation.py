@@ -69,4 +69,5 @@ class ValidationLog:
     def best(self) -> int:
         """The step with the lowest mean over kinds; the earliest of equals."""
         known = self.read()
-        return min(sorted(known), key=lambda step: fmean(known[step].values()))
+        means = {step: fmean(errors.values()) for step, errors in known.items()}
+        return min(sorted(means), key=lambda step: (math.isnan(means[step]), means[step]))

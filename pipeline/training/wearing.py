@@ -142,6 +142,8 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     """
     if rng.random() >= WORN or has_pictures(pixels[..., CLEAN], BLOCK // scale):
         return pixels, summary
+    if np.array_equal(pixels[..., DIRTY], pixels[..., CLEAN]):  # weak ink on it is to stay so
+        return pixels, summary
     shape = [min(blocks, LONGEST) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     pixels, summary = pixels.copy(), summary.copy()
@@ -234,7 +236,7 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     """
     if rng.random() >= BANDED:
         return pixels, summary
-    pixels = pixels.copy()
+    before, pixels = pixels, pixels.copy()
     turns = int(rng.integers(4))
     seen = np.rot90(pixels, turns)  # the band lies along the top of this view
     height, width = seen.shape[:2]
@@ -242,6 +244,8 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     if rng.random() < 0.4:
         first, last = sorted(rng.uniform(0, width, 2).astype(int))
         band = band[:, first : last + 1]
+    if _is_beside(band, _paper_of(summary).mean((1, 2))):
+        return before, summary
     paler = np.float32(rng.uniform(0, 0.6) * (rng.random() < 0.3))  # toward one end
     along = np.linspace(1, 1 - paler, band.shape[1], dtype=np.float32)[None, :, None]
     colour = 1 - along * (1 - _vivid(rng))

@@ -115,6 +115,26 @@ def test_a_step_without_numbers_is_left_out_and_learning_goes_on(tmp_path, corpu
     assert weights(run).isfinite().all()
 
 
+def test_a_step_whose_coarse_views_get_no_numbers_is_left_out_too(tmp_path, corpus):
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
+    samples = sample_step(find_pages([corpus]), SHARES, 0, OPTIONS)
+    head = run.coarse.heads[0].weight
+    before = head.detach().clone()
+    handle = head.register_hook(lambda gradient: torch.full_like(gradient, math.nan))
+    assert math.isnan(run.update(samples))
+    assert torch.equal(head, before)
+    handle.remove()
+    assert math.isfinite(run.update(samples))
+
+
+def test_a_step_of_nothing_but_scans_that_are_too_small_teaches_nothing(tmp_path):
+    page = a_page(48, 128)
+    write_page(tmp_path / "corpus", "scan-1", replace(page, weight=np.zeros_like(page.weight)))
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
+    samples = sample_step(find_pages([tmp_path / "corpus"]), {"scan": 1.0}, 0, OPTIONS)
+    assert run.update(samples) == 0
+
+
 def test_a_state_of_another_network_is_refused(tmp_path, corpus):
     Run(tmp_path / "run", SMALL, OPTIONS).save()
     with pytest.raises(InputError, match="another network"):

@@ -63,6 +63,22 @@ def test_what_lies_at_the_inner_edge_of_a_crop_does_not_count(tmp_path):
         assert sample.weight[0, MARGIN:-MARGIN, MARGIN:-MARGIN].all()
 
 
+def test_as_much_of_a_small_prints_crop_counts_as_of_any_other(tmp_path):
+    write_page(tmp_path, "masked-1", a_page(320, 320, scale=2))
+    (stored,) = find_pages([tmp_path])["masked"]
+    for seed in range(10):
+        sample = draw_sample(stored, np.random.default_rng(seed), 1, 64)
+        assert sample.weight[0, MARGIN // 2 : -MARGIN // 2, MARGIN // 2 : -MARGIN // 2].all()
+
+
+def test_a_page_of_a_crop_and_a_little_is_cut_to_no_less_than_a_crop(tmp_path):
+    write_page(tmp_path, "masked-1", a_page(16 * 22, 16 * 21))
+    (stored,) = find_pages([tmp_path])["masked"]
+    for seed in range(6):
+        sample = draw_sample(stored, np.random.default_rng(seed), 1, 320)
+        assert min(sample.summary.shape[1:]) >= 20
+
+
 def test_a_page_smaller_than_a_crop_is_filled_with_what_does_not_count(tmp_path):
     write_page(tmp_path, "rendered-1", a_page(48, 32))
     (stored,) = find_pages([tmp_path])["rendered"]
@@ -294,6 +310,25 @@ def test_a_picture_on_dark_paper_is_shown_with_it(tmp_path, always):
     (stored,) = find_pages([tmp_path])["rendered"]
     rng = np.random.default_rng(0)
     assert zoomed(stored.pixels, stored.summary, 1, rng)[0] is stored.pixels
+
+
+def test_no_band_is_printed_where_a_bed_lies(tmp_path, always):
+    page = a_page(320, 256)
+    page.dirty[:] = 10  # nothing but a bed, which goes
+    page.clean[:] = 255
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    for seed in range(6):
+        pixels, _ = banded(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
+        assert np.array_equal(pixels, stored.pixels)
+
+
+def test_what_is_clean_already_is_not_worn(tmp_path, always):
+    page = a_page(320, 256)
+    write_page(tmp_path, "rendered-1", replace(page, dirty=page.clean))
+    (stored,) = find_pages([tmp_path])["rendered"]
+    pixels, _ = worn(stored.pixels, stored.summary, 1, np.random.default_rng(0))
+    assert pixels is stored.pixels
 
 
 def test_pages_that_are_spared_are_not_copied(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from lines import set_line
 
 from pagewash.errors import InputError
+from pagewash.training import real_pages
 from pagewash.training.synthesis import printing_on_paper, real_paper
 from pagewash.training.synthesis.paper_extraction import RealPaper, extract, inside_of
 from pagewash.training.synthesis.printing_on_paper import lay_on, print_on
@@ -161,16 +162,17 @@ def test_a_texture_goes_on_for_the_whole_page():
         assert (laid.dirty.shape == page.shape) == tileable
 
 
-def test_the_split_leaves_out_every_tenth_scan_and_the_first_page_of_each_set():
+def test_the_split_leaves_out_every_tenth_scan_and_the_pages_of_pairs_that_validation_names(
+    monkeypatch,
+):
+    monkeypatch.setattr(real_pages, "VALIDATION", {"a": ("1",)})
     scans = [f"scans/s{number % 3}/{number:02d}.png" for number in range(25)]
     pairs = [f"pairs/{name}/img/{number}.webp" for name in "ab" for number in range(3)]
     splits = split_of([*scans, *pairs, "textures/t.jpg"])
     assert [place for place, name in enumerate(sorted(scans)) if splits[name] == "validation"] == [
         0, 10, 20,
     ]  # fmt: skip
-    assert [name for name in pairs if splits[name] == "validation"] == [
-        "pairs/a/img/0.webp", "pairs/b/img/0.webp",
-    ]  # fmt: skip
+    assert [name for name in pairs if splits[name] == "validation"] == ["pairs/a/img/1.webp"]
     assert splits["textures/t.jpg"] == "training"
 
 
@@ -178,6 +180,7 @@ def test_scans_of_training_are_none_of_validation_and_all_of_them_have_outlines(
     training, held_back = (set(real_paper.scans_of(split)) for split in ("training", "validation"))
     assert not training & held_back
     assert len(held_back) == pytest.approx(len(training) / 9, abs=1)
+    assert not (training | held_back) & real_paper.ELSEWHERE
 
 
 def test_every_outline_is_whole_or_a_polygon_within_its_image():
@@ -219,10 +222,12 @@ def test_the_truth_of_a_pair_tells_what_is_ink_and_what_shines_through(tmp_path,
     scan[100:110, 40:300], truth[100:110, 40:300] = 30, 0
     for name, pixels in (("img", scan[..., ::-1]), ("gt", truth)):
         (folder / name).mkdir(parents=True)
-        for page in ("A.png", "B.png"):
+        for page in ("H05.png", "B.png"):
             cv2.imwrite(str(folder / name / page), pixels)
     plain = {"outline": "whole", "usable_as_paper": True, "kind": "print"}
-    notes.write_text(json.dumps({f"pairs/dibco2013/img/{page}.png": plain for page in "AB"}))
+    notes.write_text(
+        json.dumps({f"pairs/dibco2013/img/{page}.png": plain for page in ("H05", "B")})
+    )
     monkeypatch.setattr(real_paper, "_OUTLINES", notes)
     [(source, _, _, paper)] = real_paper._papers(data, "training")
     assert source.name == "B.png"

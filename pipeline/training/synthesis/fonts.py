@@ -27,7 +27,8 @@ HELD_BACK = (
     "ebgaramond", "caladea", "vollkorn", "cantarell", "clearsans", "courier-prime", "courierprime",
     "share-tech-mono", "im-fell-dw-pica", "libre-baskerville", "lindenhill",
 )  # fmt: skip
-"""Families, as they stand in file names, that no training ever sets: evaluation needs them."""
+"""Families, as they stand in file names, that no training of the autoencoder sets: evaluation needs
+them."""
 
 _NOT_TEXT = (
     "symbol",

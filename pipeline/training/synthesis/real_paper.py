@@ -4,8 +4,9 @@
 
 `outlines.json` beside this file says of every image where its page lies, what else is on it,
 and whether it is of use. Training leaves out every tenth scan (those whose place in the sorted
-list of all images under `scans` is divisible by ten) and the first page of each set of `pairs`:
-they are for validation. `dibco`, `noisyoffice/val`, `ocr`, `ocr2` and `field` are never read.
+list of all images under `scans` is divisible by ten) and the pages of `pairs` that `VALIDATION`
+names: they are for validation. A scan that is a part of a page of `field` is left out of both.
+`dibco`, `noisyoffice/val`, `ocr`, `ocr2` and `field` are never read.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from pagewash.errors import InputError
 from pagewash.files import require_folder, sha256_of, write_atomically
+from pagewash.training import real_pages
 from pagewash.training.synthesis.paper_extraction import Mask, RealPaper, extract, fill
 
 LONGEST = 2600
@@ -29,6 +31,9 @@ LONGEST = 2600
 
 _SHORTEST = 400
 """Papers with a shorter side, in pixels, are too small to print on."""
+
+ELSEWHERE = {"scans/noteshrink/tree.jpg"}
+"""Scans that show what a page of the tests shows."""
 
 _OUTLINES = Path(__file__).with_name("outlines.json")
 
@@ -116,12 +121,16 @@ def read_paper(folder: Path, entry: BankedPaper) -> RealPaper:
 
 def split_of(names: list[str]) -> dict[str, str]:
     """Say for each image, by its sorted path below the data folder, which split it belongs to."""
-    splits = {}
-    for _, group in groupby(sorted(names), _set_of):
-        for place, name in enumerate(group):
-            every = {"scans": 10, "pairs": len(names)}.get(name.split("/")[0])
-            splits[name] = "training" if every is None or place % every else "validation"
-    return splits
+    splits = dict.fromkeys(names, "training")
+    scans = (name for name in sorted(names) if name.startswith("scans/"))
+    for place, name in enumerate(scans):
+        if place % 10 == 0:
+            splits[name] = "validation"
+    for name in names:
+        folder, of_set, *rest = name.split("/")
+        if folder == "pairs" and rest[-1].startswith(real_pages.VALIDATION.get(of_set, ())):
+            splits[name] = "validation"
+    return splits | dict.fromkeys(ELSEWHERE & splits.keys(), "left out")
 
 
 def scans_of(split: str) -> list[str]:
@@ -129,12 +138,6 @@ def scans_of(split: str) -> list[str]:
     splits = split_of(list(json.loads(_OUTLINES.read_text())))
     scans = (name for name in splits if name.startswith("scans/"))
     return sorted(name for name in scans if splits[name] == split)
-
-
-def _set_of(name: str) -> tuple[str, ...]:
-    """Return what is counted through: all scans together, pairs by set."""
-    parts = tuple(name.split("/"))
-    return parts[:2] if parts[0] == "pairs" else parts[:1]
 
 
 def _papers(shared_data: Path, split: str) -> Iterator[tuple[Path, str, float, RealPaper]]:
