@@ -108,7 +108,7 @@ LIKE_PICTURES: Sequence[Corruption] = (paper.patches, paper.shadow, paper.shadow
 
 BY_SCANNER: Sequence[tuple[Corruption, float]] = (
     (noise.gaussian, 0.6), (noise.grain, 0.8), (noise.speckle, 0.6),
-    (noise.salt_and_pepper, 0.3), (noise.blur, 0.35),
+    (noise.salt_and_pepper, 0.3), (noise.blur, 0.35), (noise.sharpening, 1.0),
 )  # fmt: skip
 """What a scanner adds, and how bad it gets."""
 

@@ -248,3 +248,19 @@ def test_some_leaves_are_wider_than_high(fonts):
     )
     assert upright == (HEIGHT, WIDTH)
     assert across == (WIDTH, HEIGHT)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 4.0])
+def test_a_page_may_be_scanned_at_half_its_resolution_where_the_cleaner_would_double_it(
+    monkeypatch, scale
+):
+    monkeypatch.setattr(scanned_page, "COARSE", 1.0)
+    monkeypatch.setattr(scanned_page, "PRISTINE", 0.0)
+    monkeypatch.setattr(scanned_page, "choose_scale", lambda grey, dpi, heights: scale)
+    page, verso = with_text(0.8), a_blank_page()
+    scanned = scan_page(page, verso, np.random.default_rng(1), None)
+    assert scanned.scale == (2 if scale == 2 else 1)
+    shape = HEIGHT // scanned.scale, WIDTH // scanned.scale
+    assert scanned.dirty.shape[:2] == scanned.clean.shape[:2] == scanned.weight.shape == shape
+    assert scanned.paper is not None
+    assert scanned.paper.shape == (3, HEIGHT // BLOCK, WIDTH // BLOCK)

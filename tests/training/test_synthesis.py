@@ -13,7 +13,7 @@ from PIL import ImageDraw, ImageFont
 from pagewash.errors import MissingError
 from pagewash.evaluation import evaluation_pages
 from pagewash.evaluation.evaluation_pages import set_evaluation_page, wrap, write_evaluation_pages
-from pagewash.training.synthesis import paper
+from pagewash.training.synthesis import noise, paper
 from pagewash.training.synthesis.corruption import (
     CORRUPTIONS,
     NEVER,
@@ -276,3 +276,12 @@ def test_wrapped_lines_fit_and_lose_no_word(faces):
     lines = wrap(text, font, 200)
     assert " ".join(lines).split() == text.split()
     assert all(font.getlength(line) <= 200 for line in lines)
+
+
+def test_sharpening_sets_a_bright_halo_around_strokes():
+    page = np.full((40, 40), 0.7, np.float32)
+    page[18:22] = 0.2
+    sharp = noise.sharpening(page, np.random.default_rng(0), 0.5)
+    assert sharp[16:18].max() > 0.72
+    assert np.allclose(sharp[:8], 0.7, atol=0.01)
+    assert sharp[18:22].min() < 0.2

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from pagewash.cleaning.scale import choose_scale
 from pagewash.grey import luminance
+from pagewash.inference.checkpoint import ModelCard
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import Floats, TrainingPage
 from pagewash.training.rendering.layers import RenderedPage
@@ -39,6 +41,9 @@ SEVERE = 0.15
 
 SURROUNDED = 0.35
 """Share of the pages on made-up paper that lie on something that the scan shows too."""
+
+COARSE = 0.4
+"""Share of pages that are scanned at half the resolution, where the cleaner would enlarge them."""
 
 PACKED = 0.4
 """Share of pages that are packed as a JPEG, as they are found in archives."""
@@ -88,7 +93,8 @@ def scan_page(
     laid = replace(laid, dirty=np.clip(dirty, 0, 1))
     if chance < PRISTINE + BILEVEL:
         laid = _in_black_and_white(laid, rng, levels)
-    return _packed(_stored(laid, rng), rng)
+    stored = _stored(laid, rng)
+    return _packed(_halved(stored) if rng.random() < COARSE else stored, rng)
 
 
 def _pristine(page: RenderedPage, rng: Generator) -> LaidPage:
@@ -146,6 +152,18 @@ def _stored(laid: LaidPage, rng: Generator) -> TrainingPage:
     dirty, clean = (noise.to_bytes(image) for image in images[:2])
     known = _paper_by_block(images[2], laid.outside[:height, :width])
     return TrainingPage(dirty, clean, np.full((height, width), 255, np.uint8), known)
+
+
+def _halved(page: TrainingPage) -> TrainingPage:
+    """A page at half its resolution, if the cleaner would then show it twice as large."""
+    size = page.dirty.shape[1] // 2, page.dirty.shape[0] // 2
+    dirty, clean, weight = (
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for image in (page.dirty, page.clean, page.weight)
+    )
+    if choose_scale(luminance(dirty), None, ModelCard.text_heights) != 2:
+        return page
+    return replace(page, dirty=dirty, clean=clean, weight=weight, scale=2)
 
 
 def _packed(page: TrainingPage, rng: Generator) -> TrainingPage:

@@ -112,6 +112,12 @@ def blur(page: Image, rng: Generator, level: float) -> Image:
     return soften(page, sigma * rng.uniform(0.85, 1.15), sigma * rng.uniform(0.85, 1.15))
 
 
+def sharpening(page: Image, rng: Generator, level: float) -> Image:
+    """Sharpen as scanners and cameras do, with a bright halo around strokes."""
+    sigma, amount = rng.uniform(0.7, 2.5), np.float32(0.2 + 1.3 * level)
+    return np.asarray(np.clip(page + amount * (page - soften(page, sigma)), 0, 1), np.float32)
+
+
 def rescaling(page: Image, rng: Generator, level: float) -> Image:
     """Shrink to 90 down to 35 % and enlarge again: a scan at too low a resolution."""
     height, width = page.shape[:2]
