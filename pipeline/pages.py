@@ -67,6 +67,9 @@ class Stored:
     quality: int | None = None
     """Of a JPEG: libjpeg's 1 to 100, estimated from its quantisation table."""
 
+    fine_colour: bool = False
+    """Whether a JPEG holds the colours of every pixel, not of four together."""
+
     palette: bytes | None = None
     """Its colours, three bytes of RGB for each, where an image file holds places in a palette."""
 

@@ -6,7 +6,7 @@ Knows containers and what stands in their headers; what the modes mean is `decod
 import io
 import logging
 import statistics
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -31,7 +31,7 @@ from pagewash.documents.decoding import (
     upright_pixels,
 )
 from pagewash.documents.jp2 import read_profile
-from pagewash.documents.jpeg import is_arithmetic, with_end
+from pagewash.documents.jpeg import is_arithmetic, quantisation_table, with_end
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.documents.tiff_copying import copy_page
 from pagewash.errors import UnreadableError
@@ -51,6 +51,7 @@ _READERS: dict[Container, type[ImageFile.ImageFile]] = {
 _CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
 _WEBP_HEAD = 64  # bytes; a lossless one says so in its first chunk, or in one after the profile
 _STRIP_BYTES, _TILE_BYTES = 279, 325
+_SAMPLING = 530
 _SAMPLE_FORMAT, _SIGNED = 339, 2
 _JPEG_END = b"\xff\xd9"
 _SUBFILE_TYPE, _REDUCED = 254, 1
@@ -214,13 +215,16 @@ class ImageDocument:
             return Stored(
                 str(image.info.get("compression", "")),
                 sum(counts) or None,
+                quality_of(quantisation_table(image.tag_v2.get(TiffImagePlugin.JPEGTABLES, b""))),
+                fine_colour=image.tag_v2.get(_SAMPLING) == (1, 1),
                 palette=_palette(image),
                 thumbnail=bool(int(image.tag_v2.get(_SUBFILE_TYPE, 0)) & _REDUCED),
             )
         self._file.seek(0)
         lossless = self.container == "webp" and b"VP8L" in self._file.read(_WEBP_HEAD)
         codec = "webp_lossless" if lossless else self.container
-        return Stored(codec, self._file.seek(0, 2), jpeg_quality(image), _palette(image))
+        size, fine_colour = self._file.seek(0, 2), has_fine_colour(image)
+        return Stored(codec, size, jpeg_quality(image), fine_colour, _palette(image))
 
     def _jp2_profile(self) -> bytes | None:
         if self.container != "jp2":
@@ -256,9 +260,19 @@ def jpeg_quality(image: Image.Image) -> int | None:
     Other encoders use other tables, so it says how coarse a JPEG is, not what was typed.
     """
     tables = getattr(image, "quantization", None)
-    if not tables:
+    return quality_of(tables[0] if tables else None)
+
+
+def has_fine_colour(image: Image.Image) -> bool:
+    """Whether a JPEG holds the colours of every pixel."""
+    return image.format == "JPEG" and JpegImagePlugin.get_sampling(image) == 0
+
+
+def quality_of(steps: Sequence[int] | None) -> int | None:
+    """The quality of a JPEG with these steps of luminance; None for none."""
+    if not steps:
         return None
-    scale = 100 * statistics.fmean(tables[0]) / _MEAN_LUMINANCE_STEP
+    scale = 100 * statistics.fmean(steps) / _MEAN_LUMINANCE_STEP
     quality = 5000 / scale if scale > 100 else (200 - scale) / 2
     return round(min(max(quality, 1), 100))
 

@@ -11,6 +11,7 @@ from PIL import Image, JpegImagePlugin
 
 _END = b"\xff\xd9"
 _SCAN = 0xDA
+_TABLES = 0xDB
 _ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _PROGRESSIVE = 0xC2
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
@@ -79,3 +80,13 @@ def _has_all_scans(markers: list[tuple[int, bytes]]) -> bool:
 def _decode(jpeg: bytes) -> np.ndarray:
     image: Image.Image = JpegImagePlugin.JpegImageFile(io.BytesIO(jpeg))
     return np.array(image)
+
+
+def quantisation_table(tables: bytes) -> list[int]:
+    """The steps of luminance in the tables of a JPEG, as a TIFF has them apart; [] if none."""
+    for marker, segment in _segments(tables):
+        if marker == _TABLES and len(segment) > 1:
+            wide = segment[0] >> 4  # steps of 16 bits
+            steps = segment[1 : 1 + (2 if wide else 1) * _COEFFICIENTS]
+            return list(np.frombuffer(steps, ">u2" if wide else "u1").astype(int))
+    return []

@@ -12,7 +12,7 @@ from pikepdf import Name
 from PIL import JpegImagePlugin
 
 from pagewash.documents.decoding import grey_if_grey
-from pagewash.documents.images import jpeg_quality
+from pagewash.documents.images import has_fine_colour, jpeg_quality
 from pagewash.documents.palettes import Colours, pack
 from pagewash.documents.pdf_expansion import check_expansion
 from pagewash.documents.pdf_objects import number, stream
@@ -138,11 +138,11 @@ def stored(image: Any) -> Stored:
     filters = image.get(Name.Filter, [])
     names = [str(name) for name in ([filters] if isinstance(filters, Name) else filters)]
     codec = _CODECS.get(names[-1], "") if names else "raw"
-    quality = None
+    quality, fine_colour = None, False
     if names == ["/DCTDecode"]:
         header = JpegImagePlugin.JpegImageFile(io.BytesIO(image.read_raw_bytes()))
-        quality = jpeg_quality(header)
-    return Stored(codec, int(image.get(Name.Length, 0)) or None, quality)
+        quality, fine_colour = jpeg_quality(header), has_fine_colour(header)
+    return Stored(codec, int(image.get(Name.Length, 0)) or None, quality, fine_colour)
 
 
 def decode(image: Any) -> Pixels:

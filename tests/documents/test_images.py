@@ -3,14 +3,15 @@
 import contextlib
 import io
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageDraw, TiffImagePlugin
+from PIL import Image, ImageCms, ImageDraw, JpegImagePlugin, TiffImagePlugin
 
 from pagewash.documents.decoding import upright_pixels
 from pagewash.documents.document import open_document
-from pagewash.documents.encoders import encode_jp2
+from pagewash.documents.encoders import encode_jp2, encode_jpeg, encode_tiff
 from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage
 
@@ -416,3 +417,20 @@ def test_a_jpeg_whose_exif_names_no_resolution_has_none():
     image.save(file, "JPEG", exif=exif)
     (page,) = read(io.BytesIO(file.getvalue()))
     assert page.dpi is None
+
+
+@pytest.mark.parametrize("quality", [50, 75, 95])
+def test_the_quality_of_a_jpeg_within_a_tiff_is_known(quality):
+    page = read_one(Image.fromarray(GREY), "TIFF", compression="jpeg", quality=quality)
+    assert abs(page.stored.quality - quality) <= 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("subsampling", [0, 2])
+def test_colours_of_a_jpeg_are_kept_as_fine_as_they_were(kind, subsampling):
+    file = io.BytesIO()
+    Image.fromarray(COLOUR).save(file, "JPEG", subsampling=subsampling)
+    page = replace(Page(COLOUR), stored=read(io.BytesIO(file.getvalue()))[0].stored)
+    data = encode_jpeg(page) if kind == "JPEG" else encode_tiff(page).strips[0]
+    with Image.open(io.BytesIO(data)) as written:
+        assert JpegImagePlugin.get_sampling(written) == subsampling
