@@ -216,7 +216,9 @@ def test_marks_of_pages_that_are_fine_are_saved_and_honoured(visit, report, tmp_
     assert saved.value.suggested_filename == "accepted.csv"
     saved.value.save_as(tmp_path / "accepted.csv")
     (mark,) = read_accepted(tmp_path / "accepted.csv").marks.items()
-    assert mark == (("ab", 1, 0), (0.1, 0.0, 0.0))
+    assert mark[0] == ("ab", 1, 0)
+    assert mark[1].shares == (0.1, 0.0, 0.0)
+    assert mark[1].reasons == {" % of the ink is gone"}
     again = write_report(
         report.parent / "out",
         tmp_path / "again.html",
