@@ -64,7 +64,6 @@ def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
     file = sys.stdout if to_stdout else sys.stderr
     if file is None:
         return
-    _take_all_names(file)
     read = file.isatty()
     text = io.StringIO()  # rich itself would end the process where a pipe is broken
     Console(file=text, force_terminal=read, width=None if read else 120, highlight=False).print(
@@ -72,12 +71,6 @@ def show(what: "RenderableType", *, to_stdout: bool = True) -> None:
     )
     with _results(file):
         file.write(text.getvalue())
-
-
-def _take_all_names(file: TextIO) -> None:
-    """Let no name that a stream cannot encode end a command that has done all."""
-    if isinstance(file, io.TextIOWrapper):
-        file.reconfigure(errors="backslashreplace")
 
 
 def tell(line: str) -> None:
@@ -89,13 +82,14 @@ def write(text: str) -> None:
     """Write a result to standard output as it is; as for `show`."""
     if sys.stdout is None:
         return
-    _take_all_names(sys.stdout)
     with _results(sys.stdout):
         sys.stdout.write(text)
 
 
 @contextmanager
 def _results(file: TextIO) -> Iterator[None]:
+    if isinstance(file, io.TextIOWrapper):
+        file.reconfigure(errors="backslashreplace")  # no name must end a command that has done all
     with access_errors("standard output", "written"):
         try:
             yield

@@ -29,9 +29,7 @@ def limit_memory(gigabytes: float) -> None:
     """Limit what this process may allocate from now on, all together."""
     if resource is not None:
         _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        with suppress(
-            OSError, ValueError, OverflowError
-        ):  # infinity too is a limit that may be set
+        with suppress(OSError, ValueError, OverflowError):  # of infinity
             wanted = int(gigabytes * 1e9)
             soft = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
             resource.setrlimit(resource.RLIMIT_DATA, (soft, most))

@@ -125,19 +125,16 @@ def quantile(image: np.ndarray, share: float, where: np.ndarray | None = None) -
     Returns:
         0 to 255; 0 where there is nowhere to look.
     """
-    if where is not None:  # rows evenly over the page could all pass a line of text by
-        held = np.flatnonzero(cv2.reduce(where, 1, cv2.REDUCE_MAX))
-        held = held[:: max(len(held) // COUNTED_ROWS, 1)]
+    if where is None:
+        rows = np.ascontiguousarray(_evenly(image))  # OpenCV is slower where rows lie apart
+        count = rows.size
+    else:  # rows evenly over the page could all pass a line of text by
+        held = _evenly(np.flatnonzero(cv2.reduce(where, 1, cv2.REDUCE_MAX)))
         if not len(held):
             return 0.0
-        image, where = image[held], where[held]
-    else:
-        image = image[:: max(len(image) // COUNTED_ROWS, 1)]
-    rows = np.ascontiguousarray(image)  # OpenCV is slower where rows lie apart
-    count = rows.size
-    if where is not None:
-        asked = np.ascontiguousarray(where)
-        rows = cv2.bitwise_or(rows, cv2.bitwise_not(asked))  # what is left out lies above all else
+        asked = where[held]
+        # what is left out lies above all else
+        rows = cv2.bitwise_or(image[held], cv2.bitwise_not(asked))
         count = cv2.countNonZero(asked)
     above = rows.size - share * count  # at most, of the level that is sought
     low, high = 0, 255
@@ -148,6 +145,11 @@ def quantile(image: np.ndarray, share: float, where: np.ndarray | None = None) -
         else:
             low = level + 1
     return float(low)
+
+
+def _evenly(rows: np.ndarray) -> np.ndarray:
+    """Of many rows `COUNTED_ROWS` or more, less than twice as many, that lie evenly among them."""
+    return rows[:: max(len(rows) // COUNTED_ROWS, 1)]
 
 
 def map_strokes(grey: np.ndarray) -> StrokeMap:

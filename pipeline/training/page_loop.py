@@ -277,18 +277,16 @@ def page_loss(
     Perturbations for Deep Semi-Supervised Learning, NeurIPS 2016). What a network is unsure of, a
     table or a photograph, would otherwise hang on how the page lies.
     """
-    twins = [sample.twin for sample in samples if sample.twin]
-    every = clean_samples(network, [*samples, *(twin.sample for twin in twins)])
-    others = iter(zip(every[len(samples) :], twins, strict=True))
+    twins = [sample.twin.sample for sample in samples if sample.twin]
+    every = clean_samples(network, [*samples, *twins])
+    others = iter(every[len(samples) :])
     losses, papers, blocks = [], [], []
     device = device_of(network)
     for sample, cleaned in zip(samples, every, strict=False):
-        if not (sample.twin or sample.weight.any()):
-            continue  # a scan that is too small for a twin
         if sample.twin:
-            other, twin = next(others)
-            turned_back = torch.rot90(other.crops, -twin.quarters, (2, 3))
+            turned_back = torch.rot90(next(others).crops, -sample.twin.quarters, (2, 3))
             losses.append(options.twin_weight * _twin_losses(cleaned.crops, turned_back))
+        if not sample.weight.any():
             continue
         clean, weight = as_tensor(sample.clean, device), as_weights(sample.weight, device)
         loss = crop_losses(cleaned.crops, clean, weight, options)

@@ -24,7 +24,7 @@ from pagewash.training.page_corpus import (
     StoredPage,
 )
 from pagewash.training.synthesis.noise import as_jpeg
-from pagewash.training.wearing import as_worn, cut_out, has_pictures
+from pagewash.training.wearing import as_worn, cut_out, has_pictures, set_in_white
 
 MARGIN = 16
 """Pixels, as the network sees them, along inner edges of a crop that do not count: it misses what
@@ -41,9 +41,6 @@ the whole page, and making its kernels for a new shape takes as long as learning
 
 WIDEST_MARGIN = 8
 """Blocks of white around the page of a twin, at most, at each side."""
-
-SPREAD = 7
-"""Which plane of a summary is 0 on white; the others are 1."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +121,8 @@ def twin_of(sample: PageSample, rng: Generator) -> Twin | None:
     if min(sample.summary.shape[1:]) < blocks:
         return None
     quarters = int(rng.integers(0 if margins.any() else 1, 4))
-    top, bottom, left, right = (int(length) for length in margins)
-    around = (0, 0), (top, bottom), (left, right)
-    summary = np.pad(sample.summary, around, constant_values=1)
-    summary[SPREAD] = np.pad(sample.summary[SPREAD], around[1:])
+    summary = set_in_white(sample.summary, margins.reshape(2, 2))
+    top, left = int(margins[0]), int(margins[2])
     height, width = summary.shape[1:]
     places = [(row + top, column + left) for row, column in sample.places]
     for _ in range(quarters):

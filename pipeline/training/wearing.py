@@ -23,6 +23,7 @@ from pagewash.training.page_corpus import (
     CLEAN,
     DIRTY,
     PAPER,
+    SPREAD,
     SUMMARY,
     WEIGHT,
     Bytes,
@@ -166,10 +167,15 @@ def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     if rng.random() >= FRAMED:
         return pixels, summary
     around = np.stack([rng.integers(0, WIDEST, 2) * (rng.random() < 0.7) for _ in range(2)])
-    margins, none = around * (BLOCK // scale), np.zeros((1, 2), np.int64)
-    told = np.pad(summary, np.concatenate([none, around]), constant_values=1)
-    told[7] = np.pad(summary[7], around)  # white has no spread
-    return np.pad(pixels, np.concatenate([margins, none]), constant_values=255), told
+    margins = [*around * (BLOCK // scale), (0, 0)]
+    return np.pad(pixels, margins, constant_values=255), set_in_white(summary, around)
+
+
+def set_in_white(summary: Floats, around: NDArray[np.int64]) -> Floats:
+    """Planes of a page with so many white blocks above and below, left and right, (2, 2)."""
+    told = np.pad(summary, [(0, 0), *around], constant_values=1)
+    told[SPREAD] = np.pad(summary[SPREAD], around)  # white has none
+    return told
 
 
 def zoomed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:

@@ -330,7 +330,8 @@ def test_who_leaves_at_once_does_not_wait_for_a_reader(tmp_path, tiny_model):
     write_scan(tmp_path / "scans" / "a.png", shape=(40, harm.SLEEPS))
 
     plan = plan_run(tmp_path / "scans", tmp_path / "out", RunOptions(model=str(tiny_model)))
-    interrupt = threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT))
+    # to this thread, as a terminal's goes to the one that waits; another would not wake it
+    interrupt = threading.Timer(3, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
     start = time.monotonic()
     interrupt.start()
     try:
