@@ -340,7 +340,7 @@ class _View(NamedTuple):
     """The crops of a page as the tile network sees them."""
 
     own: Tensor
-    """(N, 3, h, w): the crops as the page has them."""
+    """(N, 3, h, w): the crops as the page has them, or pixels of a finer page there."""
 
     paper: Tensor
     """(N, 3, side, side): its colour under them."""
@@ -375,6 +375,8 @@ def _view(network: PageAutoencoder, sample: PageSample) -> _View:
     paper = wide[..., BLOCK:-BLOCK, BLOCK:-BLOCK]
     own = as_tensor(sample.dirty, device)
     seen = own
+    if sample.finer is not None:
+        own = as_tensor(sample.finer, device)
     if sample.scale > 1:
         seen = F.interpolate(own, scale_factor=float(sample.scale), mode="bicubic").clamp(0, 1)
     relative = (seen / paper).clamp(max=BRIGHTEST)
@@ -383,7 +385,7 @@ def _view(network: PageAutoencoder, sample: PageSample) -> _View:
 
 def _cleaned(sample: PageSample, view: _View, maps: Tensor) -> Tensor:
     gain, offset = combine(maps, view.relative)
-    if sample.scale == 1:
+    if sample.scale == 1 and sample.finer is None:
         return gain * view.relative + offset
     paper, gain, offset = (
         F.avg_pool2d(values, sample.scale) for values in (view.paper, gain, offset)

@@ -23,8 +23,8 @@ from pagewash.training.page_corpus import (
     Floats,
     StoredPage,
 )
-from pagewash.training.synthesis.noise import as_jpeg
-from pagewash.training.wearing import as_worn, cut_out, has_pictures, set_in_white
+from pagewash.training.synthesis.noise import as_jpeg, from_bytes, normal, to_bytes
+from pagewash.training.wearing import as_worn, cut_out, grained, has_pictures, set_in_white
 
 MARGIN = 16
 """Pixels, as the network sees them, along inner edges of a crop that do not count: it misses what
@@ -71,6 +71,10 @@ class PageSample:
     scale: int
     """How many times larger the network sees them."""
 
+    finer: Bytes | None = None
+    """(N, side, side, 3): pixels of a finer scan, one of each block that the network sees as the
+    pixel of `dirty`; None where it sees the page's own."""
+
     twin: "Twin | None" = None
     """The same crops seen in another way, which are to come out alike."""
 
@@ -94,7 +98,7 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         crops: how many.
         side: of a crop in pixels of the network's view, a multiple of `BLOCK`.
     """
-    pixels, summary = _as_shown(page, rng, side // BLOCK)
+    pixels, summary, deviation = _as_shown(page, rng, side // BLOCK)
     places, stacked = _some_crops(pixels, crops, side // page.scale, page.scale, rng)
     dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
     if rng.random() < 0.15 and not _is_bright(clean):
@@ -102,12 +106,14 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
     pictured = page.has_truth and any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
-    toned = _toned(dirty, summary[SUMMARY], summary[PAPER], pictured, rng)
-    dirty, summary[SUMMARY], summary[PAPER] = toned
+    both = dirty if not deviation else np.concatenate([dirty, _finer(dirty, deviation, rng)])
+    toned = _toned(both, summary[SUMMARY], summary[PAPER], pictured, rng)
+    both, summary[SUMMARY], summary[PAPER] = toned
+    dirty, finer = both[:crops], both[crops:] if deviation else None
     if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
-    sample = PageSample(*told, places, dirty, clean, weight, page.scale)
+    sample = PageSample(*told, places, dirty, clean, weight, page.scale, finer)
     return sample if page.has_truth else replace(sample, twin=twin_of(sample, rng))
 
 
@@ -148,18 +154,25 @@ def _is_bright(clean: Bytes) -> bool:
     return bool(bright.mean() > 0.01)
 
 
-def _as_shown(page: StoredPage, rng: Generator, crop: int) -> tuple[Bytes, Floats]:
+def _as_shown(page: StoredPage, rng: Generator, crop: int) -> tuple[Bytes, Floats, float]:
     """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up.
 
-    A page of more than `crop` blocks keeps as many.
+    A page of more than `crop` blocks keeps as many. Beside them, what `wearing.grained` returns.
     """
-    pixels, summary = page.pixels, page.summary
+    pixels, summary, deviation = page.pixels, page.summary, 0.0
     if page.has_truth:
         pixels, summary = as_worn(pixels, summary, page.scale, rng)
+        pixels, summary, deviation = grained(pixels, summary, page.scale, rng)
     shape = [max(blocks // WHOLE * WHOLE, min(blocks, crop)) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))
-    return np.rot90(pixels, turned), np.rot90(summary, turned, (1, 2)).copy()
+    return np.rot90(pixels, turned), np.rot90(summary, turned, (1, 2)).copy(), deviation
+
+
+def _finer(seen: Bytes, deviation: float, rng: Generator) -> Bytes:
+    """Pixels of a finer scan that deviate so much, in 0..1, from what is seen of them."""
+    own = np.float32(deviation) * normal(rng, seen.shape[:3])
+    return to_bytes(from_bytes(seen) + own[..., None])
 
 
 def _some_crops(

@@ -78,6 +78,12 @@ FADED = 0.4
 NOISY = 0.6
 """Share of the worn pages that a scanner adds its noise to."""
 
+GRAINED = 0.08
+"""Share of pages whose scan is twice as fine as what the network sees of it, and noisy."""
+
+COARSEST_GRAIN = 0.25
+"""Deviation of such noise, in 0..1, at the most."""
+
 LONGEST = 100
 """Blocks, height and width, of a page that is worn; of a larger one, a part that is cut out."""
 
@@ -141,9 +147,7 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     Returns:
         Both as they are then; as they were, where the page is spared.
     """
-    if rng.random() >= WORN or has_pictures(pixels[..., CLEAN], BLOCK // scale):
-        return pixels, summary
-    if np.array_equal(pixels[..., DIRTY], pixels[..., CLEAN]):  # weak ink on it is to stay so
+    if rng.random() >= WORN or _is_spared(pixels, scale):
         return pixels, summary
     shape = [min(blocks, LONGEST) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
@@ -160,6 +164,35 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     pixels[..., DIRTY] = to_bytes(dirty)
     summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
     return pixels, summary
+
+
+def _is_spared(pixels: Bytes, scale: int) -> bool:
+    """Whether a page has pictures, or is clean already: weak ink on it is to stay so."""
+    pristine = np.array_equal(pixels[..., DIRTY], pixels[..., CLEAN])
+    return pristine or has_pictures(pixels[..., CLEAN], BLOCK // scale)
+
+
+def grained(
+    pixels: Bytes, summary: Floats, scale: int, rng: Generator
+) -> tuple[Bytes, Floats, float]:
+    """Let some pages be noisy scans that the network sees at half their size.
+
+    A fourth of the noise's power is left in their blocks of two by two pixels, and all of it in the
+    scan's own, which the network's gain is for. All else is as for `worn`.
+
+    Returns:
+        The page and its summary as they are seen then, and by how much, in 0..1, a pixel of the
+        scan deviates from what is seen of it: 0 on other pages. Of normal noise, the mean of four
+        values and what one of them deviates from it are independent.
+    """
+    if scale > 1 or rng.random() >= GRAINED or _is_spared(pixels, scale):
+        return pixels, summary, 0.0
+    grain = COARSEST_GRAIN * rng.random()
+    pixels, summary = pixels.copy(), summary.copy()
+    seen = noise.normal(rng, pixels.shape[:2])[..., None] * np.float32(grain / 2)
+    pixels[..., DIRTY] = to_bytes(from_bytes(pixels[..., DIRTY]) + seen)
+    summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
+    return pixels, summary, grain * 0.75**0.5
 
 
 def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:

@@ -185,6 +185,14 @@ def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
         torch.testing.assert_close(together.crops, alone.crops, atol=1e-5, rtol=1e-5)
 
 
+def test_what_is_learned_from_a_fine_scan_is_applied_to_its_own_pixels(corpus, tmp_path, unharmed):
+    network = Run(tmp_path / "run", SMALL, OPTIONS).network.eval()  # its gain is 1 yet
+    sample = sample_step(find_pages([corpus]), {"rendered": 1}, 0, LoopOptions(pages=1))[0]
+    darker = replace(sample, finer=sample.dirty // 2)
+    (seen,), (own,) = (clean_samples(network, [each]) for each in (sample, darker))
+    assert own.crops.mean() < 0.7 * seen.crops.mean()  # colours are cut off above the paper's
+
+
 def test_what_the_context_says_of_a_page_is_heard(corpus, tmp_path):
     options = LoopOptions(steps=100, pages=2, crops=2, crop=64, warmup=2)
     run = Run(tmp_path / "run", SMALL, options)

@@ -21,7 +21,15 @@ from pagewash.training.page_corpus import (
     write_page,
 )
 from pagewash.training.page_samples import MARGIN, draw_sample
-from pagewash.training.wearing import banded, coloured, framed, illustrated, worn, zoomed
+from pagewash.training.wearing import (
+    banded,
+    coloured,
+    framed,
+    grained,
+    illustrated,
+    worn,
+    zoomed,
+)
 
 pytestmark = pytest.mark.usefixtures("unharmed")  # but where `always` harms pages
 
@@ -152,7 +160,7 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey_and_none_in_bright_colours
 
 @pytest.fixture
 def always(monkeypatch):
-    """Every page wears, and gets margins, a band, a picture and bright colours."""
+    """Every page wears, is a fine scan, and gets margins, a band, a picture, bright colours."""
     for share in SHARES_OF_WEAR:
         monkeypatch.setattr(wearing, share, 1)
 
@@ -218,6 +226,37 @@ def test_what_could_be_a_picture_darkens_none_but_written_places(
 
     assert max(darkened(written.pixels, seed) for seed in range(6)) > 10
     assert max(darkened(blank, seed) for seed in range(6)) < 1
+
+
+def test_a_fine_scans_grain_is_halved_in_what_is_seen_of_it(tmp_path, always, monkeypatch):
+    monkeypatch.setattr(wearing, "COARSEST_GRAIN", 0.05)  # which white and black do not cut off
+    page = stored_page(tmp_path)
+    for seed in range(4):
+        pixels, summary, deviation = grained(
+            page.pixels, page.summary, 1, np.random.default_rng(seed)
+        )
+        seen = (pixels[..., :3] - page.pixels[..., :3].astype(float)) / 255
+        grain = deviation / 0.75**0.5
+        assert seen.std() == pytest.approx(grain / 2, rel=0.1, abs=0.002)
+        assert np.hypot(seen.std(), deviation) == pytest.approx(grain, rel=0.1, abs=0.002)
+        check_summary(page, pixels, summary, 1)
+
+
+def test_small_print_has_no_finer_scan(tmp_path, always):
+    page = stored_page(tmp_path, scale=2)
+    pixels, _, deviation = grained(page.pixels, page.summary, 2, np.random.default_rng(0))
+    assert pixels is page.pixels
+    assert deviation == 0
+
+
+def test_pixels_of_a_fine_scan_lie_around_what_is_seen_of_them(tmp_path, unharmed, monkeypatch):
+    monkeypatch.setattr(wearing, "GRAINED", 1)
+    page = stored_page(tmp_path)
+    for seed in range(6):
+        sample = draw_sample(page, np.random.default_rng(seed), 3, 64)
+        assert sample.finer.shape == sample.dirty.shape
+        assert abs(sample.finer.mean() - sample.dirty.mean()) < 3
+        assert not np.array_equal(sample.finer, sample.dirty)
 
 
 def test_a_large_page_wears_in_a_part_of_it(tmp_path, always, monkeypatch):
