@@ -1,6 +1,7 @@
 """Originals that have been cleaned, moved out of the inbox: whole or not at all, over nothing."""
 
 import errno
+import itertools
 import os
 import secrets
 import shutil
@@ -56,23 +57,60 @@ def move_to_archive(path: Path, inbox: Path, archive: Path) -> Path:
     return target
 
 
+def name_apart(path: Path, inbox: Path, archive: Path) -> Path:
+    """Number a document in the inbox that has the name of an archived one.
+
+    A scanner may give every scan the same name, and what becomes of it would take the place of what
+    became of the scan before.
+
+    Args:
+        path: a document below the inbox, whole.
+        inbox: the folder that its place counts from.
+        archive: where documents go that are done.
+
+    Returns:
+        Where it is now: where it was, unless the archive has its name.
+
+    Raises:
+        AccessError: it cannot be renamed; it stays where it was.
+    """
+    place = path.relative_to(inbox)
+    if not os.path.lexists(archive / place):
+        return path
+    for number in itertools.count(2):
+        name = _numbered(place, number)
+        if os.path.lexists(archive / name):
+            continue
+        with access_errors(str(path), "renamed"):
+            try:
+                given = _link(path, inbox / name)
+            except FileExistsError:
+                continue
+            _remove(path, given)
+        break
+    return inbox / name
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_stem(f"{path.stem} ({number})")
+
+
 def _give_name(path: Path, place: Path) -> tuple[Path, os.stat_result]:
     """Give a file a name there, with a number if it is taken, and have the disk keep it.
 
     Returns:
         The name, and which file it was that has it.
     """
-    number = 1
-    while True:
-        target = place if number == 1 else place.with_stem(f"{place.stem} ({number})")
+    for number in itertools.count(1):
+        target = _numbered(place, number)
         with access_errors(str(target), "written"):
             try:
                 given = _link(path, target)
             except FileExistsError:
-                number += 1
                 continue
             _flush(target.parent)
-        return target, given
+        break
+    return target, given
 
 
 def _remove(path: Path, archived: os.stat_result) -> None:

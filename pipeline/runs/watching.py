@@ -108,6 +108,7 @@ def watch_inbox(
     tell: Callable[[RunReport], object] = lambda report: None,
     cleaned: Callable[[Path], object] = lambda path: None,
     beat: Callable[[], object] = lambda: None,
+    moved: Callable[[Path], bool] = lambda path: False,
 ) -> None:
     """Clean what arrives in an inbox until told to stop.
 
@@ -123,12 +124,14 @@ def watch_inbox(
         tell: told of each batch.
         cleaned: told of each document that came out clean and is as it was before.
         beat: called with each look at the inbox.
+        moved: asked of each document before it is cleaned; says whether it has another name now,
+            under which the next look finds it.
     """
     # the inbox knows what is new, and each batch goes to its end, whatever fails
     options = replace(route.options, force=True, max_failures="100%")
     while not stop.is_set():
         beat()
-        for batch in _batches(inbox, route):
+        for batch in _batches(inbox, route, moved):
             if stop.is_set():
                 break
             came_to = _clean(batch, route, lambda names: clean(options, names), tell)
@@ -142,14 +145,14 @@ def watch_inbox(
         _wait(stop, every)
 
 
-def _batches(inbox: Inbox, route: Route) -> list[list[Path]]:
+def _batches(inbox: Inbox, route: Route, moved: Callable[[Path], bool]) -> list[list[Path]]:
     """What is ready, in batches; whatever was put off comes alone, lest it spoil another batch."""
     ready = inbox.look(time.monotonic())
     refused = route.refused(inbox) if ready else {}
     for path in refused.keys() & set(ready):
         log.error(refused[path])
         inbox.done(path)
-    ready = [path for path in ready if path not in refused]
+    ready = [path for path in ready if path not in refused and not moved(path)]
     fresh = [path for path in ready if not inbox.was_put_off(path)]
     starts = range(0, len(fresh), SHARD_DOCUMENTS)
     tried = [[path] for path in ready if inbox.was_put_off(path)]

@@ -403,3 +403,24 @@ def test_what_is_done_moves_to_the_archive_and_the_watch_beats(
     assert commands.wait(watch) == 0
     assert (archive / "box" / "a.png").read_bytes() == original
     assert [path.name for path in folder.rglob("*.png")] == ["bad.png"]
+
+
+@pytest.mark.timeout(300)
+def test_scans_that_all_have_one_name_are_all_kept_before_and_after(
+    commands, folder, tmp_path, tiny_model
+):
+    log, archive, out = (tmp_path / name for name in ("log", "archive", "out"))
+    quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32", "--settle", "0")
+    more = ("--every", "0.1", "--archive", archive)
+    watch = commands.begin("watch", folder, out, *quick, *more, log=log)
+    try:
+        for name in ("scan.png", "scan (2).png", "scan (3).png"):
+            write_scan(folder / "scan.png")
+            wait_for((archive / name).exists, log)
+            assert (out / name).exists()
+    finally:
+        os.kill(watch, signal.SIGTERM)
+    assert commands.wait(watch) == 0
+    rows = read_records(out / "metrics").to_pylist()
+    names = {"scan.png", "scan (2).png", "scan (3).png"}
+    assert {row["source"] for row in rows} == {row["output"] for row in rows} == names

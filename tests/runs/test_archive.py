@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pagewash.errors import AccessError, OptionError
-from pagewash.runs.archive import check_archive, move_to_archive
+from pagewash.runs.archive import check_archive, move_to_archive, name_apart
 
 
 @pytest.fixture
@@ -52,6 +52,19 @@ def test_a_name_that_is_taken_gets_a_number(inbox, tmp_path, disk):
         move_to_archive(inbox / "2026" / "a.png", inbox, archive)
     found = {path.name: path.read_bytes() for path in (archive / "2026").iterdir()}
     assert found == {"a.png": b"0", "a (2).png": b"1", "a (3).png": b"2"}
+
+
+def test_a_document_with_the_name_of_an_archived_one_gets_a_number_in_the_inbox(
+    inbox, tmp_path, disk
+):
+    path, archive = inbox / "2026" / "a.png", tmp_path / "archive"
+    assert name_apart(path, inbox, archive) == path
+    move_to_archive(path, inbox, archive)
+    path.write_bytes(b"next")
+    path.with_name("a (2).png").write_bytes(b"of another scan")
+    assert name_apart(path, inbox, archive) == path.with_name("a (3).png")
+    found = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+    assert found == {"a (2).png": b"of another scan", "a (3).png": b"next"}
 
 
 def test_a_full_disk_leaves_the_document_where_it_was(inbox, tmp_path, monkeypatch):
