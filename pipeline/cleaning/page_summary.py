@@ -33,20 +33,35 @@ def summarise_page(page: Pixels) -> NDArray[np.float32]:
         B; darkest luminance; spread of luminance, four times its standard deviation; 1. The last
         rows and columns are repeated to fill a block.
     """
-    page = fill_blocks(page, BLOCK)
-    fine = _shrunk(page, FINE)
+    fine = _fine(page)
     coarse = _shrunk(fine, COARSE // FINE)
     grey = luminance(fine)
-    level = grey.astype(np.float32)
-    mean, square = (_shrunk(values, BLOCK // FINE) for values in (level, level * level))
-    spread = np.sqrt(np.maximum(square - mean * mean, 0))
-    summary = np.full((SUMMARY_CHANNELS, *mean.shape), 255, np.float32)
+    spread = _spread(grey)
+    summary = np.full((SUMMARY_CHANNELS, *spread.shape), 255, np.float32)
     summary[0:3] = _planes(_shrunk(coarse.astype(np.float32), BLOCK // COARSE))
     summary[3:6] = _planes(_extreme(cv2.dilate, coarse, BLOCK // COARSE))
     summary[6] = _extreme(cv2.erode, grey, BLOCK // FINE)
-    summary[7] = np.minimum(4 * spread, 255)
+    summary[7] = np.minimum(spread, 255)
     summary *= np.float32(1 / 255)
     return summary
+
+
+def spread_of(page: Pixels) -> NDArray[np.float32]:
+    """(h, w): the spread of each block of a page as above, but not cut off at 1."""
+    return _spread(luminance(_fine(page))) * np.float32(1 / 255)
+
+
+def _fine(page: Pixels) -> Pixels:
+    """Means of the cells that darkest and spread are told by."""
+    return _shrunk(fill_blocks(page, BLOCK), FINE)
+
+
+def _spread(grey: NDArray[Any]) -> NDArray[np.float32]:
+    """Four times the standard deviation of each block of fine cells (h, w)."""
+    level = grey.astype(np.float32)
+    mean, square = (_shrunk(values, BLOCK // FINE) for values in (level, level * level))
+    deviation: NDArray[np.float32] = np.sqrt(np.maximum(square - mean * mean, 0))
+    return 4 * deviation
 
 
 def _shrunk(page: NDArray[Any], side: int) -> NDArray[Any]:

@@ -28,9 +28,9 @@ DIRTY, CLEAN, WEIGHT = slice(0, 3), slice(3, 6), 6
 SUMMARY, PAPER, BLOCKS = slice(0, 9), slice(9, 12), slice(12, 15)
 """Planes of what is stored of its blocks: their summary, the paper's colour, the clean page's."""
 
-
-SPREAD = 7
-"""The plane that is 0 on white; the others of a summary are 1 there."""
+BRIGHTEST, SPREAD = slice(3, 6), 7
+"""Planes of a summary: the brightest primaries of each block, and the spread, which is 0 on white;
+the others are 1 there."""
 
 WITHOUT_TRUTH = "scan"
 """The kind of pages of which nobody knows what should come out."""

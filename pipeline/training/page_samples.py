@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from pagewash.cleaning.page_summary import spread_of
 from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import (
@@ -17,11 +18,13 @@ from pagewash.training.page_corpus import (
     CLEAN,
     DIRTY,
     PAPER,
+    SPREAD,
     SUMMARY,
     WEIGHT,
     Bytes,
     Floats,
     StoredPage,
+    as_seen,
 )
 from pagewash.training.synthesis.noise import as_jpeg, from_bytes, normal, to_bytes
 from pagewash.training.wearing import as_worn, cut_out, grained, has_pictures, set_in_white
@@ -107,8 +110,12 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
             planes[:] = np.tensordot(LUMA, planes, 1)
     pictured = page.has_truth and any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
     both = dirty if not deviation else np.concatenate([dirty, _finer(dirty, deviation, rng)])
-    toned = _toned(both, summary[SUMMARY], summary[PAPER], pictured, rng)
-    both, summary[SUMMARY], summary[PAPER] = toned
+    tone = _draw_tone(pictured, rng)
+    if tone is not None:
+        both = np.rint(both * tone.gain + 255 * tone.lift).astype(np.uint8)
+        whole = as_seen(pixels[..., DIRTY], page.scale)
+        summary[SUMMARY] = _toned(summary[SUMMARY], tone, spread_of(whole))
+        summary[PAPER] = summary[PAPER] * tone.gain[:, None, None] + tone.lift
     dirty, finer = both[:crops], both[crops:] if deviation else None
     if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
@@ -208,28 +215,40 @@ def _cut(pixels: Bytes, top: int, left: int, side: int, margin: int) -> Bytes:
     return part
 
 
-def _toned(
-    dirty: Bytes, summary: Floats, paper: Floats, pictured: bool, rng: Generator
-) -> tuple[Bytes, Floats, Floats]:
-    """Change brightness, contrast and colour by straight lines, which a summary follows exactly.
+class _Tone(NamedTuple):
+    """Brightness, contrast and colour of a scan, by straight lines."""
+
+    gain: Floats
+    """(3,) of the primaries."""
+
+    lift: np.float32
+    """Added to all, of 1."""
+
+
+def _draw_tone(pictured: bool, rng: Generator) -> _Tone | None:
+    """How a page is toned; None if it stays.
 
     Pictures seldom, and never as dark as other pages: where no paper shows, nothing tells how dark
     a picture was, and what has often been darkened is lightened ever after.
     """
     if rng.random() < (0.85 if pictured else 0.5):
-        return dirty, summary, paper
+        return None
     darkest = 0.3 if rng.random() < 0.3 and not pictured else 0.75
     gain = np.float32(rng.uniform(darkest, 1.0)) * np.ones(3, np.float32)
     if rng.random() < 0.5:
         gain *= rng.uniform(0.85, 1, 3).astype(np.float32)
-    lift = np.float32(rng.uniform(0, 1 - gain.max()) if rng.random() < 0.3 else 0)
-    toned = np.rint(dirty * gain + 255 * lift).astype(np.uint8)
-    luma = gain @ LUMA
-    summary[0:3] = summary[0:3] * gain[:, None, None] + lift
-    summary[3:6] = summary[3:6] * gain[:, None, None] + lift
-    summary[6] = summary[6] * luma + lift
-    summary[7] *= luma
-    return toned, summary, paper * gain[:, None, None] + lift
+    return _Tone(gain, np.float32(rng.uniform(0, 1 - gain.max()) if rng.random() < 0.3 else 0))
+
+
+def _toned(summary: Floats, tone: _Tone, spread: Floats) -> Floats:
+    """The summary (9, h, w) of a page once toned; its spread before, not cut off, is asked for."""
+    luma = tone.gain @ LUMA
+    toned = summary.copy()
+    for planes in (slice(0, 3), slice(3, 6)):
+        toned[planes] = summary[planes] * tone.gain[:, None, None] + tone.lift
+    toned[6] = summary[6] * luma + tone.lift
+    toned[SPREAD] = np.minimum(spread * luma, 1)
+    return toned
 
 
 def _grey(pixels: Bytes) -> Bytes:

@@ -20,6 +20,7 @@ from pagewash.grey import LUMA
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import (
     BLOCKS,
+    BRIGHTEST,
     CLEAN,
     DIRTY,
     PAPER,
@@ -424,8 +425,9 @@ def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
 
 
 def _paper_of(summary: Floats) -> Floats:
-    """(3, h, w): the paper's colour, white where it is not known."""
-    return np.nan_to_num(summary[PAPER], nan=1.0)
+    """(3, h, w): the paper's colour; where it is not known, the brightest of each block."""
+    paper: Floats = np.where(np.isnan(summary[PAPER]), summary[BRIGHTEST], summary[PAPER])
+    return paper
 
 
 def _by_block(light: Image, unit: int) -> Floats:

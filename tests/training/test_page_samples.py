@@ -14,6 +14,7 @@ from pagewash.training.page_corpus import (
     CLEAN,
     DIRTY,
     PAPER,
+    SPREAD,
     SUMMARY,
     WEIGHT,
     as_seen,
@@ -49,6 +50,24 @@ def test_a_sample_is_the_same_for_the_same_number_and_its_summary_is_that_of_its
         there = one.summary[:, row : row + 4, column : column + 4]
         # a JPEG's ripples and rounding aside, the page's summary says what the crop's would
         assert np.abs(own[:3] - there[:3]).mean() < 0.02
+
+
+def test_a_toned_pages_summary_is_that_of_what_it_then_looks_like(tmp_path, unharmed):
+    page = a_page(160, 160, scale=2)
+    page.dirty[:] = page.clean  # of more spread than a summary tells
+    page.dirty[:80] //= 3
+    page.dirty[:80] += 150
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    assert (stored.summary[SPREAD] == 1).any()
+    brightest = []
+    for seed in range(12):
+        sample = draw_sample(stored, np.random.default_rng(seed), 1, 320)
+        brightest.append(sample.dirty.max())
+        (whole,) = sample.dirty
+        seen = summarise_page(as_seen(whole, 2))
+        assert np.abs(sample.summary - seen).mean((1, 2)).max() < 0.03  # white cuts off ripples
+    assert min(brightest) < 220
 
 
 def test_dirty_and_clean_are_turned_alike(tmp_path):
@@ -325,6 +344,22 @@ def test_a_picture_that_is_printed_takes_the_tone_of_its_paper(tmp_path, always,
     assert 0.02 < printed.mean() < 0.75
     check_tone_of_paper(page, pixels[printed])
     check_summary(page, pixels, summary, scale)
+
+
+def test_a_picture_takes_the_tone_of_paper_that_is_not_told_from_the_brightest_of_its_blocks(
+    tmp_path, always
+):
+    page = a_page(320, 256)
+    page.paper[:] = np.nan
+    page.dirty[:], page.clean[:] = 150, 255
+    write_page(tmp_path, "laidover-1", page)
+    (stored,) = find_pages([tmp_path])["laidover"]
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        pixels, _ = illustrated(stored.pixels, stored.summary, 1, rng)
+        printed = pixels[(pixels != stored.pixels).any(2)] / 255
+        assert len(printed)
+        assert np.allclose(printed[:, DIRTY], printed[:, CLEAN] * 150 / 255, atol=0.01)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
