@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pagewash.evaluation.scores import Evaluation, Figures
 from pagewash.files import harmless
+from pagewash.leftovers import without_working_folders
 from pagewash.measuring.definitions import METRICS
 from pagewash.measuring.records import read_records
 from pagewash.measuring.summary import Change, Summary, WorstPage, summarise
@@ -186,8 +187,9 @@ def _what_next(report: RunReport) -> list[str]:
         )
     if report.interrupted:
         lines.append("Run the same command again to go on.")
-    if report.run.folder is not None and report.pages:
-        lines.append(f"A row for every page: {report.run.folder}")
+    folder = str(report.run.folder or "")
+    if folder and report.pages and folder == without_working_folders(folder):  # else in a store
+        lines.append(f"A row for every page: {folder}")
     return lines
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from pagewash.cleaning.cleaner import Cleaner
+from pagewash.documents.containers import EXTENSIONS, container_of_name
 from pagewash.documents.document import WriteOptions, create_document, open_document
 from pagewash.errors import InputError
 from pagewash.inference.network import TileView
@@ -169,13 +170,15 @@ def whole_pipeline(
         Time and pixels of one page, after a run of one file that loads the network.
     """
     page = first_page(scan)
+    with open_document(scan) as document:  # in a folder, only names tell what is a document
+        suffix = scan.suffix if container_of_name(scan) else EXTENSIONS[document.container][0]
     options = replace(options, format="png", pages="1")
     with TemporaryDirectory() as folder:
         for name, count in (("first", 1), ("all", pages)):
             source, destination = Path(folder) / name, Path(folder) / f"{name}-clean"
             source.mkdir()
             for number in range(count):
-                shutil.copy(scan, source / f"{number}{scan.suffix}")
+                shutil.copy(scan, source / f"{number}{suffix}")
             report = clean(source, destination, options)
             for failure in report.failures:
                 raise RuntimeError(failure.message)

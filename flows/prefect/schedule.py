@@ -15,6 +15,9 @@ from pagewash.inference.heap import one_heap_in_children
 from pagewash.options import RunOptions
 from pagewash.runs.planning import plan_run
 
+NOT_IN_NAMES = "/%&<>"
+"""What Prefect refuses in names."""
+
 PATIENCE = 120.0
 """Seconds that a server may take to start; on a busy machine it does take a minute."""
 
@@ -50,6 +53,10 @@ def serve_folder(
         raise OptionError("a schedule is --cron '0 2 * * *' or --interval SECONDS; give one")
     if interval is not None and interval <= 0:
         raise OptionError(f"--interval {interval} is no time to wait; give seconds above 0")
+    if not name.strip() or set(name) & set(NOT_IN_NAMES):
+        raise OptionError(
+            f"--name {name!r} cannot name a deployment; give some letters, without {NOT_IN_NAMES}"
+        )
     cron = _checked(cron)
     plan_run(source, destination, options, metrics)  # what is wrong now will be wrong at night
     if get_current_settings().api.url is None:

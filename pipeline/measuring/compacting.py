@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from pagewash.files import access_errors
-from pagewash.measuring.records import find_parts, read_records, write_table
+from pagewash.measuring.records import find_parts, read_records, some_parts, write_table
 
 FOLDER = "run=compacted"
 REPLACES_KEY = b"pagewash.replaces"
@@ -39,10 +39,10 @@ def compact(metrics: Path, today: datetime.date) -> Compacted:
         today: in UTC; its parts, and later ones, stay as they are.
 
     Raises:
-        AccessError: a part cannot be read, written or removed.
+        AccessError: there are none, or a part cannot be read, written or removed.
         UnreadableError: a part is damaged, or not pagewash's; that day stays as it is.
     """
-    before = len(find_parts(metrics))
+    before = len(some_parts(metrics))
     for day in sorted(metrics.glob("date=*")):
         if day.name < f"date={today:%Y-%m-%d}":
             _compact_day(day)

@@ -296,14 +296,23 @@ def read_records(folder_or_file: Path, columns: Collection[str] | None = None) -
         AccessError: there is nothing there, or a file cannot be read.
         UnreadableError: a file is not pagewash's Parquet, or was written by a newer version.
     """
-    parts = find_parts(folder_or_file)
-    if not parts:
-        raise AccessError(
-            f"{folder_or_file} holds no metrics (*.parquet); name the folder of the outputs, "
-            "or the one given to --metrics"
-        )
+    parts = some_parts(folder_or_file)
     fields = [field for field in SCHEMA if columns is None or field.name in columns]
     return pa.concat_tables(_read_part(path, pa.schema(fields, SCHEMA.metadata)) for path in parts)
+
+
+def some_parts(folder_or_file: Path) -> list[Path]:
+    """As `find_parts`, where there are any.
+
+    Raises:
+        AccessError: there are none.
+    """
+    if parts := find_parts(folder_or_file):
+        return parts
+    raise AccessError(
+        f"{folder_or_file} holds no metrics (*.parquet); name the folder of the outputs, "
+        "or the one given to --metrics"
+    )
 
 
 def find_parts(folder_or_file: Path) -> list[Path]:

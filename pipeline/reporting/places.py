@@ -1,6 +1,6 @@
 """Where a row's scan and cleaned page lie today.
 
-Rows name both below folders that may have moved since. Paths only: nothing is opened.
+Rows name both below folders that may have moved since. Paths and names only: no file is opened.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pagewash.files import printable
 
 METRICS_DEPTH = 4
 """Levels from a part up to the folder of the metrics: date, run, and itself."""
@@ -54,8 +56,19 @@ def _files(chosen: Path | None, recorded: str | None, name: str | None) -> Itera
         return  # rows that others wrote must not show any file of this machine
     for folder in (chosen, recorded):
         with suppress(OSError):  # a folder that one may not enter
-            if folder and (path := Path(folder, name)).is_file():
+            if folder and (path := _named(Path(folder), Path(name))).is_file():
                 yield path
+
+
+def _named(folder: Path, name: Path) -> Path:
+    """A file of a folder by the name that its row has, where what is not UTF-8 is written out."""
+    for piece in name.parts:
+        place = folder / piece
+        if "\\" in piece and not place.exists():
+            found = (each for each in folder.iterdir() if printable(each.name) == piece)
+            place = next(found, place)
+        folder = place
+    return folder
 
 
 def _stays_below(name: Path) -> bool:

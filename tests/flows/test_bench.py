@@ -21,6 +21,7 @@ from pagewash.flows.cli import main
 from pagewash.flows.commands.bench import as_tables, speed_table
 from pagewash.flows.console import show
 from pagewash.inference.tiles import TileOptions, plan_tiles
+from pagewash.options import RunOptions
 from pagewash.speed import Speed, draw_page, fastest
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,20 @@ def test_a_bench_says_what_was_chosen_and_measures_every_part(no_time, tmp_path,
     printed = capsys.readouterr().out
     assert "fp32 was asked for" in printed
     assert "pages per second" in printed
+
+
+def test_a_run_of_a_scan_without_an_extension_cleans_every_copy(tiny_model, tmp_path):
+    scan = write_scan(tmp_path / "scan.png", shape=(300, 200)).rename(tmp_path / "scan")
+    pages = []
+
+    def clean(*run):
+        report = speed.in_process(*run)
+        pages.append(report.pages)
+        return report
+
+    options = RunOptions(model=str(tiny_model), device="cpu", precision="fp32")
+    speed.whole_pipeline(scan, 3, options, clean)
+    assert pages == [1, 3]
 
 
 def test_sizes_of_tiles_are_tried_while_there_is_time(no_time, tmp_path):

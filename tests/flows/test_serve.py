@@ -142,6 +142,9 @@ def test_a_schedule_needs_to_be_said_once_and_well(tmp_path, tiny_model):
             serve_folder(*folders, options, **schedule)
     with pytest.raises(OptionError, match="--cron 'at night' is no schedule"):
         serve_folder(*folders, options, cron="at night")
+    for name in ("a/b", " "):
+        with pytest.raises(OptionError, match="--name"):
+            serve_folder(*folders, options, interval=60, name=name)
 
 
 def test_a_server_that_does_not_answer_is_told_with_the_way_out(tmp_path, tiny_model, monkeypatch):

@@ -47,6 +47,11 @@ def test_the_parts_of_each_day_become_one_with_the_same_rows_and_today_stays(met
     assert [count for _, count in found] == [3, 3, 3]
 
 
+def test_a_folder_without_metrics_is_refused(tmp_path):
+    with pytest.raises(AccessError, match="holds no metrics"):
+        compact(tmp_path / "nowhere", TODAY)
+
+
 def test_a_second_time_takes_what_has_come_since_and_else_changes_nothing(metrics):
     compact(metrics, TODAY)
     held = find_parts(metrics)

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -277,6 +278,18 @@ def test_nor_than_a_cleaned_page_whose_scan_has_moved(tmp_path):
     (out / "a.png").chmod(0o600)
     write_report(out, tmp_path / "report.html")
     assert not (tmp_path / "report.html").stat().st_mode & 0o077
+
+
+def test_a_page_is_found_whose_name_is_not_text(tmp_path):
+    scan = tmp_path / "scans" / r"b\x" / os.fsdecode(b"caf\xe9.png")
+    scan.parent.mkdir(parents=True)
+    try:
+        scan.touch()
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    out = write_run(tmp_path, [row(r"b\x/caf\xe9.png")])
+    (found,) = read_records(out).to_pylist()
+    assert Places.around(out, tmp_path / "scans", None).scan(found) == scan
 
 
 def test_a_scan_in_a_folder_that_one_may_not_enter_is_not_there(tmp_path, monkeypatch):
