@@ -326,6 +326,8 @@ def evaluate(
     from pagewash.evaluation.scores import write_scores
     from pagewash.flows.tables import scores_table
 
+    if out is not None and out.suffix != ".parquet":  # lest it take a scan's place
+        raise OptionError(f"--out {out} is a table; give it a name that ends in .parquet")
     console.set_up_logging(quiet=False, verbose=False)
     cases = find_pairs(folder, truth, group) if truth else find_transcribed(folder, language, group)
     chosen = EvaluationOptions(BASELINES if baselines else (), cache, margin, jobs)

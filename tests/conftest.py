@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ os.environ |= {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
 os.environ.pop("PREFECT_API_URL", None)
+hypothesis.settings.register_profile("pagewash", deadline=None)  # what else the machine does
+hypothesis.settings.load_profile("pagewash")
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # with -n: threads share the cores too
     from pagewash.options import available_processors
 

@@ -122,7 +122,7 @@ def run_recipe(
         recipe = replace(recipe, network=start.card.options, text_heights=start.card.text_heights)
     _claim(folder, recipe, resources)
     checkpoint = folder / f"{recipe.name}.safetensors"
-    if checkpoint.exists():
+    if checkpoint.exists() and checkpoint.with_suffix(".json").exists():  # its card comes last
         return checkpoint
     for stage in OWN_STAGES if start else STAGES:
         stage(folder, recipe, resources)

@@ -42,7 +42,7 @@ def cleaner(network: object, **options: object) -> Cleaner:
 
 
 @given(st.integers(1, 330), st.integers(209, 330), st.integers(0, 15), st.integers(1, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_tile_size_and_batch_do_not_show(height, width, more, batch):
     page = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
     whole = cleaner(NETWORK, tile=4000).clean(page)

@@ -35,7 +35,7 @@ def test_a_grey_page_and_three_equal_channels_say_the_same():
     assert np.abs(summarise_page(page) - summarise_page(in_colour)).max() <= 1 / 255
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(0, 3), st.integers(0, 2**32 - 1))
 def test_a_turned_page_has_the_turned_summary(rows, columns, quarters, seed):
     rng = np.random.default_rng(seed)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lines import set_line
 
@@ -134,7 +134,6 @@ def test_noise_is_not_taken_for_letters(sigma):
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.sampled_from([0.25, 0.5, 1, 2, 4]))
-@settings(deadline=None)
 def test_a_resampled_page_covers_all_of_the_page(height, width, scale):
     page = np.full((height, width), 77, np.uint8)
     view = resample(page, scale)

@@ -67,7 +67,7 @@ def test_a_tiff_in_a_compression_that_few_use_keeps_it_where_others_would_grow_i
     dpi=st.none() | st.tuples(st.integers(50, 1200), st.integers(50, 1200)),
     seed=st.integers(0, 9),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_what_is_written_is_read_again(tmp_path_factory, extension, shape, mode, dpi, seed):
     if extension in ("webp", "jp2") and mode == "1":
         mode = "L"

@@ -46,7 +46,7 @@ def cleaned_file(source: bytes, path, clean=whiten) -> bytes:
     colours=st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=16, unique=True),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_page_of_a_palette_is_told_by_it_exactly(colours, seed):
     table = np.array(colours, np.uint8)
     pixels = table[np.random.default_rng(seed).integers(0, len(table), (9, 7))]
@@ -55,7 +55,6 @@ def test_a_page_of_a_palette_is_told_by_it_exactly(colours, seed):
 
 
 @given(bits=st.sampled_from([1, 2, 4, 8]), width=st.integers(1, 19))
-@settings(deadline=None)
 def test_packed_rows_begin_in_the_highest_bits(bits, width):
     indices = np.random.default_rng(width).integers(0, 1 << bits, (3, width), np.uint8)
     text = ["".join(f"{value:0{bits}b}" for value in row) for row in indices]

@@ -220,7 +220,7 @@ def test_a_form_that_draws_itself_ends_nevertheless():
     space=st.sampled_from(["1", "L", "RGB"]),
     seed=st.integers(0, 99),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_what_is_put_back_is_read_again(width, height, space, seed):
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (height, width, *([3] if space == "RGB" else [])), np.uint8)

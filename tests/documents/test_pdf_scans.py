@@ -190,7 +190,7 @@ def tiled_page(pdf: pikepdf.Pdf, whole: np.ndarray, rows: list[int], columns: li
     rows=st.lists(st.integers(1, 299), max_size=6, unique=True).map(sorted),
     columns=st.lists(st.integers(1, 199), max_size=2, unique=True).map(sorted),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_images_that_fill_a_page_together_are_one_scan(rows, columns):
     pdf = pikepdf.new()
     tiled_page(pdf, soiled(), rows, columns)
@@ -275,7 +275,6 @@ def test_a_turned_scan_is_read_as_a_viewer_shows_it(matrix, rotate):
 
 
 @given(quarters=st.integers(0, 3), mirrored=st.booleans())
-@settings(deadline=None)
 def test_a_turn_is_undone(quarters, mirrored):
     pixels = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
     turn = Turn(quarters, mirrored)
@@ -425,7 +424,7 @@ def test_a_picture_in_the_paper_stays_where_cleaning_kept_it():
 
 
 @given(seed=st.integers(0, 99), factor=st.integers(1, 4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_layer_changes_only_where_what_is_seen_of_it_has_changed(seed, factor):
     rng = np.random.default_rng(seed)
     layer = rng.integers(0, 256, (6, 5, 3), np.uint8)

@@ -27,7 +27,7 @@ def encoded(pixels: np.ndarray, compression: str) -> bytes:
         max_size=6,
     )
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_images_strung_together_are_the_images_they_were(parts):
     rng = np.random.default_rng(len(parts))
     alone = [encoded(rng.integers(0, 256, (h, w), np.uint8), kind) for kind, h, w in parts]

@@ -35,7 +35,7 @@ def doxa(ink: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.floats(0.001, 0.2))
 def test_f_measure_and_psnr_agree_with_doxapy(seed, wrong):
     truth = word()
@@ -46,7 +46,7 @@ def test_f_measure_and_psnr_agree_with_doxapy(seed, wrong):
         assert bilevel_psnr(ink, truth) == pytest.approx(expected["psnr"], abs=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.floats(0.001, 0.2))
 def test_drd_agrees_with_doxapy_where_it_counts_the_same_blocks(seed, wrong):
     # doxapy leaves the last row and column of a block out when it looks for both colours:
@@ -70,7 +70,7 @@ def test_one_wrong_pixel_far_from_ink_distorts_most():
     assert drd(truth, truth) == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 0.95))
 def test_the_skeleton_is_that_of_scikit_image(seed, share):
     noise = np.random.default_rng(seed).random((30, 40)).astype(np.float32)

@@ -30,7 +30,7 @@ def test_a_step_of_one_grey_level_is_48_decibels():
 
 
 @pytest.mark.parametrize("shape", [(11, 11), (40, 30), (25, 31, 3)])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_psnr_and_ssim_agree_with_scikit_image(shape, seed):
     page, other = two_pages(seed, shape)

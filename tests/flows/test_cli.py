@@ -179,6 +179,7 @@ def test_evaluate_puts_the_network_beside_what_it_has_to_beat(tmp_path, quick, c
         Image.fromarray(clean).convert("1").save(tmp_path / "clean" / f"{number}.png")
     folders = [str(tmp_path / "dirty"), "--truth", str(tmp_path / "clean")]
     out = tmp_path / "scores.parquet"
+    assert main(["evaluate", *folders, *quick, "--out", str(tmp_path / "dirty" / "0.png")]) == 1
     assert main(["evaluate", *folders, *quick, "--baselines", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     for method in ("uncleaned", "pagewash", "sauvola", "f measure"):

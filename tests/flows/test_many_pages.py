@@ -46,11 +46,13 @@ def test_memory_and_descriptors_stay_flat_over_many_pages(many, commands, tiny_m
     seen: list[tuple[int, float, int]] = []
     while (taken := memory_and_descriptors(run)) is not None:
         seen.append((len(list(out.glob("*.png"))), *taken))
-        time.sleep(0.1 + many / 2000)
+        time.sleep(0.02 + many / 2000)
     assert commands.wait(run) == 0
     assert len(list(out.glob("*.png"))) == many
     early = [taken for done, *taken in seen if 0.1 * many < done <= 0.5 * many]
     late = [taken for done, *taken in seen if done > 0.5 * many]
+    assert early, seen
+    assert late, seen
     (memory, descriptors), (memory_late, descriptors_late) = (
         [max(values) for values in zip(*part, strict=True)] for part in (early, late)
     )

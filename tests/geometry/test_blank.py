@@ -79,13 +79,13 @@ def test_squared_paper_is_blank():
     assert blank_confidence(squared) > SURE
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(100, 1100), st.integers(130, 1650), st.sampled_from([0.0, 0.03]))
 def test_a_page_number_anywhere_on_ruled_paper_is_a_mark(x, y, lean):
     assert blank_confidence(written(ruled(lean), at=(x, y))) < SURE
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(st.integers(0, 47), st.integers(150, 500))
 def test_a_line_drawn_between_rules_is_a_mark(off, length):
     paper = ruled()

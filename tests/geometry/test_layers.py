@@ -54,7 +54,7 @@ SIDES = st.integers(5, 99)
     st.lists(st.tuples(st.integers(0, 700), st.integers(0, 1000), SIDES, SIDES), max_size=8),
     st.tuples(st.integers(400, 1111), st.integers(400, 801)),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_boxes_lie_on_the_page_and_apart_and_hold_all_that_is_dark_and_wide(boxes, shape):
     page = pictured([(x, y, x + wide, y + high) for x, y, wide, high in boxes])
     page = np.ascontiguousarray(page[: shape[0], : shape[1]])

@@ -9,7 +9,7 @@ from pagewash.geometry.page_box import find_page_box
 MOST = st.integers(100, 140)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(MOST, MOST, st.integers(2, 9))
 def test_strokes_that_touch_the_pages_edge_are_inside(left, top, thickness):
     scan = np.full((1500, 1100), 14, np.uint8)

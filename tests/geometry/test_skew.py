@@ -23,7 +23,7 @@ def test_the_angle_of_lines_is_found_to_a_twentieth_of_a_degree(angle):
     assert not skew.vertical
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.floats(-8, 8), st.integers(0, 1000))
 def test_turning_a_page_adds_to_its_skew(angle, seed):
     page = lines_page(seed=seed, angle=1.0)

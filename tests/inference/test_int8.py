@@ -41,7 +41,6 @@ def to_bytes(values: torch.Tensor, scale: Quantisation) -> torch.Tensor:
     count=st.integers(1, 3), side=st.integers(1, 8), height=st.integers(1, 5),
     width=st.integers(1, 5), dtype=st.sampled_from([torch.uint8, torch.float32]),
 )  # fmt: skip
-@settings(deadline=None)
 def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, height, width, dtype):
     page = torch.randint(0, 256, (2, count, side * height, side * width)).to(dtype)
     channels = F.pixel_unshuffle(page, side).contiguous(memory_format=torch.channels_last)
@@ -59,7 +58,7 @@ def test_blocks_and_channels_are_laid_out_as_torch_lays_them_out(count, side, he
     inputs=st.integers(1, 20), outputs=st.integers(1, 20), side=st.integers(2, 9),
     kernel=st.sampled_from([1, 3]), relu=st.booleans(), low=st.sampled_from([0.0, -0.7, -3.0]),
 )  # fmt: skip
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_convolution_is_that_of_its_rounded_numbers(inputs, outputs, side, kernel, relu, low):
     torch.manual_seed(inputs * outputs + side)
     conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2)

@@ -75,7 +75,6 @@ plans = st.builds(
 
 
 @given(plans)
-@settings(deadline=None)
 def test_cores_cover_every_pixel_once_and_start_on_the_grid(plan):
     covered = np.zeros(plan.shape, int)
     for tile in plan.tiles:
@@ -85,7 +84,6 @@ def test_cores_cover_every_pixel_once_and_start_on_the_grid(plan):
 
 
 @given(plans)
-@settings(deadline=None)
 def test_all_windows_of_a_page_have_one_size_on_the_grid(plan):
     (shape,) = {tile.window.shape for tile in plan.tiles}
     assert shape[0] % plan.stride == shape[1] % plan.stride == 0
@@ -99,7 +97,6 @@ def test_no_tile_is_longer_than_its_size(shape, halo, more):
 
 
 @given(plans)
-@settings(deadline=None)
 def test_a_core_has_its_halo_or_the_end_of_the_page(plan):
     for tile in plan.tiles:
         for core, window, length in zip(
@@ -159,7 +156,7 @@ def test_the_options_of_the_default_network_are_those_of_the_arithmetic():
 
 
 @given(shapes, st.integers(0, 30), st.integers(0, 60))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_window_is_a_piece_of_the_page_padded_by_reflection_once(shape, halo, more):
     page = random_page(shape)
     plan = any_plan(shape, halo, more, stride=8)
@@ -176,7 +173,6 @@ def padded_page(page: np.ndarray, plan: TilePlan) -> np.ndarray:
 
 
 @given(plans)
-@settings(deadline=None)
 def test_a_tile_is_covered_by_its_halves(plan):
     tile = plan.tiles[-1]
     halves = plan.halves(tile)
@@ -261,7 +257,7 @@ class Sheet:
 
 
 @given(shapes, st.integers(0, 200), st.sampled_from(NETWORKS), st.integers(0, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_page_cleaned_in_tiles_equals_the_page_cleaned_whole(shape, more, network, seed):
     plan = any_plan(shape, network.receptive_radius, more, network.stride)
     sheet = Sheet(network, random_page(shape, seed), plan)
@@ -270,7 +266,7 @@ def test_a_page_cleaned_in_tiles_equals_the_page_cleaned_whole(shape, more, netw
 
 
 @given(shapes, st.integers(0, 100), st.sampled_from(NETWORKS))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_page_cleaned_in_halves_of_tiles_equals_the_page_cleaned_in_tiles(shape, more, network):
     page = random_page(shape)
     plan = any_plan(shape, network.receptive_radius, more, network.stride)

@@ -1,5 +1,6 @@
 """Many parts become few: no row is lost, none comes twice, whatever interrupts it."""
 
+import contextvars
 import datetime
 import json
 import time
@@ -8,11 +9,13 @@ import duckdb
 import pytest
 from reported import STARTED, row, write_part, write_run
 
-from pagewash.errors import AccessError, UnreadableError
+from pagewash.errors import AccessError, HeldError, UnreadableError
 from pagewash.flows.cli import main
 from pagewash.measuring import compacting
 from pagewash.measuring.compacting import compact
 from pagewash.measuring.records import find_parts, part_path, read_records, write_table
+from pagewash.options import RunOptions
+from pagewash.runs.holding import hold
 
 DAYS, RUNS = 10, 100
 TODAY = datetime.date(2026, 3, DAYS + 1)
@@ -50,6 +53,14 @@ def test_the_parts_of_each_day_become_one_with_the_same_rows_and_today_stays(met
 def test_a_folder_without_metrics_is_refused(tmp_path):
     with pytest.raises(AccessError, match="holds no metrics"):
         compact(tmp_path / "nowhere", TODAY)
+
+
+def test_it_does_not_come_in_the_way_of_a_run(tmp_path):
+    out = write_run(tmp_path, [row("a.png")])
+    (tmp_path / "scans").mkdir()
+    with hold(tmp_path / "scans", out, RunOptions()):
+        code = contextvars.Context().run(main, ["metrics", "compact", str(out)])  # of another
+    assert code == HeldError.exit_code
 
 
 def test_a_second_time_takes_what_has_come_since_and_else_changes_nothing(metrics):

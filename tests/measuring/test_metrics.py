@@ -191,7 +191,7 @@ def test_pages_of_two_sizes_are_refused():
         measure(np.zeros((10, 20), np.uint8), np.zeros((20, 10), np.uint8))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(8, 90), st.integers(8, 90), st.integers(0, 2**32 - 1), st.booleans())
 def test_every_number_is_finite_and_every_share_is_one(height, width, seed, colour):
     rng = np.random.default_rng(seed)
@@ -240,7 +240,6 @@ def test_a_real_page_with_words_wiped_out_needs_a_look():
     sixteenths=st.integers(1, 16),
     seed=st.integers(0, 99),
 )
-@settings(deadline=None)
 def test_a_quantile_is_the_level_that_a_share_of_the_pixels_asked_for_do_not_exceed(
     rows, columns, levels, sixteenths, seed
 ):
@@ -255,7 +254,6 @@ def test_a_quantile_is_the_level_that_a_share_of_the_pixels_asked_for_do_not_exc
 
 
 @given(st.integers(0, 39), st.sampled_from([1600, 8000]))
-@settings(deadline=None)
 def test_a_quantile_of_lines_hangs_not_on_where_they_begin(first, height):
     """Rows that lie evenly over the page could all pass them by."""
     page = np.full((height, 30), 245, np.uint8)

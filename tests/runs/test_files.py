@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pagewash.errors import AccessError
-from pagewash.files import access_errors, sha256_of, whole_file, whole_stream
+from pagewash.files import access_errors, sha256_of, whole_file, whole_stream, write_atomically
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,6 +40,14 @@ def test_while_it_is_written_it_is_hidden(tmp_path):
     with whole_file(tmp_path / "a.png"):
         (name,) = (path.name for path in tmp_path.iterdir())
     assert name.startswith(".")
+
+
+def test_a_link_in_the_place_of_an_output_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "precious.png").write_bytes(b"precious")
+    (tmp_path / "a.png").symlink_to("precious.png")
+    write_atomically(tmp_path / "a.png", b"cleaned")
+    assert (tmp_path / "precious.png").read_bytes() == b"precious"
+    assert not (tmp_path / "a.png").is_symlink()
 
 
 def test_a_name_as_long_as_names_may_be_can_be_written(tmp_path):

@@ -194,15 +194,17 @@ def test_a_share_whose_locks_other_machines_do_not_see_says_so(
 def test_a_lock_that_another_user_left_is_no_hindrance(places, monkeypatch):
     places[1].mkdir()
     (places[1] / LOCK).write_text(json.dumps({"process": 1}))
-    real = Path.open
+    opened, refused = holding._open_no_link, []
 
-    def theirs(path, mode="r", *rest, **more):
-        if path.name == LOCK and mode == "a+b" and path.exists():
-            raise PermissionError(13, "Permission denied")
-        return real(path, mode, *rest, **more)
+    def theirs(path, flags):
+        if flags & os.O_RDWR and Path(path).exists():
+            refused.append(path)
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, flags)
 
-    monkeypatch.setattr(Path, "open", theirs)
+    monkeypatch.setattr(holding, "_open_no_link", theirs)
     assert not held(*places)
+    assert refused
 
 
 def test_of_many_that_come_at_once_one_is_at_work_at_a_time(places):

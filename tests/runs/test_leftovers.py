@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -127,16 +126,20 @@ def test_a_file_that_is_taken_for_a_leftover_before_it_is_locked_is_begun_again(
     assert (tmp_path / "a.png").read_bytes() == b"whole"
 
 
-def test_a_working_folder_of_another_user_or_a_link_is_left_alone(temporary, tmp_path, monkeypatch):
-    precious = tmp_path / "precious"
-    precious.mkdir()
-    (precious / "page").touch()
-    (temporary / "pagewash-work-link").symlink_to(precious)
-    shutil.copytree(precious, temporary / "pagewash-work-theirs")
+def test_a_working_folder_of_another_user_is_left_alone(temporary, monkeypatch):
+    (temporary / "pagewash-work-theirs").mkdir()
     monkeypatch.setattr("pagewash.leftovers.os.getuid", lambda: os.geteuid() + 1)
     clear_working_folders()
-    assert (precious / "page").exists()
     assert (temporary / "pagewash-work-theirs").exists()
+
+
+def test_a_link_by_the_name_of_a_working_folder_is_left_alone(temporary, tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "page").touch()
+    (temporary / "pagewash-work-link").symlink_to(tmp_path / "precious")
+    clear_working_folders()
+    assert (temporary / "pagewash-work-link").is_symlink()
+    assert (tmp_path / "precious" / "page").exists()
 
 
 @pytest.mark.parametrize("name", ["pagewash-work-0123456789abcdef", "pagewash-work-01.lock"])

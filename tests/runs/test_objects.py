@@ -111,6 +111,16 @@ def test_an_upload_that_breaks_off_shows_no_output_and_no_row(store, clean, monk
     assert len([name for name in below(store, "archive/cleaned/") if "metrics" in name]) == 1
 
 
+@pytest.mark.parametrize("store", [objects._Source, objects._Destination])
+def test_an_object_whose_name_leads_out_of_its_place_is_left_alone(store, tmp_path, monkeypatch):
+    (tmp_path / "evil.png").write_bytes(b"precious")
+    found = {name: {"size": 3} for name in ("../evil.png", "a.png")}
+    monkeypatch.setattr(objects._Store, "found", lambda self: found)
+    store("memory://archive", tmp_path / "staged")
+    assert (tmp_path / "evil.png").read_bytes() == b"precious"
+    assert [path.name for path in (tmp_path / "staged").iterdir()] == ["a.png"]
+
+
 def test_a_large_upload_counts_from_its_commit_on(store, tmp_path):
     """Killed between its parts and its commit, it leaves nothing to be seen."""
     large = tmp_path / "large.bin"

@@ -5,13 +5,12 @@ from contextlib import closing
 from itertools import islice
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pagewash.runs.overlap import DroppedError, WriteBehind, read_ahead
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), max_size=12), st.integers(1, 4))
 def test_what_is_read_ahead_comes_in_order(lengths, threads):
     jobs = list(enumerate(lengths))

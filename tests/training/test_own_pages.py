@@ -108,6 +108,19 @@ def test_a_run_that_makes_it_worse_ships_what_it_began_with(tmp_path, recipe, fo
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
+def test_a_run_killed_before_its_card_was_written_is_finished(tmp_path, recipe, fonts, monkeypatch):
+    resources = Resources(fonts=(fonts,), own=write_pages(tmp_path / "own", 2))
+
+    def killed(path, card):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pagewash.inference.checkpoint.write_card", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_recipe(tmp_path / "run", recipe, resources)
+    load_checkpoint(run_recipe(tmp_path / "run", recipe, resources))
+
+
 def test_other_pages_are_another_run(tmp_path, recipe, fonts):
     resources = Resources(fonts=(fonts,), own=write_pages(tmp_path / "own", 2))
     run_recipe(tmp_path / "run", recipe, resources, until=lambda: True)
