@@ -132,9 +132,9 @@ def upright_pixels(image: Image.Image, turned: int, icc: bytes | None = None) ->
         raise UnreadableError(
             "its samples have 32 bits, and where white lies is not said; convert it to 8 or 16 bits"
         )
-    if image.has_transparency_data:
+    if image.has_transparency_data and not _hides_all(image):
         return _on_white(image)
-    if image.mode in ("1", "L"):
+    if image.mode in ("1", "L", "LA"):
         return np.array(image if image.mode == "L" else image.convert("L"))
     if image.mode == "CMYK":
         return _from_cmyk(image, icc)
@@ -170,6 +170,16 @@ def _from_16_bits(image: Image.Image) -> Pixels:
     for top in range(0, len(samples), _ROWS):  # looking up takes eight bytes for each sample
         pixels[top : top + _ROWS] = table[samples[top : top + _ROWS]]
     return pixels
+
+
+def _hides_all(image: Image.Image) -> bool:
+    """Whether an alpha channel would leave nothing to see of an image that holds something: its
+    writer, as of many a BMP of 32 bits, never filled it in.
+    """
+    if image.mode not in ("RGBA", "LA"):
+        return False
+    *colours, (_, most) = image.getextrema()
+    return most == 0 and any(low < high for low, high in colours)
 
 
 def _on_white(image: Image.Image) -> Pixels:

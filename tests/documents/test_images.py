@@ -123,6 +123,28 @@ def test_transparency_shows_white_paper(kind):
     assert (page.pixels[4:] == 255).all()
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+@pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "colour"])
+def test_alpha_that_would_hide_all_of_a_page_is_none(kind, pixels):
+    image = Image.fromarray(pixels)
+    image.putalpha(0)
+    assert np.array_equal(read_one(image, kind).pixels, pixels)
+
+
+def test_a_bmp_of_32_bits_whose_alpha_nobody_filled_in_is_read():
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    samples = np.dstack([COLOUR[::-1, :, ::-1], 0 * GREY[..., None]]).tobytes()
+    head = struct.pack("<IiiHHI", 108, 80, 60, 1, 32, 3).ljust(40, b"\0") + masks
+    head = head.ljust(108, b"\0")
+    bmp = struct.pack("<2sIII", b"BM", 122 + len(samples), 0, 122) + head + samples
+    (page,) = read(io.BytesIO(bmp))
+    assert np.array_equal(page.pixels, COLOUR)
+
+
+def test_a_page_of_nothing_but_transparency_is_white():
+    assert (read_one(Image.new("RGBA", (8, 8), (0, 0, 0, 0)), "PNG").pixels == 255).all()
+
+
 def test_grey_with_transparency_stays_grey():
     page = read_one(Image.new("LA", (8, 8), (0, 127)), "PNG")
     assert page.pixels.shape == (8, 8)
