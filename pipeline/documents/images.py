@@ -138,7 +138,7 @@ class ImageDocument:
         name = self._name if self.page_count == 1 else f"{self._name}, page {index + 1},"
         with _errors(name, self.container):
             with quiet():
-                image.seek(index)
+                _turn_to(image, index)
             check_size(self._name, image.size, self._limits)
             self._check_samples(image)
             with self._coding_named():
@@ -245,6 +245,14 @@ class ImageDocument:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _turn_to(image: ImageFile.ImageFile, index: int) -> None:
+    """Turn to a page, and leave behind what Pillow would take along of the one before."""
+    if image.tell() != index:
+        for key in ("dpi", "icc_profile"):
+            image.info.pop(key, None)
+    image.seek(index)
 
 
 def _palette(image: Image.Image) -> bytes | None:

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, ImageDraw, JpegImagePlugin, TiffImagePlugin
 from pagewash.documents.decoding import upright_pixels
 from pagewash.documents.document import open_document
 from pagewash.documents.encoders import encode_jp2, encode_jpeg, encode_tiff
+from pagewash.documents.tiff import TiffAppender, read_directory
 from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage
 
@@ -240,6 +241,19 @@ def test_only_wanted_pages_are_read():
         assert document.page_count == 4
         assert [page.index for page in document.pages({3, 1, 99})] == [1, 3]
         assert [page.index for page in document.pages()] == [0, 1, 2, 3]
+
+
+def test_a_page_takes_nothing_from_the_one_before_it():
+    rgb = [Image.fromarray(COLOUR), Image.fromarray(COLOUR[:, :40])]
+    first, second, file = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    rgb[0].save(first, "TIFF", dpi=(300, 300), icc_profile=SRGB)
+    rgb[1].save(second, "TIFF", tiffinfo={296: 1})  # no unit
+    tiff = TiffAppender(file)
+    for each in (first, second):
+        tiff.append(read_directory(each.getvalue()))
+    before, after = read(io.BytesIO(file.getvalue()))
+    assert (before.dpi, before.icc) == ((300, 300), SRGB)
+    assert (after.dpi, after.icc) == (None, None)
 
 
 # --- bad input -------------------------------------------------------------------------------
