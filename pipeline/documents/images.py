@@ -15,6 +15,7 @@ from PIL import (
     BmpImagePlugin,
     Image,
     ImageFile,
+    ImagePalette,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
     PngImagePlugin,
@@ -55,6 +56,7 @@ _SAMPLING = 530
 _SAMPLE_FORMAT, _SIGNED = 339, 2
 _JPEG_END = b"\xff\xd9"
 _SUBFILE_TYPE, _REDUCED = 254, 1
+_SUBIFDS = 330
 _MEAN_LUMINANCE_STEP = 57.625  # of the table in Annex K of the JPEG standard, quality 50
 
 
@@ -141,6 +143,7 @@ class ImageDocument:
                 _turn_to(image, index)
             check_size(self._name, image.size, self._limits)
             self._check_samples(image)
+            _mend_palette(image)
             with self._coding_named():
                 turned = decode(image)
             icc = image.info.get("icc_profile") or self._jp2_profile()
@@ -190,9 +193,16 @@ class ImageDocument:
             raise
 
     def _check_samples(self, image: Image.Image) -> None:
-        """Refuse samples whose white is anybody's guess, before they are decoded."""
+        """Refuse samples that are not the scan's, or whose white is anybody's guess, before they
+        are decoded.
+        """
         if not isinstance(image, TiffImagePlugin.TiffImageFile):
             return
+        if _is_reduced(image) and _SUBIFDS in image.tag_v2:
+            raise UnreadableError(
+                "it holds a thumbnail, and its scan beside it in a way (SubIFD) that is not read "
+                "here; convert it"
+            )
         kinds = set(image.tag_v2.get(_SAMPLE_FORMAT, (1,)))
         if _SIGNED in kinds:
             bits = image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,))[0]
@@ -218,7 +228,7 @@ class ImageDocument:
                 quality_of(quantisation_table(image.tag_v2.get(TiffImagePlugin.JPEGTABLES, b""))),
                 fine_colour=image.tag_v2.get(_SAMPLING) == (1, 1),
                 palette=_palette(image),
-                thumbnail=bool(int(image.tag_v2.get(_SUBFILE_TYPE, 0)) & _REDUCED),
+                thumbnail=_is_reduced(image),
             )
         self._file.seek(0)
         lossless = self.container == "webp" and b"VP8L" in self._file.read(_WEBP_HEAD)
@@ -253,6 +263,19 @@ def _turn_to(image: ImageFile.ImageFile, index: int) -> None:
         for key in ("dpi", "icc_profile"):
             image.info.pop(key, None)
     image.seek(index)
+
+
+def _is_reduced(image: TiffImagePlugin.TiffImageFile) -> bool:
+    """Whether it says that it is a smaller copy of another one."""
+    return bool(int(image.tag_v2.get(_SUBFILE_TYPE, 0)) & _REDUCED)
+
+
+def _mend_palette(image: Image.Image) -> None:
+    """Read the colours of a TIFF that has them in 8 bits, not in 16, as libtiff does."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode == "P":
+        colours = image.tag_v2[TiffImagePlugin.COLORMAP]
+        if max(colours) < 256:
+            image.palette = ImagePalette.raw("RGB;L", bytes(colours))
 
 
 def _palette(image: Image.Image) -> bytes | None:

@@ -21,7 +21,8 @@ _UNITS = {
     11: 4,
     12: 8,
 }  # bytes that an order is about, by type
-_PLACES = {330, 34665, 34853, 40965}  # of further directories: thumbnails, EXIF, GPS
+_PLACES = {34665, 34853, 40965}  # of further directories: EXIF, GPS
+_SUBFILE_TYPE, _REDUCED, _SUBIFDS = 254, 1, 330
 _BITS, _OLD_JPEG = 258, 513
 
 
@@ -34,14 +35,16 @@ def copy_page(file: BinaryIO, index: int) -> Directory | None:
 
     Returns:
         The page in the order of bytes that `TiffAppender` writes. None where it cannot be had so:
-        BigTIFF, samples of 16 bits in the other order, a JPEG whose parts lie apart, a directory
-        that makes no sense.
+        BigTIFF, samples of 16 bits in the other order, a JPEG whose parts lie apart, a thumbnail
+        whose scan lies elsewhere, a directory that makes no sense.
     """
     reader = _Reader(file)
     try:
         tags = reader.directory(index)
+        elsewhere = tags.pop(_SUBIFDS, None)  # thumbnails, but of a thumbnail
+        is_reduced = integers(tags.get(_SUBFILE_TYPE, (3, 1, b"\0\0")))[0] & _REDUCED
         bits = max(integers(tags.get(_BITS, (3, 1, b"\1\0"))))
-        if _OLD_JPEG in tags or (bits > 8 and reader.order == ">"):
+        if _OLD_JPEG in tags or (elsewhere and is_reduced) or (bits > 8 and reader.order == ">"):
             return None
         tiled = TILE_TAGS[0] in tags
         places, counts = (integers(tags.pop(tag)) for tag in (TILE_TAGS if tiled else STRIP_TAGS))
@@ -85,7 +88,7 @@ class _Reader:
             taken += len(value)
             if taken > self.size:
                 raise ValueError(f"tags of {taken} bytes")  # the same bytes many times
-            if kind in TYPE_BYTES and tag not in _PLACES:
+            if tag == _SUBIFDS or (kind in TYPE_BYTES and tag not in _PLACES):
                 tags[tag] = (kind, number, value)
         return tags
 

@@ -97,6 +97,17 @@ def test_a_palette_becomes_colour_or_grey(kind):
     assert np.array_equal(read_one(image, kind).pixels, 255 - GREY)
 
 
+def test_a_palette_of_8_bits_in_a_tiff_is_read_as_libtiff_reads_it():
+    image, file = Image.fromarray(GREY), io.BytesIO()
+    image.putpalette([value for level in range(256) for value in (level, 255 - level, 0)])
+    image.save(file, "TIFF")
+    colours = np.r_[0:256, 255:-1:-1, [0] * 256].astype("<u2")
+    before, place, after = file.getvalue().partition((colours * 256).tobytes())
+    assert place
+    (page,) = read(io.BytesIO(before + colours.tobytes() + after))
+    assert np.array_equal(page.pixels, np.stack([GREY, 255 - GREY, 0 * GREY], -1))
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG2000"])
 def test_16_bits_are_scaled_to_8(kind):
     deep = np.arange(65536, dtype=np.uint16).reshape(256, 256)
@@ -385,6 +396,39 @@ def test_transparent_parts_of_a_tall_page_become_white(mode, tmp_path):
     pixels = upright_pixels(image, 1)
     expected = np.asarray(paper.convert("RGB"))
     assert np.array_equal(pixels if pixels.ndim == 3 else np.dstack([pixels] * 3), expected)
+
+
+def thumbnail_and_scan(kind: int, following: bool) -> io.BytesIO:
+    """A TIFF whose first directory is a thumbnail, with its scan in a directory beside it.
+
+    Args:
+        kind: of the tag that leads there.
+        following: whether another page follows.
+    """
+    small, scan, file = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    Image.fromarray(GREY[::4, ::4]).save(small, "TIFF", tiffinfo={254: 1})
+    Image.fromarray(GREY).save(scan, "TIFF")
+    directory, tiff = read_directory(small.getvalue()), TiffAppender(file)
+    directory.tags[330] = (kind, 1, bytes(4))
+    tiff.append(directory)
+    for _ in range(1 + following):
+        tiff.append(read_directory(scan.getvalue()))
+    data = bytearray(file.getvalue())
+    links = [4]  # where each directory's place stands
+    for _ in range(2):
+        (place,) = struct.unpack_from("<I", data, links[-1])
+        links.append(place + 2 + 12 * struct.unpack_from("<H", data, place)[0])
+    beside = data.index(struct.pack("<HHI", 330, kind, 1)) + 8
+    first, second = (slice(link, link + 4) for link in links[1:])
+    data[beside : beside + 4], data[first] = data[first], data[second]
+    return io.BytesIO(data)
+
+
+@pytest.mark.parametrize("kind", [4, 13], ids=["long", "ifd"])
+@pytest.mark.parametrize("following", [False, True])
+def test_a_thumbnail_is_not_taken_for_the_scan_that_lies_beside_it(kind, following):
+    with pytest.raises(UnreadableError, match=r"holds a thumbnail.*\(SubIFD\).*convert it"):
+        read(thumbnail_and_scan(kind, following))
 
 
 def planar(planes: np.ndarray, bits: int) -> bytes:
