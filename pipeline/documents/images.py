@@ -35,6 +35,7 @@ from pagewash.documents.jp2 import read_profile
 from pagewash.documents.jpeg import is_arithmetic, quantisation_table, with_end
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.documents.tiff_copying import copy_page
+from pagewash.documents.tiff_ends import is_cut_off
 from pagewash.errors import UnreadableError
 from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage, fitting_profile
 
@@ -146,6 +147,8 @@ class ImageDocument:
             _mend_palette(image)
             with self._coding_named():
                 turned = decode(image)
+            if isinstance(image, TiffImagePlugin.TiffImageFile) and is_cut_off(image, self._file):
+                raise UnreadableError("its data is cut off")
             icc = image.info.get("icc_profile") or self._jp2_profile()
             pixels = upright_pixels(image, turned, icc)
             return Page(

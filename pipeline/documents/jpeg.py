@@ -42,6 +42,13 @@ def with_end(jpeg: bytes) -> bytes | None:
     return jpeg + _END if np.array_equal(seen[0], seen[1]) else None
 
 
+def is_cut_off(jpeg: bytes) -> bool:
+    """Whether a JPEG lacks its end marker, and more."""
+    if jpeg.rstrip(b"\0").endswith(_END) or 0xD9 in dict(_segments(jpeg)):
+        return False
+    return with_end(jpeg) is None
+
+
 def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
     """Each marker with its segment, and coded data passed over."""
     place = 2

@@ -131,6 +131,11 @@ def _value(kind: int, *numbers: int) -> Tag:
     )
 
 
+def long_tag(number: int) -> Tag:
+    """The value of a tag that is one number."""
+    return _value(_LONG, number)
+
+
 def integers(value: Tag) -> tuple[int, ...]:
     """The numbers of a tag of type short or long."""
     kind, number, data = value
