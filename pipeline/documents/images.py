@@ -36,6 +36,7 @@ from pagewash.documents.jpeg import is_arithmetic, quantisation_table, with_end
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.documents.tiff_copying import copy_page
 from pagewash.documents.tiff_ends import is_cut_off
+from pagewash.documents.webp import is_lossless
 from pagewash.errors import UnreadableError
 from pagewash.pages import Page, ReadLimits, Stored, UntouchedPage, fitting_profile
 
@@ -51,7 +52,6 @@ _READERS: dict[Container, type[ImageFile.ImageFile]] = {
     "jp2": Jpeg2KImagePlugin.Jpeg2KImageFile,
 }
 _CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
-_WEBP_HEAD = 64  # bytes; a lossless one says so in its first chunk, or in one after the profile
 _STRIP_BYTES, _TILE_BYTES = 279, 325
 _SAMPLING = 530
 _SAMPLE_FORMAT, _SIGNED = 339, 2
@@ -233,8 +233,7 @@ class ImageDocument:
                 palette=_palette(image),
                 thumbnail=_is_reduced(image),
             )
-        self._file.seek(0)
-        lossless = self.container == "webp" and b"VP8L" in self._file.read(_WEBP_HEAD)
+        lossless = self.container == "webp" and is_lossless(self._file)
         codec = "webp_lossless" if lossless else self.container
         size, fine_colour = self._file.seek(0, 2), has_fine_colour(image)
         return Stored(codec, size, jpeg_quality(image), fine_colour, _palette(image))

@@ -60,6 +60,17 @@ def test_a_jpeg_says_how_coarse_it_is(kind, options):
         assert abs(page.stored.quality - 77) <= 1
 
 
+@pytest.mark.parametrize("icc", [None, SRGB], ids=["plain", "profile"])
+@pytest.mark.parametrize("more", [[], [COLOUR[::-1]]], ids=["still", "animated"])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_a_webp_says_whether_it_is_lossless(icc, more, lossless):
+    file, others = io.BytesIO(), [Image.fromarray(pixels) for pixels in more]
+    options = {"save_all": bool(more), "append_images": others, "icc_profile": icc}
+    Image.fromarray(COLOUR).save(file, "WEBP", lossless=lossless, **options)
+    (page,) = read(io.BytesIO(file.getvalue()))
+    assert page.stored.codec == ("webp_lossless" if lossless else "webp")
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
