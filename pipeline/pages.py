@@ -76,6 +76,14 @@ class Stored:
     thumbnail: bool = False
     """Whether a TIFF says that it is a smaller copy of another of its pages."""
 
+    half_colour: bool = False
+    """Whether a JPEG holds the colours of two pixels side by side together, not of four."""
+
+    @property
+    def subsampling(self) -> int:
+        """Of a JPEG's colours, as Pillow counts it: 0 for none, 1 across, 2 across and down."""
+        return 0 if self.fine_colour else 1 if self.half_colour else 2
+
 
 @dataclass(frozen=True, eq=False)
 class Page:

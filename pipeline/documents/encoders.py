@@ -92,7 +92,7 @@ def encode_bmp(page: Page) -> bytes:
 def encode_jpeg(page: Page) -> bytes:
     """The page as JPEG, at its former quality or better, and no larger than it was."""
     image = Image.fromarray(page.pixels)
-    options = {"optimize": True, "subsampling": 0 if page.stored.fine_colour else 2}
+    options = {"optimize": True, "subsampling": page.stored.subsampling}
     return within_size(
         page, lambda quality: _save(image, "JPEG", quality=quality, **options, **_beside(page))
     )
@@ -147,8 +147,8 @@ def _encode_tiff(page: Page) -> Directory:
     if not was_lossy(page):
         return _lossless_tiff(page)
     jpeg = encode_jpeg(replace(page, dpi=None, icc=None))
-    fine = page.stored.fine_colour
-    lossy = jpeg_directory(jpeg, page.pixels.shape, page.dpi, _icc(page), fine_colour=fine)
+    sampling = page.stored.subsampling
+    lossy = jpeg_directory(jpeg, page.pixels.shape, page.dpi, _icc(page), subsampling=sampling)
     if lossy_wins(page, lossy.size):
         return lossy
     return min(lossy, _lossless_tiff(page), key=lambda directory: directory.size)

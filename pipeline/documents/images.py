@@ -54,6 +54,7 @@ _READERS: dict[Container, type[ImageFile.ImageFile]] = {
 _CONVERTED = {"CMYK", "LAB"}  # to sRGB, so that their profile is spent
 _STRIP_BYTES, _TILE_BYTES = 279, 325
 _SAMPLING = 530
+_RGB = 2  # photometric interpretation
 _SAMPLE_FORMAT, _SIGNED = 339, 2
 _JPEG_END = b"\xff\xd9"
 _SUBFILE_TYPE, _REDUCED = 254, 1
@@ -225,18 +226,29 @@ class ImageDocument:
     def _stored(self, image: ImageFile.ImageFile) -> Stored:
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             counts = image.tag_v2.get(_STRIP_BYTES) or image.tag_v2.get(_TILE_BYTES) or ()
+            sampling = image.tag_v2.get(_SAMPLING)
+            in_rgb = image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == _RGB
+            if in_rgb and image.info.get("compression") in ("jpeg", "tiff_jpeg"):
+                sampling = (1, 1)  # whatever else it says
             return Stored(
                 str(image.info.get("compression", "")),
                 sum(counts) or None,
                 quality_of(quantisation_table(image.tag_v2.get(TiffImagePlugin.JPEGTABLES, b""))),
-                fine_colour=image.tag_v2.get(_SAMPLING) == (1, 1),
+                fine_colour=sampling == (1, 1),
                 palette=_palette(image),
                 thumbnail=_is_reduced(image),
+                half_colour=sampling == (2, 1),
             )
         lossless = self.container == "webp" and is_lossless(self._file)
         codec = "webp_lossless" if lossless else self.container
-        size, fine_colour = self._file.seek(0, 2), has_fine_colour(image)
-        return Stored(codec, size, jpeg_quality(image), fine_colour, _palette(image))
+        return Stored(
+            codec,
+            self._file.seek(0, 2),
+            jpeg_quality(image),
+            fine_colour=has_fine_colour(image),
+            palette=_palette(image),
+            half_colour=has_half_colour(image),
+        )
 
     def _jp2_profile(self) -> bytes | None:
         if self.container != "jp2":
@@ -298,7 +310,21 @@ def jpeg_quality(image: Image.Image) -> int | None:
 
 def has_fine_colour(image: Image.Image) -> bool:
     """Whether a JPEG holds the colours of every pixel."""
-    return image.format == "JPEG" and JpegImagePlugin.get_sampling(image) == 0
+    return len(_samplings(image)) == 1
+
+
+def has_half_colour(image: Image.Image) -> bool:
+    """Whether a JPEG holds the colours of two pixels side by side together."""
+    return _samplings(image) == {(2, 1), (1, 1)}
+
+
+def _samplings(image: Image.Image) -> set[tuple[int, int]]:
+    """Samples of the components of a JPEG, across and down, of all that there are; Pillow itself
+    does not tell those of CMYK.
+    """
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return set()
+    return {(across, down) for _, across, down, _ in image.layer}
 
 
 def quality_of(steps: Sequence[int] | None) -> int | None:

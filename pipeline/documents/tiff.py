@@ -72,7 +72,7 @@ def jpeg_directory(
     dpi: tuple[float, float] | None,
     icc: bytes | None,
     *,
-    fine_colour: bool = False,
+    subsampling: int = 2,
 ) -> Directory:
     """A whole JPEG as the only strip of an image (TIFF Technical Note 2).
 
@@ -81,7 +81,7 @@ def jpeg_directory(
         shape: (H, W) or (H, W, 3), of its pixels.
         dpi: pixels per inch, horizontal and vertical.
         icc: profile that fits its pixels.
-        fine_colour: whether its colours are at full resolution, not at half of it.
+        subsampling: of its colours, as in `Stored.subsampling`.
     """
     height, width = shape[:2]
     channels = 1 if len(shape) == 2 else 3
@@ -95,7 +95,7 @@ def jpeg_directory(
         278: _value(_LONG, height),
     }
     if channels == 3:
-        tags[530] = _value(_SHORT, 1, 1) if fine_colour else _value(_SHORT, 2, 2)
+        tags[530] = _value(_SHORT, *[(1, 1), (2, 1), (2, 2)][subsampling])
     if dpi is not None:
         for tag, value in zip((282, 283), dpi, strict=True):
             tags[tag] = (_RATIONAL, 1, struct.pack("<II", round(value * 100), 100))

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms, ImageDraw, JpegImagePlugin, TiffImagePlugin
 from pagewash.documents.decoding import upright_pixels
 from pagewash.documents.document import open_document
 from pagewash.documents.encoders import encode_jp2, encode_jpeg, encode_tiff
-from pagewash.documents.tiff import TiffAppender, read_directory
+from pagewash.documents.tiff import TiffAppender, integers, read_directory
 from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage
 
@@ -517,7 +517,7 @@ def test_the_quality_of_a_jpeg_within_a_tiff_is_known(quality):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-@pytest.mark.parametrize("subsampling", [0, 2])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
 def test_colours_of_a_jpeg_are_kept_as_fine_as_they_were(kind, subsampling):
     file = io.BytesIO()
     Image.fromarray(COLOUR).save(file, "JPEG", subsampling=subsampling)
@@ -525,3 +525,22 @@ def test_colours_of_a_jpeg_are_kept_as_fine_as_they_were(kind, subsampling):
     data = encode_jpeg(page) if kind == "JPEG" else encode_tiff(page).strips[0]
     with Image.open(io.BytesIO(data)) as written:
         assert JpegImagePlugin.get_sampling(written) == subsampling
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_colours_of_cmyk_that_has_those_of_every_pixel_are_kept_as_fine(kind):
+    inks = Image.fromarray(np.dstack([COLOUR, 0 * GREY]), "CMYK")
+    page = read_one(inks, "JPEG", subsampling=0)
+    data = encode_jpeg(page) if kind == "JPEG" else encode_tiff(page).strips[0]
+    with Image.open(io.BytesIO(data)) as written:
+        assert JpegImagePlugin.get_sampling(written) == 0
+
+
+@pytest.mark.parametrize("options", [{"tiffinfo": {262: 2}}, {"tiffinfo": {262: 6, 530: (2, 1)}}])
+def test_colours_of_a_jpeg_in_a_tiff_are_kept_as_fine_as_they_were(options):
+    page = read_one(Image.fromarray(COLOUR), "TIFF", compression="jpeg", **options)
+    assert page.stored.subsampling == (0 if options["tiffinfo"][262] == 2 else 1)
+    directory = encode_tiff(page)
+    assert integers(directory.tags[530]) == ((2, 1) if page.stored.subsampling else (1, 1))
+    with Image.open(io.BytesIO(directory.strips[0])) as written:
+        assert JpegImagePlugin.get_sampling(written) == page.stored.subsampling
