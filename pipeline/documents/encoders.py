@@ -92,10 +92,15 @@ def encode_bmp(page: Page) -> bytes:
 def encode_jpeg(page: Page) -> bytes:
     """The page as JPEG, at its former quality or better, and no larger than it was."""
     image = Image.fromarray(page.pixels)
-    options = {"optimize": True, "subsampling": page.stored.subsampling}
-    return within_size(
-        page, lambda quality: _save(image, "JPEG", quality=quality, **options, **_beside(page))
-    )
+    options = {"subsampling": page.stored.subsampling, **_beside(page)}
+
+    def encode(quality: int) -> bytes:
+        try:
+            return _save(image, "JPEG", quality=quality, optimize=True, **options)
+        except OptionError:  # noise in fine colour is more than Pillow has room for at once
+            return _save(image, "JPEG", quality=quality, **options)
+
+    return within_size(page, encode)
 
 
 def encode_webp(page: Page) -> bytes:
@@ -211,9 +216,9 @@ def within_size(page: Page, encode: Callable[[int], bytes]) -> bytes:
     if not was_lossy(page):
         return encode(_DEFAULT_QUALITY)
     former = page.stored.quality or 75
-    good = min(max(former, 85), 95)  # what was coarser shows its blocks on clean paper
+    good = max(former, 85)  # what was coarser shows its blocks on clean paper
     data = encode(good)
-    for quality in (former, former - 15):
+    for quality in (95, former, former - 15):
         if page.stored.size is None or len(data) <= page.stored.size:
             break
         if POOR_QUALITY <= quality < good:

@@ -12,6 +12,7 @@ from PIL import Image, ImageCms, ImageDraw, JpegImagePlugin, TiffImagePlugin
 from pagewash.documents.decoding import upright_pixels
 from pagewash.documents.document import open_document
 from pagewash.documents.encoders import encode_jp2, encode_jpeg, encode_tiff
+from pagewash.documents.images import jpeg_quality
 from pagewash.documents.tiff import TiffAppender, integers, read_directory
 from pagewash.errors import AccessError, EmptyFileError, TooLargeError, UnreadableError
 from pagewash.pages import Page, ReadLimits, UntouchedPage
@@ -544,3 +545,10 @@ def test_colours_of_a_jpeg_in_a_tiff_are_kept_as_fine_as_they_were(options):
     assert integers(directory.tags[530]) == ((2, 1) if page.stored.subsampling else (1, 1))
     with Image.open(io.BytesIO(directory.strips[0])) as written:
         assert JpegImagePlugin.get_sampling(written) == page.stored.subsampling
+
+
+def test_noise_in_fine_colour_is_written_as_jpeg_at_any_quality():
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), np.uint8)
+    page = read_one(Image.fromarray(noise), "JPEG", quality=100, subsampling=0)
+    with Image.open(io.BytesIO(encode_jpeg(page))) as written:
+        assert jpeg_quality(written) >= 99
