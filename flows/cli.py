@@ -4,7 +4,6 @@ printed and becomes the exit code.
 Nothing heavy is imported before a command needs it, so that `pagewash --help` answers at once.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -85,12 +84,16 @@ def clean(
         quiet: Print errors only.
         verbose: Tell of every choice that is made.
     """
+    from pagewash.flows.as_flow import places_of, runs_as_flow
     from pagewash.flows.pipes import STREAM, piped
     from pagewash.places import object_url
     from pagewash.runs.holding import planned_run
 
     console.set_up_logging(quiet=quiet, verbose=verbose)
-    by_flow = bool(cluster or os.environ.get("PREFECT_API_URL")) if flow is None else flow
+    given = [source, destination, metrics]
+    if cluster:  # its workers stand in folders of their own
+        given = [place and place.absolute() for place in given]
+    by_flow = runs_as_flow(flow, [*given, *places_of(options)], cluster)
     if cluster and (not by_flow or STREAM in (source, destination)):
         raise OptionError(
             f"--cluster {cluster} cleans documents on disk, by a flow; "

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from pagewash.errors import OptionError
 from pagewash.failures import DONE, INTERRUPTED
 from pagewash.flows import console
+from pagewash.flows.as_flow import check_flow_takes
 from pagewash.training.own_pages import OwnPages
 from pagewash.training.recipe_run import Resources, run_recipe
 from pagewash.training.recipes import Recipe, at_share, differing_sources, read_recipe, with_seed
@@ -91,6 +92,9 @@ def _as_flow(
             "--flow does a recipe as it is; leave out --minutes, --share and --seed, or change a "
             "copy of the recipe"
         )
+    own = resources.own
+    given = [folder, Path(recipe), resources.data, own.dirty, own.clean]
+    check_flow_takes([*given, *resources.fonts, *resources.photographs], "leave out --flow")
     from pagewash.flows.prefect.api import server_errors, wait_for_server
     from pagewash.flows.prefect.training import train_autoencoder
 

@@ -1,6 +1,5 @@
 """The command `pagewash watch`: a folder that cleans what arrives in it."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ from pagewash.errors import AccessError
 from pagewash.failures import DONE
 from pagewash.files import is_text
 from pagewash.flows import console
+from pagewash.flows.as_flow import places_of, runs_as_flow
 from pagewash.leftovers import clear_leftovers
 from pagewash.options import RunOptions
 from pagewash.runs.archive import check_archive, move_to_archive, name_apart
@@ -54,7 +54,8 @@ def watch(
         verbose: Tell of every choice that is made.
     """
     console.set_up_logging(quiet=quiet, verbose=verbose)
-    by_flow = bool(os.environ.get("PREFECT_API_URL")) if flow is None else flow
+    given = [inbox, destination, metrics, *places_of(options)]
+    by_flow = runs_as_flow(flow, given, cluster=None)
     route = Route(inbox, destination, options, metrics)
 
     def tell(report: RunReport) -> None:
@@ -90,7 +91,6 @@ def watch(
     with console.stopping() as stop, hold(inbox, destination, options, metrics, stop):
 
         def clean(each: RunOptions, names: list[str]) -> RunReport:
-            # what a flow is given goes to its server as JSON
             if by_flow and all(is_text(Path(name)) for name in names):
                 from pagewash.flows.prefect.cleaning import run_flow
 

@@ -9,6 +9,7 @@ from prefect.settings import get_current_settings
 from prefect.types.entrypoint import EntrypointType
 
 from pagewash.errors import MissingError, OptionError
+from pagewash.flows.as_flow import check_flow_takes, places_of
 from pagewash.flows.prefect.api import wait_for_server
 from pagewash.flows.prefect.cleaning import clean_documents, in_any_folder
 from pagewash.inference.heap import one_heap_in_children
@@ -59,6 +60,10 @@ def serve_folder(
         )
     cron = _checked(cron)
     plan_run(source, destination, options, metrics)  # what is wrong now will be wrong at night
+    source, destination = source.resolve(), destination.resolve()  # runs may start elsewhere
+    metrics, options = metrics and metrics.resolve(), in_any_folder(options)
+    given = [source, destination, metrics, *places_of(options)]
+    check_flow_takes(given, "have cron run 'pagewash clean'")
     if get_current_settings().api.url is None:
         raise MissingError(
             "a schedule needs a Prefect server. Start one with 'prefect server start', then "
@@ -93,10 +98,10 @@ def _checked(cron: str | None) -> str | None:
 def _parameters(
     source: Path, destination: Path, options: RunOptions, metrics: Path | None
 ) -> dict[str, Any]:
-    """The flow's parameters as the API keeps them; runs may start in another folder."""
+    """The flow's parameters as the API keeps them."""
     return {
-        "source": str(source.resolve()),
-        "destination": str(destination.resolve()),
-        "options": asdict(in_any_folder(options)),
-        "metrics": None if metrics is None else str(metrics.resolve()),
+        "source": str(source),
+        "destination": str(destination),
+        "options": asdict(options),
+        "metrics": None if metrics is None else str(metrics),
     }

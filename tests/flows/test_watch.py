@@ -424,3 +424,24 @@ def test_scans_that_all_have_one_name_are_all_kept_before_and_after(
     rows = read_records(out / "metrics").to_pylist()
     names = {"scan.png", "scan (2).png", "scan (3).png"}
     assert {row["source"] for row in rows} == {row["output"] for row in rows} == names
+
+
+@pytest.mark.timeout(300)
+def test_an_inbox_whose_name_is_no_text_is_watched_without_a_flow(
+    commands, folder, tmp_path, tiny_model
+):
+    write_scan(folder / "a.png")
+    odd = tmp_path / os.fsdecode(b"B\xfccher")
+    try:
+        folder.rename(odd)
+    except OSError:
+        pytest.skip("this file system takes Unicode names alone")
+    log, out = tmp_path / "log", tmp_path / "out"
+    quick = ("--model", tiny_model, "--device", "cpu", "--precision", "fp32", "--settle", "0")
+    api = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    watch = commands.begin("watch", odd, out, *quick, "--every", "0.1", log=log, **api)
+    try:
+        wait_for((out / "a.png").exists, log)
+    finally:
+        os.kill(watch, signal.SIGTERM)
+    assert commands.wait(watch) == 0
