@@ -1,6 +1,7 @@
 """Originals that have been cleaned, moved out of the inbox: whole or not at all, over nothing."""
 
 import errno
+import hashlib
 import itertools
 import os
 import secrets
@@ -53,7 +54,15 @@ def move_to_archive(path: Path, inbox: Path, archive: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
     target, archived = _give_name(path, place)
     with access_errors(str(path), "removed"):
-        _remove(path, archived)
+        aside = _set_aside(path)
+        found = aside.lstat()
+        if _is_unchanged(found, archived):
+            aside.unlink()
+            return target
+        _put_back(aside, path)
+        if os.path.samestat(found, target.lstat()):  # whoever writes to it writes to the archive
+            target.unlink()
+            raise AccessError(f"{path} changed while it was archived; it stays")
     return target
 
 
@@ -82,12 +91,8 @@ def name_apart(path: Path, inbox: Path, archive: Path) -> Path:
         if os.path.lexists(archive / name):
             continue
         with access_errors(str(path), "renamed"):
-            try:
-                given = _link(path, inbox / name)
-            except FileExistsError:
-                continue
-            _remove(path, given)
-        break
+            if _rename(path, inbox / name):
+                break
     return inbox / name
 
 
@@ -113,17 +118,49 @@ def _give_name(path: Path, place: Path) -> tuple[Path, os.stat_result]:
     return target, given
 
 
-def _remove(path: Path, archived: os.stat_result) -> None:
-    """Remove a document that is archived; another that has come under its name stays.
+def _set_aside(path: Path) -> Path:
+    """Take its name from whatever file has it now: only then can it be told which one that is.
 
-    A scanner may give every scan the same name. So the name is taken away first, and then looked
-    at who had it.
+    A scanner may give every scan the same name, so that another may have come.
     """
     aside = path.with_name(f".pagewash-{secrets.token_hex(8)}.original")
     path.rename(aside)
-    if not os.path.samestat(aside.lstat(), archived):
-        _give_name(aside, path)
-    aside.unlink()
+    return aside
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    """Give a file the name back that it had, with a number if that is taken."""
+    for number in itertools.count(1):
+        if _rename(aside, _numbered(path, number)):
+            break
+
+
+def _rename(path: Path, target: Path) -> bool:
+    """Give a file another name in its folder; False if that is taken.
+
+    It stays the same file, and is never copied: a scanner may still be writing to it.
+    """
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError:  # a disk without links
+        if os.path.lexists(target):
+            return False
+        path.rename(target)
+        return True
+    aside = _set_aside(path)
+    if os.path.samestat(aside.lstat(), target.lstat()):
+        aside.unlink()
+    else:  # another has come under the old name
+        _put_back(aside, path)
+    return True
+
+
+def _is_unchanged(now: os.stat_result, then: os.stat_result) -> bool:
+    """Whether it is the same file, to which nobody has written since."""
+    written = (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns)
+    return os.path.samestat(now, then) and not written
 
 
 def _link(path: Path, target: Path) -> os.stat_result:
@@ -150,11 +187,13 @@ def _copy(path: Path, target: Path) -> os.stat_result:
         with path.open("rb") as original:
             found = os.fstat(original.fileno())
             shutil.copyfileobj(original, file)
-        file.flush()
-        shutil.copystat(path, temporary)
-        os.fsync(file.fileno())
-        if sha256_of(temporary) != sha256_of(path):
-            raise AccessError(f"{path} changed while it was copied to {target}; it stays")
+            file.flush()
+            shutil.copystat(path, temporary)
+            os.fsync(file.fileno())
+            original.seek(0)  # not by its name, which another may have by now
+            same = hashlib.file_digest(original, "sha256").hexdigest() == sha256_of(temporary)
+            if not same or not _is_unchanged(os.fstat(original.fileno()), found):
+                raise AccessError(f"{path} changed while it was copied to {target}; it stays")
         try:
             os.link(temporary, target)
         except OSError as error:

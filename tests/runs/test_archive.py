@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pagewash.errors import AccessError, OptionError
+from pagewash.runs import archive
 from pagewash.runs.archive import check_archive, move_to_archive, name_apart
 
 
@@ -105,6 +106,118 @@ def test_a_scan_that_comes_under_the_same_name_meanwhile_stays(inbox, tmp_path, 
     assert moved.read_bytes() == b"first"
     assert path.read_bytes() == b"second"
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.fixture
+def while_it_is_archived(monkeypatch):
+    """Have something happen once the archive has its copy, and before the original goes."""
+
+    def arrange(happens):
+        flush = archive._flush
+
+        def meanwhile(folder):
+            monkeypatch.setattr(archive, "_flush", flush)
+            flush(folder)
+            happens()
+
+        monkeypatch.setattr(archive, "_flush", meanwhile)
+
+    return arrange
+
+
+def test_a_scan_that_is_written_over_the_one_before_meanwhile_stays(
+    inbox, tmp_path, disk, while_it_is_archived
+):
+    path, place = inbox / "2026" / "a.png", tmp_path / "archive" / "2026" / "a.png"
+    while_it_is_archived(lambda: path.write_bytes(b"second"))
+    if disk == "same disk":  # it would be written to in the archive as well
+        with pytest.raises(AccessError, match="changed while it was archived; it stays"):
+            move_to_archive(path, inbox, tmp_path / "archive")
+        assert not place.exists()
+    else:
+        assert move_to_archive(path, inbox, tmp_path / "archive") == place
+        assert place.read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_scan_that_is_put_back_is_the_file_that_its_scanner_writes_to(
+    inbox, tmp_path, disk, while_it_is_archived, monkeypatch, taken
+):
+    path, scanner = inbox / "2026" / "a.png", []
+    set_aside = archive._set_aside
+
+    def scan_again():
+        path.unlink()
+        scanner.append(path.open("wb", buffering=0))
+        scanner[0].write(b"page 1,")
+
+    def set_aside_and_scan(place):
+        aside = set_aside(place)
+        if taken and place == path and not path.exists():
+            path.write_bytes(b"third")
+        return aside
+
+    while_it_is_archived(scan_again)
+    monkeypatch.setattr(archive, "_set_aside", set_aside_and_scan)
+    moved = move_to_archive(path, inbox, tmp_path / "archive")
+    scanner[0].write(b" page 2")
+    scanner[0].close()
+    assert moved.read_bytes() == b"first"
+    found = {each.name: each.read_bytes() for each in path.parent.iterdir()}
+    second = {"a (2).png" if taken else "a.png": b"page 1, page 2"}
+    assert found == second | ({"a.png": b"third"} if taken else {})
+
+
+def test_a_scan_that_replaces_the_one_before_while_that_is_copied_stays(
+    inbox, tmp_path, monkeypatch
+):
+    path, copy = inbox / "2026" / "a.png", shutil.copyfileobj
+
+    def refuse(source, target, **options):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    def copy_then_scan(source, target):
+        copy(source, target)
+        (tmp_path / "next").write_bytes(b"second")
+        (tmp_path / "next").replace(path)
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(shutil, "copyfileobj", copy_then_scan)
+    assert move_to_archive(path, inbox, tmp_path / "archive").read_bytes() == b"first"
+    assert path.read_bytes() == b"second"
+
+
+def test_a_scan_that_grows_while_it_is_copied_stays(inbox, tmp_path, monkeypatch):
+    path, copy = inbox / "2026" / "a.png", shutil.copyfileobj
+
+    def refuse(source, target, **options):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def copy_late(source, target):
+        with path.open("ab") as scanner:
+            scanner.write(b" and more")
+        copy(source, target)
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(shutil, "copyfileobj", copy_late)
+    with pytest.raises(AccessError, match="it stays"):
+        move_to_archive(path, inbox, tmp_path / "archive")
+    assert path.read_bytes() == b"first and more"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_document_that_gets_a_number_is_the_file_that_its_scanner_writes_to(
+    inbox, tmp_path, disk
+):
+    path = inbox / "2026" / "a.png"
+    move_to_archive(path, inbox, tmp_path / "archive")
+    with path.open("wb", buffering=0) as scanner:
+        scanner.write(b"page 1,")
+        apart = name_apart(path, inbox, tmp_path / "archive")
+        scanner.write(b" page 2")
+    assert {each: each.read_bytes() for each in path.parent.iterdir()} == {apart: b"page 1, page 2"}
 
 
 def test_a_private_document_is_private_while_it_is_copied(inbox, tmp_path, disk, monkeypatch):
