@@ -12,7 +12,7 @@ from pagewash.flows import console
 from pagewash.flows.as_flow import places_of, runs_as_flow
 from pagewash.leftovers import clear_leftovers
 from pagewash.options import RunOptions
-from pagewash.runs.archive import check_archive, move_to_archive, name_apart
+from pagewash.runs.archive import check_archive, move_to_archive
 from pagewash.runs.holding import hold, planned_run
 from pagewash.runs.outcome import RunReport
 from pagewash.runs.planning import check_places
@@ -36,10 +36,10 @@ def watch(
     """Clean what arrives in a folder, as soon as it is whole, until stopped.
 
     Documents stay in the inbox, which is never written to, unless --archive names a folder for
-    those that are done; the next one of a name that is archived gets a number. Hidden and temporary
-    names are left alone, and so are links out of the folder. A document that cannot be cleaned is
-    recorded, and tried again when it changes. Ctrl-C or SIGTERM ends the watch, after the documents
-    in hand.
+    those that are done; the next one whose name, or place in the destination, is taken gets a
+    number. Hidden and temporary names are left alone, and so are links out of the folder. A
+    document that cannot be cleaned is recorded, and tried again when it changes. Ctrl-C or SIGTERM
+    ends the watch, after the documents in hand.
 
     Args:
         inbox: A folder that documents arrive in.
@@ -71,15 +71,6 @@ def watch(
         except AccessError as error:  # it stays, and the next watch tries again
             console.say(str(error))
 
-    def moved(path: Path) -> bool:
-        if watching.archive is None or path.is_symlink():
-            return False
-        try:
-            return name_apart(path, inbox, watching.archive) != path
-        except AccessError as error:  # cleaned all the same: the archive keeps all originals
-            console.say(str(error))
-            return False
-
     def beat(done: int = 0, found: int = 0) -> None:
         if watching.heartbeat is not None:
             watching.heartbeat.touch()
@@ -103,7 +94,17 @@ def watch(
         arrivals = open_inbox(route, watching.settle, cleaned)
         console.say(f"watching {inbox}; Ctrl-C ends it", quiet=quiet)
         try:
-            watch_inbox(arrivals, route, watching.every, clean, stop, tell, cleaned, beat, moved)
+            watch_inbox(
+                arrivals,
+                route,
+                watching.every,
+                clean,
+                stop,
+                tell,
+                cleaned,
+                beat,
+                watching.archive,
+            )
         except KeyboardInterrupt as error:
             # a flow at work takes SIGTERM for itself, and ends with the documents in hand
             if type(error.__cause__).__name__ != "TerminationSignal":

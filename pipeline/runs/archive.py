@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,34 +67,27 @@ def move_to_archive(path: Path, inbox: Path, archive: Path) -> Path:
     return target
 
 
-def name_apart(path: Path, inbox: Path, archive: Path) -> Path:
-    """Number a document in the inbox that has the name of an archived one.
-
-    A scanner may give every scan the same name, and what becomes of it would take the place of what
-    became of the scan before.
+def name_apart(path: Path, is_taken: Callable[[Path], bool]) -> Path:
+    """Number a document in the inbox, since its name is taken.
 
     Args:
         path: a document below the inbox, whole.
-        inbox: the folder that its place counts from.
-        archive: where documents go that are done.
+        is_taken: asked of each name that it might have.
 
     Returns:
-        Where it is now: where it was, unless the archive has its name.
+        Where it is now.
 
     Raises:
         AccessError: it cannot be renamed; it stays where it was.
     """
-    place = path.relative_to(inbox)
-    if not os.path.lexists(archive / place):
-        return path
     for number in itertools.count(2):
-        name = _numbered(place, number)
-        if os.path.lexists(archive / name):
+        target = _numbered(path, number)
+        if is_taken(target):
             continue
         with access_errors(str(path), "renamed"):
-            if _rename(path, inbox / name):
+            if _rename(path, target):
                 break
-    return inbox / name
+    return target
 
 
 def _numbered(path: Path, number: int) -> Path:

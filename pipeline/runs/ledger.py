@@ -4,7 +4,7 @@ Reads the Parquet parts of the metrics folder and nothing else; no torch.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +75,12 @@ Ledger = Mapping[str, Entry]
 """By the output's path below the destination, with slashes."""
 
 
-def read_ledger(metrics: Path | None) -> Ledger:
+def read_ledger(metrics: Path | None, outputs: Collection[str] | None = None) -> Ledger:
     """Read what the runs recorded in a metrics folder have finished; {} without any.
+
+    Args:
+        metrics: the folder; None for none.
+        outputs: by their paths below the destination; None for all of them.
 
     Raises:
         UnreadableError: a part is damaged, or not pagewash's.
@@ -86,6 +90,8 @@ def read_ledger(metrics: Path | None) -> Ledger:
         return {}
     table = read_records(metrics, COLUMNS)
     table = table.filter(pc.is_valid(table["output"]))
+    if outputs is not None:
+        table = table.filter(pc.is_in(table["output"], pa.array(outputs, pa.string())))
     failed = pc.cast(pc.equal(table["status"], "failed"), pa.int8())
     table = table.drop_columns(["status"]).append_column("failed", failed)
     in_order = table.sort_by([("started", "ascending"), ("run_id", "ascending")])

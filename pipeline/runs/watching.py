@@ -5,17 +5,22 @@ caller's.
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 
-from pagewash.errors import OptionError
+from pagewash.errors import OptionError, PagewashError
 from pagewash.failures import describe
+from pagewash.files import access_errors, printable, sha256_of
 from pagewash.options import RunOptions
+from pagewash.runs.archive import name_apart
 from pagewash.runs.conflicts import conflicts
 from pagewash.runs.inbox import Inbox
+from pagewash.runs.ledger import Entry, Ledger, read_ledger
 from pagewash.runs.outcome import RunReport
 from pagewash.runs.planning import SHARD_DOCUMENTS, plan_outputs, plan_run
 
@@ -62,8 +67,27 @@ class Route:
     def refused(self, inbox: Inbox) -> dict[Path, str]:
         """Documents in the inbox that have no place of their own to go to, and why."""
         outputs = plan_outputs(inbox.documents, self.source, self.destination, self.options)
-        metrics = self.metrics or self.destination / "metrics"
-        return conflicts(outputs, self.source, self.destination, metrics)
+        return conflicts(outputs, self.source, self.destination, self._metrics)
+
+    def output(self, path: Path) -> Path:
+        """Where the output of a document goes."""
+        return plan_outputs([path], self.source, self.destination, self.options)[path]
+
+    def ledger(self, paths: Sequence[Path]) -> Ledger:
+        """What is recorded of the outputs of documents, by `output_name`.
+
+        Raises:
+            PagewashError: the metrics cannot be read.
+        """
+        return read_ledger(self._metrics, [self.output_name(path) for path in paths])
+
+    def output_name(self, path: Path) -> str:
+        """What the output of a document is called in rows."""
+        return printable(self.output(path).relative_to(self.destination).as_posix())
+
+    @property
+    def _metrics(self) -> Path:
+        return self.metrics or self.destination / "metrics"
 
     def names(self, paths: Sequence[Path]) -> list[str]:
         """Documents by their paths below the inbox, with slashes."""
@@ -108,7 +132,7 @@ def watch_inbox(
     tell: Callable[[RunReport], object] = lambda report: None,
     cleaned: Callable[[Path], object] = lambda path: None,
     beat: Callable[[], object] = lambda: None,
-    moved: Callable[[Path], bool] = lambda path: False,
+    archive: Path | None = None,
 ) -> None:
     """Clean what arrives in an inbox until told to stop.
 
@@ -124,14 +148,14 @@ def watch_inbox(
         tell: told of each batch.
         cleaned: told of each document that came out clean and is as it was before.
         beat: called with each look at the inbox.
-        moved: asked of each document before it is cleaned; says whether it has another name now,
-            under which the next look finds it.
+        archive: where documents go that are clean, as in `WatchOptions`: the next one of a name
+            gets a number, under which the next look finds it.
     """
     # the inbox knows what is new, and each batch goes to its end, whatever fails
     options = replace(route.options, force=True, max_failures="100%")
     while not stop.is_set():
         beat()
-        for batch in _batches(inbox, route, moved):
+        for batch in _batches(inbox, route, archive):
             if stop.is_set():
                 break
             came_to = _clean(batch, route, lambda names: clean(options, names), tell)
@@ -145,18 +169,70 @@ def watch_inbox(
         _wait(stop, every)
 
 
-def _batches(inbox: Inbox, route: Route, moved: Callable[[Path], bool]) -> list[list[Path]]:
+def _batches(inbox: Inbox, route: Route, archive: Path | None) -> list[list[Path]]:
     """What is ready, in batches; whatever was put off comes alone, lest it spoil another batch."""
-    ready = inbox.look(time.monotonic())
+    now = time.monotonic()
+    ready = inbox.look(now)
     refused = route.refused(inbox) if ready else {}
     for path in refused.keys() & set(ready):
         log.error(refused[path])
-        inbox.done(path)
-    ready = [path for path in ready if path not in refused and not moved(path)]
+        if archive is None:
+            inbox.done(path)
+        else:
+            inbox.put_off(path, now)  # the one that has its place will leave the inbox
+    ready = [path for path in ready if path not in refused]
+    if archive is not None:
+        ledger = cache(partial(route.ledger, ready))  # read once, if at all
+        ready = [path for path in ready if _keeps_its_name(path, inbox, route, archive, ledger)]
     fresh = [path for path in ready if not inbox.was_put_off(path)]
     starts = range(0, len(fresh), SHARD_DOCUMENTS)
     tried = [[path] for path in ready if inbox.was_put_off(path)]
     return [fresh[start : start + SHARD_DOCUMENTS] for start in starts] + tried
+
+
+def _keeps_its_name(
+    path: Path, inbox: Inbox, route: Route, archive: Path, ledger: Callable[[], Ledger]
+) -> bool:
+    """Whether a document can be cleaned as it is called; else it gets a number, or is put off.
+
+    A scanner may give every scan the same name, and two names may become one output. Neither the
+    archive nor the destination is to lose what is there; scans leave the inbox, and so it is not
+    enough that their names differ there.
+    """
+
+    def is_archived(place: Path) -> bool:
+        return os.path.lexists(archive / place.relative_to(route.source))
+
+    if path.is_symlink():  # it stays in the inbox, under its own name
+        return True
+    try:
+        output = route.output(path)
+        if not is_archived(path) and (
+            not os.path.lexists(output)
+            or _is_output_of(path, output, ledger().get(route.output_name(path)))
+        ):
+            return True
+        name_apart(path, lambda place: is_archived(place) or os.path.lexists(route.output(place)))
+    except PagewashError as error:
+        log.error(str(error))
+        inbox.put_off(path, time.monotonic())
+    return False
+
+
+def _is_output_of(path: Path, output: Path, entry: Entry | None) -> bool:
+    """Whether an output is of a document as it is now, and may be written over.
+
+    Without a row it is what a run has left that was killed, or failed later: of this document, if
+    that was there first.
+
+    Raises:
+        AccessError: one of them cannot be read.
+    """
+    if entry is not None:
+        return entry.source.sha256 == sha256_of(path)
+    with access_errors(str(path), "read"):
+        came, written = path.stat(), output.lstat()
+    return written.st_mtime_ns > max(came.st_mtime_ns, came.st_ctime_ns)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from pagewash.errors import AccessError, InputError, OptionError
 from pagewash.flows.cli import main
 from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
-from pagewash.runs import watching
+from pagewash.runs import archive, watching
+from pagewash.runs.archive import move_to_archive
 from pagewash.runs.inbox import EMPTY_SETTLE, FIRST_DELAY, LONGEST_DELAY, Inbox
 from pagewash.runs.outcome import RunReport
 from pagewash.runs.planning import plan_run
@@ -150,6 +151,7 @@ class Scene:
         self.reports: list[RunReport] = []
         self.trouble: Exception | None = None
         self.cleaned: list[str] = []
+        self.archive: Path | None = None
         clock = SimpleNamespace(monotonic=lambda: self.now)
         monkeypatch.setattr(watching, "time", clock)
         monkeypatch.setattr(watching, "_wait", self._wait)
@@ -159,10 +161,13 @@ class Scene:
         stop = threading.Event()
         inbox = open_inbox(self.route, settle=1, cleaned=self._note)
         self.now += 10
-        watch_inbox(inbox, self.route, 5, self.clean, stop, self.reports.append, self._note)
+        told = self.reports.append, self._note, lambda: None
+        watch_inbox(inbox, self.route, 5, self.clean, stop, *told, self.archive)
 
     def _note(self, path: Path) -> None:
         self.cleaned.append(path.name)
+        if self.archive is not None:
+            move_to_archive(path, self.route.source, self.archive)
 
     def clean(self, options: RunOptions, only: list[str]) -> RunReport:
         self.batches.append(only)
@@ -290,6 +295,97 @@ def test_of_two_documents_for_one_output_the_first_is_cleaned_and_the_other_told
     caplog.clear()
     scene.play(nothing)  # a watch that begins with both does begin
     assert len(caplog.messages) == 1
+
+
+@pytest.fixture
+def archiving(folder, tmp_path, tiny_model, monkeypatch) -> Scene:
+    """A watch with an archive, that writes PDFs."""
+    options = RunOptions(model=str(tiny_model), format="pdf")
+    scene = Scene(Route(folder, tmp_path / "out", options), monkeypatch)
+    scene.archive = tmp_path / "archive"
+    return scene
+
+
+def pdfs(scene: Scene) -> list[str]:
+    return sorted(path.name for path in scene.route.destination.glob("*.pdf"))
+
+
+def test_with_an_archive_a_scan_does_not_take_the_output_of_one_of_another_extension(
+    archiving, folder, tmp_path
+):
+    write_scan(folder / "a.tif")
+    archiving.play(lambda: write_scan(folder / "a.png", seed=1), *[nothing] * 3)
+    assert pdfs(archiving) == ["a (2).pdf", "a.pdf"]
+    rows = read_records(tmp_path / "out").to_pylist()
+    assert {row["source"]: row["output"] for row in rows} == {
+        "a.tif": "a.pdf",
+        "a (2).png": "a (2).pdf",
+    }
+    assert sorted(path.name for path in (tmp_path / "archive").iterdir()) == ["a (2).png", "a.tif"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_with_an_archive_of_two_scans_for_one_output_the_other_comes_later(
+    archiving, folder, tmp_path, restarted
+):
+    write_scan(folder / "a.png")
+    write_scan(folder / "a.tif", seed=1)
+    if restarted:
+        archiving.play(nothing)
+    archiving.play(*[nothing] * 10)
+    assert pdfs(archiving) == ["a (2).pdf", "a.pdf"]
+    assert list(folder.iterdir()) == []
+
+
+def test_an_archive_that_is_emptied_does_not_have_the_next_scan_of_a_name_take_an_output(
+    archiving, folder, tmp_path
+):
+    def sweep():
+        (tmp_path / "archive" / "scan.png").unlink()
+        write_scan(folder / "scan.png", seed=1)
+
+    write_scan(folder / "scan.png")
+    archiving.play(sweep, *[nothing] * 3)
+    assert pdfs(archiving) == ["scan (2).pdf", "scan.pdf"]
+
+
+@pytest.mark.parametrize("recorded", [True, False], ids=["other options", "killed"])
+def test_a_document_that_stayed_in_the_inbox_takes_the_output_of_its_own(
+    archiving, folder, tmp_path, monkeypatch, recorded
+):
+    write_scan(folder / "a.png")
+    archive, archiving.archive = archiving.archive, None
+    archiving.play(nothing)
+    archiving.archive = archive
+    if recorded:
+        os.utime(folder / "a.png")
+    else:
+        for part in (tmp_path / "out" / "metrics").rglob("*.parquet"):
+            part.unlink()
+    archiving.play(*[nothing] * 3)
+    assert archiving.batches == [["a.png"], ["a.png"]]
+    assert pdfs(archiving) == ["a.pdf"]
+    assert (tmp_path / "archive" / "a.png").exists()
+
+
+def test_a_scan_that_cannot_get_a_number_waits_and_takes_no_output(
+    archiving, folder, tmp_path, monkeypatch, caplog
+):
+    def refuse(path, target):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    write_scan(folder / "a.tif")
+    archiving.play(nothing)
+    output = (tmp_path / "out" / "a.pdf").read_bytes()
+    write_scan(folder / "a.png", seed=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(archive, "_rename", refuse)
+        archiving.play(*[nothing] * 3)
+    assert (tmp_path / "out" / "a.pdf").read_bytes() == output
+    (told,) = caplog.messages
+    assert "a.png cannot be renamed: Permission denied. Check its permissions" in told
+    archiving.play(*[nothing] * 3)
+    assert pdfs(archiving) == ["a (2).pdf", "a.pdf"]
 
 
 def test_a_name_that_is_no_unicode_is_cleaned_like_any_other(scene, folder):
