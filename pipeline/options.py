@@ -166,7 +166,7 @@ class RunOptions(CleanOptions):
     """File of pages that were looked at and are fine, as a report exports it."""
 
     max_failures: str = "10%"
-    """Failed documents a run puts up with, as a share (10%) or a number (25)."""
+    """Failed documents a run puts up with, as a share of all (10%) or a number (25)."""
 
     force: bool = False
     """Clean again what an earlier run has cleaned already."""
@@ -241,7 +241,7 @@ class FailureBudget:
     """How many documents of a run may fail."""
 
     share: float = 0.1
-    """Of all documents that the run set out to clean, 0 to 1."""
+    """Of all documents of a run, those that are clean already among them, 0 to 1."""
 
     count: int | None = None
     """A number of documents in place of the share."""

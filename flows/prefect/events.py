@@ -14,7 +14,8 @@ DOUBTFUL_JUMPED = "pagewash.doubtful.jumped"
 """Far more pages of a run are doubtful than of the runs before it."""
 
 MANY = 0.1
-"""Failed pages are many above this share of all pages of the run."""
+"""Failed pages are many above this share of all pages: those of the run, and one for each document
+that was clean already."""
 
 
 def tell_run_ended(report: RunReport) -> None:
@@ -57,7 +58,8 @@ def tell_jump(report: RunReport) -> None:
 
 
 def how_many_failed(report: RunReport) -> str:
-    """`none`, `few` or `many` of a run's pages failed."""
+    """`none`, `few` or `many` of the pages failed; what was clean already counts among them."""
     if report.pages_failed == 0:
         return "none"
-    return "many" if report.pages_failed > MANY * report.pages else "few"
+    pages = report.pages + report.done_before
+    return "many" if report.pages_failed > MANY * pages else "few"

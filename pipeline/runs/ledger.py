@@ -62,7 +62,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Entry:
-    """An output that the last run to touch it has finished."""
+    """An output, as the last run to touch it recorded it."""
 
     source: Source
     output_key: OutputKey
@@ -70,13 +70,16 @@ class Entry:
     """Bytes; None where an older version did not say. A run that was killed before it could record
     what it did has left outputs of another size, or of its own options, under their names."""
 
+    failed: bool = False
+    """It was not made: an earlier output is where it was, if there is one."""
+
 
 Ledger = Mapping[str, Entry]
 """By the output's path below the destination, with slashes."""
 
 
 def read_ledger(metrics: Path | None, outputs: Collection[str] | None = None) -> Ledger:
-    """Read what the runs recorded in a metrics folder have finished; {} without any.
+    """Read what the runs recorded in a metrics folder came to; {} without any.
 
     Args:
         metrics: the folder; None for none.
@@ -97,8 +100,7 @@ def read_ledger(metrics: Path | None, outputs: Collection[str] | None = None) ->
     in_order = table.sort_by([("started", "ascending"), ("run_id", "ascending")])
     documents = _grouped(in_order, ["started", "run_id", "output"], "first")
     # a later failure leaves the earlier output where it is, but not what it is of
-    last = _grouped(documents, ["output"], "last")
-    rows = last.filter(pc.equal(last["failed"], 0)).to_pylist()  # one of each output alone
+    rows = _grouped(documents, ["output"], "last").to_pylist()  # one of each output alone
     return {row["output"]: _entry(row) for row in rows}
 
 
@@ -134,4 +136,4 @@ def _grouped(table: pa.Table, keys: list[str], which: str) -> pa.Table:
 def _entry(row: dict[str, Any]) -> Entry:
     source = Source(row["size"] or 0, row["modified"] or 0, row["sha256"])
     key = OutputKey(row["model_sha256"], row["options_hash"])
-    return Entry(source, key, row["output_size"])
+    return Entry(source, key, row["output_size"], failed=bool(row["failed"]))

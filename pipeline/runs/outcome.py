@@ -141,9 +141,13 @@ class RunReport:
 
     @property
     def failed(self) -> bool:
-        """Whether more documents failed than the budget allows."""
+        """Whether more documents failed than the budget allows, of all that there are.
+
+        What is broken is tried again by every run, and what is clean is not: of those that were
+        planned, a few broken ones would soon be most.
+        """
         budget = FailureBudget.parse(self.run.options.max_failures)
-        return budget.exceeded(len(self.failures), self.planned)
+        return budget.exceeded(len(self.failures), self.planned + self.done_before)
 
     @property
     def left(self) -> int:
@@ -169,4 +173,4 @@ def may_still_fail(plan: RunPlan, shards: Sequence[ShardReport]) -> int:
     """Failures that the rest of a run goes on with, after those of its first shards."""
     budget = FailureBudget.parse(plan.options.max_failures)
     failed = sum(len(shard.failures) for shard in shards)
-    return budget.bearable(len(plan.jobs)) - failed
+    return budget.bearable(len(plan.jobs) + plan.done) - failed

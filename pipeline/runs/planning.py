@@ -53,7 +53,7 @@ class RunPlan:
     """What a run will do."""
 
     jobs: tuple[Job, ...]
-    """To be cleaned, in order."""
+    """To be cleaned, in order; those that failed before, and are as they were, come last."""
 
     done: int
     """Documents that an earlier run has cleaned, and that are as they were."""
@@ -120,9 +120,11 @@ def plan_run(
             check_writable(written)
     ledger = {} if options.force else read_ledger(metrics)
     jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
-    todo = tuple(job for job in jobs if not _is_done(job, ledger, output_key))
+    todo = [job for job in jobs if not _is_done(job, ledger, output_key)]
+    # a run that too many of them stop has cleaned the others before
+    todo.sort(key=lambda job: _failed_before(job, ledger))
     done = len(jobs) - len(todo)
-    return RunPlan(todo, done, options, output_key, metrics, why_precision)
+    return RunPlan(tuple(todo), done, options, output_key, metrics, why_precision)
 
 
 def check_places(source: Path, destination: Path, options: RunOptions) -> None:
@@ -183,7 +185,8 @@ def _check_other_scans(
 
 
 def _has_row(output: Path, metrics: Path) -> bool:
-    return printable(output.name) in read_ledger(metrics)
+    entry = read_ledger(metrics).get(printable(output.name))
+    return entry is not None and not entry.failed
 
 
 def plan_outputs(
@@ -241,11 +244,18 @@ def _job(path: Path, root: Path, output: Path, folder: Path) -> Job:
 
 def _is_done(job: Job, ledger: Ledger, output_key: OutputKey) -> bool:
     entry = ledger.get(job.output_name)
-    if entry is None or entry.output_key != output_key or not job.output.is_file():
+    if entry is None or entry.failed or entry.output_key != output_key:
+        return False
+    if not job.output.is_file():
         return False
     if entry.output_size not in (None, job.output.stat().st_size):
         return False
     return unchanged(job.found, entry)
+
+
+def _failed_before(job: Job, ledger: Ledger) -> bool:
+    entry = ledger.get(job.output_name)
+    return entry is not None and entry.failed and unchanged(job.found, entry)
 
 
 def _check_format(destination: Path, options: RunOptions) -> None:

@@ -20,8 +20,9 @@ from pagewash.inference.checkpoint import ModelCard, save_checkpoint
 from pagewash.measuring.records import read_records
 from pagewash.options import ColorName, RunOptions
 from pagewash.runs.holding import planned_run
-from pagewash.runs.outcome import Run, RunReport
-from pagewash.runs.planning import plan_run
+from pagewash.runs.ledger import OutputKey
+from pagewash.runs.outcome import Run, RunReport, ShardReport, may_still_fail
+from pagewash.runs.planning import RunPlan, plan_run
 from pagewash.runs.shards import clean_run, clean_shard
 
 
@@ -252,6 +253,31 @@ def test_a_share_of_failures_does_not_stop_a_small_run(clean, folders):
         (folders[0] / f"{number}-empty.png").touch()
     report = clean()
     assert (report.documents, report.gave_up, report.failed) == (12, False, True)
+
+
+def test_the_broken_documents_of_a_folder_do_not_fail_it_more_each_night(clean, folders):
+    for number in range(30):
+        write_scan(folders[0] / f"{number}.png", seed=number)
+    (folders[0] / "broken.png").touch()
+    nights = [clean() for _ in range(2)]
+    assert [(night.planned, night.failed) for night in nights] == [(31, False), (1, False)]
+    assert nights[1].exit_code == 2
+
+
+def test_what_failed_before_and_is_as_it_was_comes_after_what_is_new(folders, tiny_model):
+    source, options = folders[0], RunOptions(model=str(tiny_model), max_failures="100%")
+    for name in ("0-broken.png", "1-broken.png"):
+        (source / name).touch()
+    clean_run(plan_run(*folders, options), load=lambda run: FakeCleaner())
+    write_scan(source / "1-broken.png")
+    write_scan(source / "z-new.png")
+    names = [job.name for job in plan_run(*folders, options).jobs]
+    assert names == ["1-broken.png", "z-new.png", "0-broken.png"]
+
+
+def test_clean_documents_count_in_the_share_that_may_fail_before_a_run_stops():
+    plan = RunPlan((), 250, RunOptions(), OutputKey("0" * 64, "0" * 16), None)
+    assert may_still_fail(plan, [ShardReport()]) == 25
 
 
 def test_a_run_told_to_stop_finishes_or_drops_documents_whole_and_can_be_resumed(
