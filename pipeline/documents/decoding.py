@@ -178,8 +178,8 @@ def _hides_all(image: Image.Image) -> bool:
     """
     if image.mode not in ("RGBA", "LA"):
         return False
-    *colours, (_, most) = image.getextrema()
-    return most == 0 and any(low < high for low, high in colours)
+    least, most = np.array(image.getextrema()).T
+    return bool(most[-1] == 0 and (least < most).any())
 
 
 def _on_white(image: Image.Image) -> Pixels:

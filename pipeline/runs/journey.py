@@ -101,6 +101,7 @@ def finish_document(
             for page in pages:
                 output.add(finish_page(page, run, output.holds_many, sizes))
                 tally.page_done(opened, output.rows[-1])
+            opened.refuse_mixture()
         size = opened.job.output.stat().st_size
         written = Written(tuple(dataclasses.replace(row, output_size=size) for row in output.rows))
     except DroppedError:

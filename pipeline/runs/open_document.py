@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pagewash.documents.document import Document
@@ -16,6 +17,7 @@ from pagewash.files import harmless, sha256_of
 from pagewash.isolation.document import IsolatedDocument
 from pagewash.options import RunOptions, parse_pages
 from pagewash.pages import Page, UntouchedPage
+from pagewash.runs.ledger import Source
 from pagewash.runs.planning import Job
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ class OpenDocument:
     document: Document | None = None
     """Open from its first page to its last writing."""
 
+    found: Source | None = None
+    """As it lay there when its reading began; None before, and where nothing lay there."""
+
     sha256: str | None = None
     error: Exception | None = None
     """Why it fails; its other pages need not be read or cleaned any more."""
@@ -42,6 +47,17 @@ class OpenDocument:
     def fail(self, error: Exception) -> None:
         """Give it up, for the first reason that anyone has."""
         self.error = self.error or error
+
+    def refuse_mixture(self) -> None:
+        """Make sure that what is read of the document once more is of the one that was read.
+
+        Raises:
+            InputError: another lies under its name, or it was written to.
+        """
+        source = self.job.source
+        if _found(source) in (None, self.found) or sha256_of(source) == self.sha256:
+            return
+        raise InputError(f"{source} changed while it was read; run the same command again")
 
     def indices(self, options: RunOptions) -> list[int]:
         """Pages of it that were asked for, from 0; [] while it is not open."""
@@ -82,6 +98,7 @@ def read_document(opened: OpenDocument, options: RunOptions) -> Iterator[RunPage
     """Open a document and yield its pages; the last item is always its end. Raises nothing."""
     job = opened.job
     try:
+        opened.found = _found(job.source)
         opened.sha256 = sha256_of(job.source)
         opened.document = IsolatedDocument(job.source, options.limits)
         for note in opened.document.notes:
@@ -100,3 +117,11 @@ def read_document(opened: OpenDocument, options: RunOptions) -> Iterator[RunPage
     except Exception as error:
         opened.fail(error)
     yield Ended(opened)
+
+
+def _found(path: Path) -> Source | None:
+    """How a document lies there; None where it went away, which is no document to be mixed in."""
+    try:
+        return Source.of(path.stat())
+    except OSError:
+        return None

@@ -20,6 +20,7 @@ from pagewash.inference.checkpoint import ModelCard, save_checkpoint
 from pagewash.measuring.records import read_records
 from pagewash.options import ColorName, RunOptions
 from pagewash.runs.holding import planned_run
+from pagewash.runs.journey import finish_page
 from pagewash.runs.ledger import OutputKey
 from pagewash.runs.outcome import Run, RunReport, ShardReport, may_still_fail
 from pagewash.runs.planning import RunPlan, plan_run
@@ -149,6 +150,44 @@ def test_a_pdf_whose_scan_is_transparent_in_a_colour_passes_through_and_says_so(
     assert row["message"] == "its image is transparent in certain colours"
     copied = io.BytesIO((folders[1] / "keyed.pdf").read_bytes())
     assert np.array_equal(render(copied), render(save(pdf)))
+
+
+def test_a_document_that_is_replaced_while_it_is_read_becomes_no_mixture(
+    clean, folders, monkeypatch, tmp_path
+):
+    source, destination = folders
+    write_scan(tmp_path / "b.png", seed=5)
+
+    def replaced(item, *arguments):  # after reading, before the rest
+        if item.opened.job.name == "0.png":
+            (tmp_path / "b.png").replace(source / "0.png")
+        return finish_page(item, *arguments)
+
+    monkeypatch.setattr("pagewash.runs.journey.finish_page", replaced)
+    report = clean()
+    (failure,) = report.failures
+    assert failure.message.endswith("0.png changed while it was read; run the same command again")
+    assert not (destination / "0.png").exists()
+    monkeypatch.undo()
+    assert [row["source"] for row in rows(clean())] == ["0.png"]
+    assert (destination / "0.png").exists()
+
+
+def test_a_document_that_is_touched_or_goes_away_while_it_is_read_is_cleaned(
+    clean, folders, monkeypatch
+):
+    source, destination = folders
+
+    def touched(item, *arguments):
+        if item.opened.job.name == "0.png":
+            os.utime(source / "0.png")
+        else:
+            item.opened.job.source.unlink()
+        return finish_page(item, *arguments)
+
+    monkeypatch.setattr("pagewash.runs.journey.finish_page", touched)
+    assert not clean().failures
+    assert all((destination / name).exists() for name in ("0.png", "1.png"))
 
 
 def test_an_image_over_the_pixel_limit_fails_alone(clean, folders):
