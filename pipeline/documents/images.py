@@ -94,8 +94,10 @@ class ImageDocument:
         if container == "jpeg":
             self._mend_end()
         with self._understood(), quiet():
-            image = self._open()
-            self.page_count = getattr(image, "n_frames", 1) if container == "tiff" else 1
+            pictures = getattr(self._open(), "n_frames", 1)
+        self.page_count = pictures if container == "tiff" else 1
+        if pictures > self.page_count:  # animated; of a JPEG with more, the rest serves the first
+            self.notes += (f"{self._name} holds {pictures} pictures; the first alone is cleaned",)
 
     def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page | UntouchedPage]:
         """Its pages in order, decoded as they are asked for; see `Document.pages`.

@@ -61,6 +61,16 @@ def test_a_jpeg_says_how_coarse_it_is(kind, options):
         assert abs(page.stored.quality - 77) <= 1
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_of_pictures_that_follow_the_first_a_note_tells(kind):
+    file, more = io.BytesIO(), [Image.fromarray(COLOUR[::-1])]
+    Image.fromarray(COLOUR).save(file, kind, save_all=True, append_images=more, lossless=True)
+    with open_document(io.BytesIO(file.getvalue())) as document:
+        assert document.notes == ("standard input holds 2 pictures; the first alone is cleaned",)
+        (page,) = document.pages()
+    assert np.array_equal(page.pixels, COLOUR)
+
+
 @pytest.mark.parametrize("icc", [None, SRGB], ids=["plain", "profile"])
 @pytest.mark.parametrize("more", [[], [COLOUR[::-1]]], ids=["still", "animated"])
 @pytest.mark.parametrize("lossless", [False, True])
