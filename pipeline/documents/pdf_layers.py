@@ -25,6 +25,7 @@ from pagewash.grey import luminance
 from pagewash.pages import Pixels
 
 _VISIBLE = 0.97  # of a layer's own colour; what shows less of it is an edge, or ink above it
+_GLEAM = 0.1  # of a layer's own colour; less tells nothing of it
 _COVERS = 0.5  # of the page: a masked layer that paints as much is the paper, whatever lies below
 _SAME_BOX = 0.01  # of the paper's width and height
 _WHITE, _BLACK = b"\xff", b"\0"
@@ -98,27 +99,29 @@ def revise_paper(
     painted = [at for at in scan.layers if id(layout.placements[at]) in own]
     seen = render_scan(page, layout, scan)
     light, dark = (_render(page, layout, scan, painted, level) for level in (_WHITE, _BLACK))
-    visible = cv2.subtract(light, dark).min(axis=2) >= 255 * _VISIBLE
-    return scan.turn.undo(revise(scan.turn.apply(pixels), seen, cleaned, visible))
+    share = cv2.subtract(light, dark).min(axis=2).astype(np.float32) / 255
+    return scan.turn.undo(revise(scan.turn.apply(pixels), seen, cleaned, share))
 
 
-def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, visible: NDArray[np.bool_]) -> Pixels:
+def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, share: NDArray[np.float32]) -> Pixels:
     """Change the pixels of a layer where cleaning has changed what is seen of them.
 
     A pixel of the layer covers a cell of the composite, and becomes the mean of what is visible
-    in its cell. One that nothing is seen of follows its neighbours, or turns white far from any.
+    in its cell. One that is seen through others alone, as below a watermark, moves as far as the
+    composite has to. One that nothing is seen of follows its neighbours, or turns white far from
+    any.
 
     Args:
         layer: (h, w) or (h, w, 3).
         seen: (H, W, 3), H >= h and W >= w: the composite before.
         cleaned: (H, W) or (H, W, 3): after.
-        visible: (H, W): where the composite shows this layer alone.
+        share: (H, W), 0 to 1: of this layer's colour in that of the composite.
     """
     if layer.ndim == 2:
         seen, cleaned = (luminance(image) for image in (seen, cleaned))
     elif cleaned.ndim == 2:
         cleaned = np.asarray(cv2.cvtColor(cleaned, cv2.COLOR_GRAY2RGB), np.uint8)
-    shape = layer.shape[:2]
+    shape, visible = layer.shape[:2], share >= _VISIBLE
     weight = _cell_sums(visible.astype(np.float32), shape)
     change = _cell_sums(_weighted(np.asarray(cv2.absdiff(seen, cleaned), np.uint8), visible), shape)
     means = _cell_sums(_weighted(cleaned, visible), shape)
@@ -128,7 +131,30 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, visible: NDArray[np.boo
     result = layer.copy()
     result[changed] = np.rint(means * scale)[changed]
     result[~known] = _from_neighbours(result, known)[~known]
+    if not known.all():
+        moved, partly = _moved(layer, seen, cleaned, share)
+        result[partly & ~known] = moved[partly & ~known]
     return result
+
+
+def _moved(
+    layer: Pixels, seen: Pixels, cleaned: Pixels, share: NDArray[np.float32]
+) -> tuple[Pixels, NDArray[np.bool_]]:
+    """A layer that is seen through others, as it comes nearest to the cleaned composite.
+
+    What is seen is its share of the layer, and a rest that stays: the move of a pixel is that of
+    the least squares over its cell.
+
+    Returns:
+        The layer, and where there is enough to be seen of it.
+    """
+    extra = (1,) * (layer.ndim - 2)
+    through = np.where(share >= _GLEAM, share, 0)
+    weight = _cell_sums(through**2, layer.shape[:2])
+    change = cleaned.astype(np.float32) - seen
+    moves = _cell_sums(change * through.reshape(through.shape + extra), layer.shape[:2])
+    moves /= np.maximum(weight, _GLEAM**2).reshape(weight.shape + extra)
+    return np.rint(layer + moves).clip(0, 255).astype(np.uint8), weight > 0
 
 
 def _weighted(image: Pixels, visible: NDArray[np.bool_]) -> NDArray[np.float32]:

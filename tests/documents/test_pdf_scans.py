@@ -423,14 +423,31 @@ def test_a_picture_in_the_paper_stays_where_cleaning_kept_it():
     assert (pixels[~kept] == 255).all()
 
 
+@pytest.mark.parametrize("veil", [0, 140])
+def test_ink_below_a_translucent_watermark_stays(veil):
+    """A dark and a pale one; through each of them 70 % of the scan are seen."""
+    veiled = np.zeros((600, 400), np.uint8)
+    veiled[200:400, 50:350] = 77
+    pdf = pikepdf.new()
+    mark = put_grey(pdf, np.full((600, 400), veil, np.uint8), SMask=put_grey(pdf, veiled))
+    paper = soiled((600, 400))
+    content = b"q 144 0 0 216 0 0 cm /Paper Do /Mark Do Q"
+    add_page(pdf, content, Paper=put_grey(pdf, paper), Mark=mark)
+    with pikepdf.open(copy(save(pdf), whiten)) as after:
+        image = after.pages[0].obj.Resources.XObject.Paper
+        pixels = np.frombuffer(image.read_bytes(), np.uint8).reshape(600, 400)
+    ink = (strokes((600, 400)) < 90) & (veiled > 0)
+    assert np.abs(pixels[ink].astype(int) - paper[ink]).max() < 6
+
+
 @given(seed=st.integers(0, 99), factor=st.integers(1, 4))
 @settings(max_examples=20)
 def test_a_layer_changes_only_where_what_is_seen_of_it_has_changed(seed, factor):
     rng = np.random.default_rng(seed)
     layer = rng.integers(0, 256, (6, 5, 3), np.uint8)
     seen = layer.repeat(factor, 0).repeat(factor, 1)
-    visible = rng.random(seen.shape[:2]) < 0.9
-    hidden = ~visible.reshape(6, factor, 5, factor).any(axis=(1, 3))
+    visible = (rng.random(seen.shape[:2]) < 0.9).astype(np.float32)
+    hidden = ~(visible > 0).reshape(6, factor, 5, factor).any(axis=(1, 3))
     assert np.array_equal(revise(layer, seen, seen, visible)[~hidden], layer[~hidden])
     white = np.full_like(seen, 255)
     assert (revise(layer, seen, white, visible)[~hidden] == 255).all()
