@@ -108,8 +108,8 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, share: NDArray[np.float
 
     A pixel of the layer covers a cell of the composite, and becomes the mean of what is visible
     in its cell. One that is seen through others alone, as below a watermark, moves as far as the
-    composite has to. One that nothing is seen of follows its neighbours, or turns white far from
-    any.
+    composite has to. One that nothing is seen of follows its neighbours; far from any it stays, since
+    what hides it may itself be hidden in a viewer, as a layer that is switched off.
 
     Args:
         layer: (h, w) or (h, w, 3).
@@ -170,12 +170,12 @@ def _cell_sums(image: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np
 
 
 def _from_neighbours(layer: Pixels, known: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The mean of known pixels nearby; white where there are none."""
+    """The mean of known pixels nearby; the layer itself where there are none."""
     weight = cv2.blur(known.astype(np.float32), (5, 5))
     total = cv2.blur(_weighted(layer, known), (5, 5))
     extra = (1,) * (layer.ndim - 2)
     near = weight.reshape(weight.shape + extra) > 1e-3
-    return np.where(near, total / np.maximum(weight, 1e-3).reshape(weight.shape + extra), 255)
+    return np.where(near, total / np.maximum(weight, 1e-3).reshape(weight.shape + extra), layer)
 
 
 def _scale(layout: Layout, scan: Scan) -> float:

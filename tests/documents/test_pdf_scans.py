@@ -440,6 +440,22 @@ def test_ink_below_a_translucent_watermark_stays(veil):
     assert np.abs(pixels[ink].astype(int) - paper[ink]).max() < 6
 
 
+def test_the_scan_below_a_layer_that_is_switched_off_stays():
+    pdf = pikepdf.new()
+    group = pdf.make_indirect(Dictionary(Type=Name.OCG, Name="Draft"))
+    pdf.Root.OCProperties = Dictionary(OCGs=Array([group]), D=Dictionary(OFF=Array([group])))
+    cover = put_grey(pdf, np.full((150, 150), 255, np.uint8), OC=group)
+    content = b"q 144 0 0 216 0 0 cm /Paper Do Q q 90 0 0 90 20 60 cm /Cover Do Q"
+    add_page(pdf, content, Paper=put_grey(pdf, soiled((600, 400))), Cover=cover)
+    before = save(pdf)
+    seen = render(before, scale=200 / 72)[..., 0]
+    after = render(copy(before, whiten), scale=200 / 72)[..., 0]
+    ink = strokes((600, 400)) < 90
+    assert np.abs(seen[ink].astype(int) - whiten(soiled((600, 400)))[ink]).max() < 3  # all is shown
+    kept = after[190:420, 70:290] < 120
+    assert np.array_equal(kept, seen[190:420, 70:290] < 120)
+
+
 @given(seed=st.integers(0, 99), factor=st.integers(1, 4))
 @settings(max_examples=20)
 def test_a_layer_changes_only_where_what_is_seen_of_it_has_changed(seed, factor):
