@@ -108,8 +108,8 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, share: NDArray[np.float
 
     A pixel of the layer covers a cell of the composite, and becomes the mean of what is visible
     in its cell. One that is seen through others alone, as below a watermark, moves as far as the
-    composite has to. One that nothing is seen of follows its neighbours; far from any it stays, since
-    what hides it may itself be hidden in a viewer, as a layer that is switched off.
+    composite has to. One that nothing is seen of follows its neighbours; far from any it stays,
+    since what hides it may itself be hidden in a viewer, as a layer that is switched off.
 
     Args:
         layer: (h, w) or (h, w, 3).

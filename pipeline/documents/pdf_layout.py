@@ -28,7 +28,11 @@ _TEXT = {"Tj", "TJ", "'", '"'}
 _UNSEEN = {3, 7}  # text rendering modes: invisible, in which OCR programs write, and clipping
 _FILL = {"f", "F", "f*", "B", "B*", "b", "b*"}
 _COLOURS = {"scn", "sc", "cs", "g", "rg", "k"}  # of what is filled
-_OPERATORS = " ".join(["q", "Q", "cm", "Do", "Tr", "BI", "ID", "EI", *_PAINT, *_TEXT, *_COLOURS])
+_MARKED = {"BDC", "BMC", "EMC"}  # content that belongs together, as that of an optional layer
+_FEW = ["q", "Q", "cm", "gs", "Do", "Tr", "BI", "ID", "EI"]
+_OPERATORS = " ".join([*_FEW, *_PAINT, *_TEXT, *_COLOURS, *_MARKED])
+_PLAIN_BLENDING = {"/Normal", "/Compatible"}
+_HIDDEN = 2 | 32  # flags of an annotation that is not shown: Hidden, NoView
 
 Rectangle = tuple[float, float, float, float]
 """Left, bottom, right and top in points of a page."""
@@ -47,6 +51,9 @@ class Placement:
 
     unit: float
     """Of the page: how many 1/72 inch a point is."""
+
+    veiled: bool = False
+    """Whether it is blended with what lies below, or translucent, or shown at choice alone."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -97,6 +104,11 @@ class Placement:
     @property
     def is_opaque(self) -> bool:
         """Whether it hides all that was drawn where it stands."""
+        return self.is_solid and not self.veiled
+
+    @property
+    def is_solid(self) -> bool:
+        """Whether all of it has colour: neither it nor a mask spares any of its area."""
         keyed = isinstance(self.image.get(Name.Mask), pikepdf.Array)
         own = keyed or number(self.image.get(Name.SMaskInData)) != 0
         return self.mask is None and not own and not self.is_stencil
@@ -154,7 +166,7 @@ class Layout:
         if not self.is_only_image or self.rotation:
             return None
         (only,) = self.placements
-        return only if only.is_whole else None
+        return only if only.is_whole and not only.veiled else None
 
     @property
     def is_only_image(self) -> bool:
@@ -219,7 +231,12 @@ class _Walker:
     """Drawn so far: forms that draw each other ten times would come to billions."""
 
     def walk(
-        self, content: Any, resources: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
+        self,
+        content: Any,
+        resources: Any,
+        matrix: Matrix,
+        inside: frozenset[tuple[int, int]],
+        veiled: bool = False,
     ) -> None:
         """Follow one content stream.
 
@@ -228,10 +245,13 @@ class _Walker:
             resources: where its names are looked up.
             matrix: from its own space to the page's.
             inside: the forms that it is drawn by, lest it draws one of them again, endlessly.
+            veiled: whether what it draws hides nothing for certain; see `Placement`.
         """
         outer, pattern = matrix, None
-        saved: list[tuple[Matrix, int, Any]] = []
+        saved: list[tuple[Matrix, int, Any, frozenset[str]]] = []
         text_mode = 0
+        veils: frozenset[str] = frozenset()
+        optional: list[bool] = []  # for each marked content around, the innermost last
         for part in content_streams(content):
             check_expansion(part, _MOST_CONTENT, "its content")
         with quiet():
@@ -239,41 +259,59 @@ class _Walker:
         for instruction in instructions:
             operator, operands = str(instruction.operator), instruction.operands
             if operator == "q":
-                saved.append((matrix, text_mode, pattern))
+                saved.append((matrix, text_mode, pattern, veils))
             elif operator == "Q" and saved:
-                matrix, text_mode, pattern = saved.pop()
+                matrix, text_mode, pattern, veils = saved.pop()
             elif operator == "cm":
                 matrix = to_matrix(operands) @ matrix
             elif operator == "Tr":
                 text_mode = int(number(next(iter(operands), None), text_mode))
+            elif operator == "gs":
+                veils = _veils(resources, operands, veils)
+            elif operator == "EMC":
+                del optional[-1:]
+            elif operator in _MARKED:
+                optional.append(next(iter(operands), None) == Name.OC)
             elif operator == "Do":
-                self._draw(resources, operands, matrix, inside)
+                hides = not (veiled or veils or any(optional))
+                self._draw(resources, operands, matrix, inside, not hides)
             elif operator == "INLINE IMAGE":
                 self.inline_share += _share(matrix, self.box)
             elif operator in _COLOURS:
                 pattern = _pattern_of_an_image(resources, operands)
             elif operator in _FILL and pattern is not None:
                 self.patterns = True
-                self._draw_form(pattern, resources, outer, inside)
+                self._draw_form(pattern, resources, outer, inside, veiled)
             elif operator in _PAINT:
                 self.marks += 1
             elif operator in _TEXT and text_mode not in _UNSEEN:
                 self.marks += _characters(operands)
 
     def _draw(
-        self, resources: Any, operands: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
+        self,
+        resources: Any,
+        operands: Any,
+        matrix: Matrix,
+        inside: frozenset[tuple[int, int]],
+        veiled: bool,
     ) -> None:
         name = last_name(operands)
         drawn = stream(dictionary(resources, Name.XObject), name) if name else None
         if drawn is None:
             return
+        veiled = veiled or Name.OC in drawn
         if drawn.get(Name.Subtype) == Name.Image:
-            self._place(drawn, matrix)
+            self._place(drawn, matrix, veiled)
         elif drawn.get(Name.Subtype) == Name.Form:
-            self._draw_form(drawn, resources, matrix, inside)
+            self._draw_form(drawn, resources, matrix, inside, veiled)
 
     def _draw_form(
-        self, form: Any, resources: Any, matrix: Matrix, inside: frozenset[tuple[int, int]]
+        self,
+        form: Any,
+        resources: Any,
+        matrix: Matrix,
+        inside: frozenset[tuple[int, int]],
+        veiled: bool,
     ) -> None:
         """Follow a form, or the cell of a pattern."""
         if form.objgen in inside:
@@ -282,16 +320,42 @@ class _Walker:
         if self.forms > _MOST_FORMS:
             raise UnreadableError(f"it draws more than {_MOST_FORMS:,} forms")
         inner = to_matrix(form.get(Name.Matrix)) @ matrix
-        self.walk(form, form.get(Name.Resources, resources), inner, inside | {form.objgen})
+        own = form.get(Name.Resources, resources)
+        self.walk(form, own, inner, inside | {form.objgen}, veiled)
 
-    def _place(self, image: pikepdf.Stream, matrix: Matrix) -> None:
+    def _place(self, image: pikepdf.Stream, matrix: Matrix, veiled: bool) -> None:
         if min(number(image.get(Name.Width)), number(image.get(Name.Height))) < 1:
             self.fault = "one of its images does not state its size"
             return
-        placement = Placement(image, matrix, _share(matrix, self.box), self.unit)
+        placement = Placement(image, matrix, _share(matrix, self.box), self.unit, veiled)
         self.placements.append(placement)
         if placement.share >= WHOLE and placement.is_opaque:
             self.marks = 0  # it hides them: some OCR programs write below their scan
+
+
+def _veils(resources: Any, operands: Any, veils: frozenset[str]) -> frozenset[str]:
+    """What keeps an image from hiding what lies below, once a graphics state has been set.
+
+    Args:
+        resources: where its name is looked up.
+        operands: of the operator that sets it.
+        veils: the keys that did so before; a state leaves those that it does not have.
+    """
+    name = last_name(operands)
+    state = dictionary(dictionary(resources, Name.ExtGState), name) if name else {}
+    for key in ("/BM", "/ca", "/SMask"):
+        if key in state:
+            veils = veils | {key} if _is_veil(key, state[key]) else veils - {key}
+    return veils
+
+
+def _is_veil(key: str, value: Any) -> bool:
+    if key == "/ca":
+        return number(value, 1.0) < 1
+    if key == "/SMask":
+        return isinstance(value, pikepdf.Dictionary)
+    modes = list(value) if isinstance(value, pikepdf.Array) else [value]
+    return not all(str(mode) in _PLAIN_BLENDING for mode in modes)
 
 
 def _pattern_of_an_image(resources: Any, operands: Any) -> Any | None:
@@ -342,6 +406,27 @@ def _has_annotations(page: pikepdf.Page) -> bool:
     if not isinstance(annotations, pikepdf.Array):
         return False
     return any(
-        isinstance(annotation, pikepdf.Dictionary) and Name.AP in annotation
+        isinstance(annotation, pikepdf.Dictionary) and _is_drawn(annotation)
         for annotation in annotations
     )
+
+
+def _is_drawn(annotation: Any) -> bool:
+    """Whether there is anything to see of an annotation; a viewer draws many that bring no picture
+    of their own (/AP), as lines and notes.
+    """
+    if Name.AP in annotation:
+        return True
+    kind = annotation.get(Name.Subtype)
+    hidden = int(number(annotation.get(Name.F))) & _HIDDEN
+    if kind in (Name.Link, Name.Popup) or hidden:
+        return False
+    return kind != Name.Widget or _is_filled_in(annotation)
+
+
+def _is_filled_in(field: Any) -> bool:
+    """Whether a field of a form has a text or a frame to show; a signature has neither."""
+    parent = dictionary(field, Name.Parent)
+    kind, value = (field.get(key, parent.get(key)) for key in (Name.FT, Name.V))
+    blank = value is None or (isinstance(value, pikepdf.String) and not bytes(value))
+    return kind != Name.Sig and (not blank or Name.MK in field)

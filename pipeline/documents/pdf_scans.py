@@ -40,7 +40,7 @@ MARKS_OF_A_STAMP = 200
 _SLACK = 0.001  # of the width and height of an image that hides another one
 _COVERS = 10  # of the last whole images of a page are asked whether they hide others
 _PAPER_SHARE = 0.5  # of the page, that the paper of a scan in layers covers at least
-_PART = 0.5  # of the area of the paper; what is larger and opaque is a scan of its own
+_PART = 0.5  # of the area of the paper; what is larger and solid is a scan of its own
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ def _in_layers(scans: list[Scan], layout: Layout, seen: list[int]) -> list[Scan]
 
 
 def _may_be_paper(scan: Scan) -> bool:
-    opaque = all(tile.placement.is_opaque for tile in scan.tiles)
-    return scan.share >= _PAPER_SHARE and opaque
+    solid = all(tile.placement.is_solid for tile in scan.tiles)
+    return scan.share >= _PAPER_SHARE and solid
 
 
 def _is_large_layer(placement: Placement) -> bool:
@@ -214,4 +214,4 @@ def _belongs_to(placement: Placement, paper: Scan) -> bool:
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     if not (left <= x <= right and bottom <= y <= top):
         return False
-    return not placement.is_opaque or placement.share < _PART * paper.share
+    return not placement.is_solid or placement.share < _PART * paper.share

@@ -439,6 +439,89 @@ def test_any_other_page_is_rendered_with_all_that_stands_on_it():
     assert marked.pixels[290, 10].tolist() == [0, 0, 255]
 
 
+BELOW = b"20 20 60 60 re f "
+VEILED = {
+    "blended": b"/Multiply gs " + FULL_PAGE,
+    "translucent": b"/Faint gs " + FULL_PAGE,
+    "masked": b"/Masked gs " + FULL_PAGE,
+    "optional": b"/OC /Layer BDC " + FULL_PAGE + b" EMC",
+    "in a form": b"q /Multiply gs /Form Do Q",
+}
+
+
+def page_over_a_square(pdf: pikepdf.Pdf, content: bytes) -> pikepdf.Page:
+    """Paper without print, drawn above a black square; its layer is switched off."""
+    layer = pdf.make_indirect(Dictionary(Type=Name.OCG, Name="Scan"))
+    pdf.Root.OCProperties = Dictionary(OCGs=Array([layer]), D=Dictionary(OFF=Array([layer])))
+    image = put_grey(pdf, np.full((300, 200), 220, np.uint8))
+    drawn = Dictionary(Im=image)
+    box = Array([0, 0, 144, 216])
+    form = pdf.make_stream(
+        FULL_PAGE, Subtype=Name.Form, BBox=box, Resources=Dictionary(XObject=drawn)
+    )
+    group = pdf.make_stream(b"0.3 g 0 0 144 216 re f", Subtype=Name.Form, BBox=box)
+    group.Group = Dictionary(S=Name.Transparency, CS=Name.DeviceGray)
+    page = add_page(pdf, BELOW + content, Im=image, Form=pdf.make_indirect(form))
+    page.Resources.ExtGState = Dictionary(
+        Multiply=Dictionary(BM=Name.Multiply),
+        Faint=Dictionary(ca=0.5),
+        Masked=Dictionary(SMask=Dictionary(S=Name.Luminosity, G=pdf.make_indirect(group))),
+        Plain=Dictionary(BM=Name.Normal, ca=1, SMask=pikepdf.Object.parse(b"/None")),
+    )
+    page.Resources.Properties = Dictionary(Layer=layer)
+    return page
+
+
+@pytest.mark.parametrize("content", VEILED.values(), ids=VEILED.keys())
+def test_what_shows_through_a_scan_is_on_its_image_too(content):
+    pdf = pikepdf.new()
+    page_over_a_square(pdf, content)
+    source = save(pdf)
+    expected = render(source, scale=100 / 72)[..., 0] < 190
+    assert expected.sum() > 6000
+    (scan,) = read(source)
+    assert not scan.alone
+    (flat,) = read(copy(source, kind="png"))
+    assert np.array_equal(flat.pixels < 190, expected)
+
+
+@pytest.mark.parametrize("content", [b"/Plain gs ", b"/Multiply gs /Plain gs ", b"q /Faint gs Q "])
+def test_what_a_scan_hides_is_not_on_its_image(content):
+    pdf = pikepdf.new()
+    page_over_a_square(pdf, content + FULL_PAGE)
+    (scan,) = read(save(pdf))
+    assert scan.alone
+    (flat,) = read(copy(save(pdf), lambda pixels: pixels - 1, kind="png"))
+    assert (flat.pixels == 219).all()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "is_shown"),
+    [
+        ("/Subtype /Ink /InkList [[20 20 90 90]] /C [0 0 0] /Rect [20 20 90 90]", True),
+        ("/Subtype /Ink /InkList [[20 20 90 90]] /C [0 0 0] /Rect [20 20 90 90] /F 2", False),
+        ("/Subtype /Widget /FT /Sig /Rect [0 0 0 0] /V << >>", False),
+        ("/Subtype /Widget /FT /Tx /Rect [20 20 90 90] /V ()", False),
+        ("/Subtype /Widget /FT /Tx /Rect [20 20 90 90] /V (paid)", True),
+        ("/Subtype /Link /Rect [20 20 90 90]", False),
+    ],
+)
+def test_annotations_that_bring_no_picture_of_their_own_count_where_they_are_drawn(
+    annotation, is_shown
+):
+    pdf = pikepdf.new()
+    page = add_page(pdf, FULL_PAGE, Im=put_grey(pdf, np.full((300, 200), 220, np.uint8)))
+    drawn = pdf.make_indirect(pikepdf.Object.parse(f"<< /Type /Annot {annotation} >>".encode()))
+    page.Annots = Array([drawn])
+    if "/Widget" in annotation:
+        pdf.Root.AcroForm = Dictionary(Fields=Array([drawn]))
+    (scan,) = read(save(pdf))
+    assert scan.alone is not is_shown
+    if "/Ink " in annotation:
+        (flat,) = read(copy(save(pdf), kind="png"))
+        assert bool((flat.pixels < 50).any()) is is_shown
+
+
 def test_an_image_that_pages_share_is_clean_on_all_of_them():
     pdf = pikepdf.new()
     image = put_grey(pdf, soiled())
