@@ -5,7 +5,7 @@ over, and what comes after it counts. Decodes no image.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pikepdf
@@ -54,6 +54,9 @@ class Placement:
 
     veiled: bool = False
     """Whether it is blended with what lies below, or translucent, or shown at choice alone."""
+
+    black: bool = True
+    """Whether a stencil paints in plain black."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -184,7 +187,7 @@ def read_layout(page: pikepdf.Page) -> Layout:
     box = [float(edge) for edge in page.cropbox.as_list()]
     walker = _Walker(box, number(page.obj.get(Name.UserUnit), 1.0))
     resources = inherited(page, Name.Resources)
-    walker.walk(page.obj, resources, Matrix(), frozenset())
+    walker.walk(page.obj, resources, _State(Matrix()), frozenset())
     rotation = round(number(inherited(page, Name.Rotate)) / 90) * 90 % 360
     return Layout(
         walker.placements,
@@ -216,6 +219,27 @@ def _slots(resources: Any, seen: set[tuple[int, int]]) -> Iterator[tuple[Any, st
                 yield from _slots(drawn.get(Name.Resources), seen)
 
 
+@dataclass(frozen=True)
+class _State:
+    """What decides how something is drawn, as far as it matters here."""
+
+    matrix: Matrix
+    text_mode: int = 0
+    pattern: Any = None
+    """That holds an image, and areas are filled with."""
+
+    black: bool = True
+    """Whether areas and stencils are."""
+
+    veils: frozenset[str] = frozenset()
+    """Why an image hides nothing for certain: keys of a graphics state, or what it lies in."""
+
+    def inside(self, matrix: Matrix) -> "_State":
+        """Where a form begins that is drawn so, by its own matrix."""
+        veils = frozenset({"form"}) if self.veils else self.veils
+        return _State(matrix @ self.matrix, black=self.black, veils=veils)
+
+
 @dataclass
 class _Walker:
     """What has been seen on the way through a page's content."""
@@ -231,26 +255,17 @@ class _Walker:
     """Drawn so far: forms that draw each other ten times would come to billions."""
 
     def walk(
-        self,
-        content: Any,
-        resources: Any,
-        matrix: Matrix,
-        inside: frozenset[tuple[int, int]],
-        veiled: bool = False,
+        self, content: Any, resources: Any, state: _State, inside: frozenset[tuple[int, int]]
     ) -> None:
         """Follow one content stream.
 
         Args:
             content: a page or a form.
             resources: where its names are looked up.
-            matrix: from its own space to the page's.
+            state: at its beginning; its matrix is from its own space to the page's.
             inside: the forms that it is drawn by, lest it draws one of them again, endlessly.
-            veiled: whether what it draws hides nothing for certain; see `Placement`.
         """
-        outer, pattern = matrix, None
-        saved: list[tuple[Matrix, int, Any, frozenset[str]]] = []
-        text_mode = 0
-        veils: frozenset[str] = frozenset()
+        outer, saved = state, list[_State]()
         optional: list[bool] = []  # for each marked content around, the innermost last
         for part in content_streams(content):
             check_expansion(part, _MOST_CONTENT, "its content")
@@ -259,59 +274,54 @@ class _Walker:
         for instruction in instructions:
             operator, operands = str(instruction.operator), instruction.operands
             if operator == "q":
-                saved.append((matrix, text_mode, pattern, veils))
+                saved.append(state)
             elif operator == "Q" and saved:
-                matrix, text_mode, pattern, veils = saved.pop()
+                state = saved.pop()
             elif operator == "cm":
-                matrix = to_matrix(operands) @ matrix
-            elif operator == "Tr":
-                text_mode = int(number(next(iter(operands), None), text_mode))
+                state = replace(state, matrix=to_matrix(operands) @ state.matrix)
             elif operator == "gs":
-                veils = _veils(resources, operands, veils)
+                state = replace(state, veils=_veils(resources, operands, state.veils))
+            elif operator == "Tr":
+                mode = int(number(next(iter(operands), None), state.text_mode))
+                state = replace(state, text_mode=mode)
             elif operator == "EMC":
                 del optional[-1:]
             elif operator in _MARKED:
                 optional.append(next(iter(operands), None) == Name.OC)
             elif operator == "Do":
-                hides = not (veiled or veils or any(optional))
-                self._draw(resources, operands, matrix, inside, not hides)
+                self._draw(
+                    resources, operands, _optional(state) if any(optional) else state, inside
+                )
             elif operator == "INLINE IMAGE":
-                self.inline_share += _share(matrix, self.box)
+                self.inline_share += _share(state.matrix, self.box)
             elif operator in _COLOURS:
                 pattern = _pattern_of_an_image(resources, operands)
-            elif operator in _FILL and pattern is not None:
+                state = replace(state, pattern=pattern, black=_is_black(operator, operands))
+            elif operator in _FILL and state.pattern is not None:
                 self.patterns = True
-                self._draw_form(pattern, resources, outer, inside, veiled)
+                cell = _State(outer.matrix, veils=outer.veils)
+                self._draw_form(state.pattern, resources, cell, inside)
             elif operator in _PAINT:
                 self.marks += 1
-            elif operator in _TEXT and text_mode not in _UNSEEN:
+            elif operator in _TEXT and state.text_mode not in _UNSEEN:
                 self.marks += _characters(operands)
 
     def _draw(
-        self,
-        resources: Any,
-        operands: Any,
-        matrix: Matrix,
-        inside: frozenset[tuple[int, int]],
-        veiled: bool,
+        self, resources: Any, operands: Any, state: _State, inside: frozenset[tuple[int, int]]
     ) -> None:
         name = last_name(operands)
         drawn = stream(dictionary(resources, Name.XObject), name) if name else None
         if drawn is None:
             return
-        veiled = veiled or Name.OC in drawn
+        if Name.OC in drawn:
+            state = _optional(state)
         if drawn.get(Name.Subtype) == Name.Image:
-            self._place(drawn, matrix, veiled)
+            self._place(drawn, state)
         elif drawn.get(Name.Subtype) == Name.Form:
-            self._draw_form(drawn, resources, matrix, inside, veiled)
+            self._draw_form(drawn, resources, state, inside)
 
     def _draw_form(
-        self,
-        form: Any,
-        resources: Any,
-        matrix: Matrix,
-        inside: frozenset[tuple[int, int]],
-        veiled: bool,
+        self, form: Any, resources: Any, state: _State, inside: frozenset[tuple[int, int]]
     ) -> None:
         """Follow a form, or the cell of a pattern."""
         if form.objgen in inside:
@@ -319,18 +329,32 @@ class _Walker:
         self.forms += 1
         if self.forms > _MOST_FORMS:
             raise UnreadableError(f"it draws more than {_MOST_FORMS:,} forms")
-        inner = to_matrix(form.get(Name.Matrix)) @ matrix
-        own = form.get(Name.Resources, resources)
-        self.walk(form, own, inner, inside | {form.objgen}, veiled)
+        inner = state.inside(to_matrix(form.get(Name.Matrix)))
+        self.walk(form, form.get(Name.Resources, resources), inner, inside | {form.objgen})
 
-    def _place(self, image: pikepdf.Stream, matrix: Matrix, veiled: bool) -> None:
+    def _place(self, image: pikepdf.Stream, state: _State) -> None:
         if min(number(image.get(Name.Width)), number(image.get(Name.Height))) < 1:
             self.fault = "one of its images does not state its size"
             return
-        placement = Placement(image, matrix, _share(matrix, self.box), self.unit, veiled)
+        share = _share(state.matrix, self.box)
+        veiled = bool(state.veils)
+        placement = Placement(image, state.matrix, share, self.unit, veiled, state.black)
         self.placements.append(placement)
         if placement.share >= WHOLE and placement.is_opaque:
             self.marks = 0  # it hides them: some OCR programs write below their scan
+
+
+def _optional(state: _State) -> _State:
+    """The state of what a viewer shows or does not, as its reader likes."""
+    return replace(state, veils=state.veils | {"optional"})
+
+
+def _is_black(operator: str, operands: Any) -> bool:
+    """Whether a colour is black for certain: one of a device, in grey, RGB or CMYK."""
+    levels = [number(operand, 1.0) for operand in operands]
+    if operator == "k":
+        return levels == [0, 0, 0, 1]
+    return operator in ("g", "rg") and not any(levels)
 
 
 def _veils(resources: Any, operands: Any, veils: frozenset[str]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 import pikepdf
 from pikepdf import Name
@@ -40,6 +41,8 @@ from pagewash.pages import Page, Pixels, ReadLimits, Stored, UntouchedPage
 
 _STAYS = "cleaned, its image would take more bytes than it does"
 _LETTER = 612.0 * 792.0  # points: what is shown of a page without any area
+_NEARLY_BLACK, _CUT, _NEARLY_WHITE = 64, 128, 191  # levels of a page that may become one bit
+_LEAST_TONE = 12  # px; the tip of a letter that is smoothed has fewer
 _VECTOR_DPI = 300.0  # for pages without an image to set it
 
 
@@ -98,7 +101,7 @@ class ReplacingSink:
     def is_image(self, page: Page) -> bool:
         """Whether there is nothing to see on a page but its image, which comes out as it is."""
         whole = _layout(self._pdf.pages[page.index]).whole_image
-        return whole is not None and _is_plain(whole.image)
+        return whole is not None and _is_seen_as_stored(whole)
 
     def _replace(self, original: Any, pixels: Pixels, mode: str) -> bool:
         """Put cleaned pixels in the place of an image, wherever the document shows it.
@@ -292,7 +295,7 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     """
     layout = _layout(page)
     whole = layout.whole_image
-    if whole is not None and _is_plain(whole.image) and not goes_beyond(whole.matrix, page):
+    if whole is not None and _is_seen_as_stored(whole) and not goes_beyond(whole.matrix, page):
         own: Page | None = None
         with suppress(Exception):  # a viewer may make more of it than we
             own = _own_image(whole, index)
@@ -303,7 +306,8 @@ def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) ->
     known = [max(placement.dpi) for placement in images if placement.dpi]
     dpi = _within(page, max(known, default=_VECTOR_DPI), limits)
     pixels = grey_if_grey(render_page(path, index, dpi * _unit(page)))  # it knows no units
-    one_bit = known and all(pdf_images.is_one_bit(seen.image) for seen in images)
+    bits = known and all(pdf_images.is_one_bit(seen.image) for seen in images)
+    one_bit = bits and _is_black_and_white(pixels)
     return Page(pixels, (dpi, dpi), mode="1" if one_bit else "RGB", index=index)
 
 
@@ -320,6 +324,25 @@ def _layout(page: pikepdf.Page) -> Layout:
         return read_layout(page)
     except Exception:  # as for every page that passes through
         return Layout([], 0.0, patterns=False, marks=1, annotated=False, rotation=0)
+
+
+def _is_black_and_white(pixels: Pixels) -> bool:
+    """Whether a rendered page is no more than that: its greys are smoothed edges.
+
+    One that holds a pale stamp, a hairline or a colour would lose it if it were cut at a level.
+    """
+    if pixels.ndim == 3:
+        return False
+    around = np.ones((3, 3), np.uint8)
+    edges = (cv2.erode(pixels, around) < _CUT) & (cv2.dilate(pixels, around) > _NEARLY_WHITE)
+    tones = ~(edges | (pixels < _NEARLY_BLACK) | (pixels == 255))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(tones.view(np.uint8))
+    return bool((stats[1:, cv2.CC_STAT_AREA] < _LEAST_TONE).all())
+
+
+def _is_seen_as_stored(whole: Placement) -> bool:
+    """Whether the image of a page is all there, in its own colours or in black."""
+    return _is_plain(whole.image) and (whole.black or not whole.is_stencil)
 
 
 def _is_plain(image: Any) -> bool:

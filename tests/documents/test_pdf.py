@@ -439,6 +439,54 @@ def test_any_other_page_is_rendered_with_all_that_stands_on_it():
     assert marked.pixels[290, 10].tolist() == [0, 0, 255]
 
 
+def put_bits(pdf: pikepdf.Pdf, ink: np.ndarray, **entries) -> pikepdf.Object:
+    """Ink in one bit, where it is 0."""
+    bits = np.packbits(~ink, axis=1).tobytes()
+    return put(pdf, bits, ink.shape[1], ink.shape[0], **({"BitsPerComponent": 1} | entries))
+
+
+def as_png(pdf: pikepdf.Pdf) -> Page:
+    (page,) = read(copy(save(pdf), kind="png"))
+    return page
+
+
+def test_pale_and_coloured_content_beside_one_bit_comes_out_in_its_levels():
+    ink = strokes() < 128
+    pdf = pikepdf.new()
+    table = pikepdf.String(bytes([150, 255]))
+    space = Array([Name.Indexed, Name.DeviceGray, 1, table])
+    add_page(pdf, FULL_PAGE, Im=put_bits(pdf, ink, ColorSpace=space)).Rotate = 90
+    assert np.array_equal(as_png(pdf).pixels, np.rot90(np.where(ink, 150, 255), -1))
+
+    pdf = pikepdf.new()
+    stamped = FULL_PAGE + b" 0.6 g 72 72 36 36 re f"
+    add_page(pdf, stamped, Im=put_bits(pdf, ink, ColorSpace=Name.DeviceGray))
+    assert (as_png(pdf).pixels == 153).sum() > 2000
+
+    pdf = pikepdf.new()
+    add_page(pdf, b"1 0 0 rg " + FULL_PAGE, Im=put_bits(pdf, ink, ImageMask=True))
+    flat = as_png(pdf)
+    assert flat.mode == "RGB"
+    assert (flat.pixels[ink] == (255, 0, 0)).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"0 g ", b"0 0 0 rg ", b"1 0 0 rg 0 0 0 1 k "])
+def test_a_stencil_in_black_comes_out_as_it_is_stored(content):
+    ink = strokes((301, 211)) < 128
+    pdf = pikepdf.new()
+    add_page(pdf, content + FULL_PAGE, Im=put_bits(pdf, ink, ImageMask=True))
+    assert as_png(pdf).mode == "1"
+    assert np.array_equal(as_png(pdf).pixels == 0, ink)
+
+
+def test_one_bit_with_a_black_stamp_stays_one_bit_where_its_edges_are_smoothed():
+    pdf = pikepdf.new()
+    content = FULL_PAGE + b" q 0.9 0.1 -0.1 0.9 20 20 cm 0 0 m 90 0 l 90 33 l h f Q"
+    ink = strokes((301, 211)) < 128
+    add_page(pdf, content, Im=put_bits(pdf, ink, ColorSpace=Name.DeviceGray))
+    assert as_png(pdf).mode == "1"
+
+
 BELOW = b"20 20 60 60 re f "
 VEILED = {
     "blended": b"/Multiply gs " + FULL_PAGE,
