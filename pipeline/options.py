@@ -7,6 +7,7 @@ import ast
 import hashlib
 import inspect
 import json
+import math
 import os
 import re
 from dataclasses import dataclass, fields
@@ -37,7 +38,7 @@ BlankName = Literal["keep", "mark", "drop"]
 BordersName = Literal["white", "keep"]
 """What becomes of what lies around a page on its scan."""
 
-_STEPS_VERSION = 3
+_STEPS_VERSION = 4
 """Of what is done around the network: scale, steps after it, guard. It rises when they change
 pages, so that outputs of an older one count as old."""
 
@@ -274,13 +275,18 @@ class FailureBudget:
 
     def exceeded(self, failed: int, total: int) -> bool:
         """Whether a run of `total` documents failed as a whole."""
-        return failed > (self.share * total if self.count is None else self.count)
+        return failed > self._allowed(total)
 
     def bearable(self, total: int) -> int:
         """Failures that a run of `total` documents goes on with; one more stops it."""
         if self.count is not None:
             return self.count
-        return max(int(self.share * total), self.patience - 1)
+        return max(self._allowed(total), self.patience - 1)
+
+    def _allowed(self, total: int) -> int:
+        if self.count is not None:
+            return self.count
+        return math.floor(self.share * total + 1e-6)  # 29 % of 100 are 29, in binary too
 
 
 def parse_pages(text: str) -> frozenset[int] | None:

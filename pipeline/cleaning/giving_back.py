@@ -57,7 +57,7 @@ def guard(scan: Pixels, cleaned: Pixels, on_review: OnReview = "safe") -> Guarde
     if on_review == "cleaned":
         return Guarded(cleaned, 0.0, losses.reason)
     if on_review == "original":
-        return Guarded(original, 1.0, f"{losses.reason}; the scan stands in its place")
+        return Guarded(original.copy(), 1.0, f"{losses.reason}; the scan stands in its place")
     mended, share = give_back(original, cleaned, losses)
     if not find_losses(scan, mended):
         return Guarded(mended, share)

@@ -169,7 +169,7 @@ def load_checkpoint(name_or_path: str | Path, *, fold: bool = True) -> Checkpoin
         _check_shapes(architecture.network, card.options, tensors)
         network = architecture.network(card.options)
         network.load_state_dict(tensors)
-    except (SafetensorError, RuntimeError, ValueError) as error:
+    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} does not hold the weights of the network on its card: {error}. "
             "Copy both files again."
@@ -214,7 +214,7 @@ def read_ranges(card: ModelCard) -> ActivationRanges:
         spans = {
             name: floats_of(text).reshape(3, -1) for name, text in card.activation_ranges.items()
         }
-    except (ValueError, TypeError) as error:
+    except (AttributeError, ValueError, TypeError) as error:
         raise InputError(
             f"the ranges on the card of {card.name} cannot be used: {error!r}. Copy it again"
         ) from error

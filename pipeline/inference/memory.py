@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import cv2
 import torch
 
 from pagewash.errors import PagewashError
@@ -18,6 +19,9 @@ from pagewash.inference.batches import TileTask, batch_pixels
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+SHORT = ("can't allocate memory", "could not create a primitive")
+"""What torch, and oneDNN under it, say on a processor where memory is short."""
 
 
 @dataclass
@@ -48,11 +52,12 @@ class MemoryBudget:
         """
         try:
             return work(batch)
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, cv2.error) as error:
             if not _is_short_of_memory(error):
                 raise
+            said = str(error)
             # the error must be gone before the next try: it holds on to the memory
-        parts = _halves(batch, self.device)
+        parts = _halves(batch, self.device, said)
         self._shrink(batch, parts)
         return [result for part in parts for result in self.run(part, work)]
 
@@ -72,14 +77,16 @@ class MemoryBudget:
             self.tile = min(self.tile, side)
 
 
-def _is_short_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """Whether a device, or NumPy, or torch on a processor said that memory is short."""
+def _is_short_of_memory(error: Exception) -> bool:
+    """Whether a device, NumPy, OpenCV, or torch on a processor said that memory is short."""
+    if isinstance(error, cv2.error):
+        return "nsufficient memory" in str(error)
     known = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return known or "can't allocate memory" in str(error)
+    return known or any(words in str(error) for words in SHORT)
 
 
 def _halves(
-    batch: Sequence[TileTask], device: str
+    batch: Sequence[TileTask], device: str, said: str
 ) -> tuple[Sequence[TileTask], Sequence[TileTask]]:
     if len(batch) > 1:
         middle = len(batch) // 2
@@ -88,8 +95,9 @@ def _halves(
     halves = task.state.plan.halves(task.tile)
     if halves is None:
         height, width = task.tile.window.shape
+        other = "" if device == "cpu" else ", or choose --device cpu"
         raise PagewashError(
-            f"{device} has no memory left for a tile of {height} x {width} px; "
-            "end what else is using it, or choose --device cpu"
+            f"{device} has no memory left for a tile of {height} x {width} px ({said}); "
+            f"end what else is using it{other}"
         )
     return [TileTask(task.state, halves[0])], [TileTask(task.state, halves[1])]

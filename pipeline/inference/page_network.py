@@ -152,7 +152,8 @@ def _affine(maps: Tensor, seen: Floats, paper: Floats, whiter: float) -> tuple[T
         # a row more on each side, for the sharpening
         first, last = max(start - 1, 0), min(stop + 1, height)
         x = torch.from_numpy(np.ascontiguousarray(seen[first:last].transpose(2, 0, 1)))
-        of_band, shift = combine(maps[:, :, first:last], x[None].to(maps.device))
+        x = x[None].to(maps.device).clamp(max=BRIGHTEST)  # as it was in training
+        of_band, shift = combine(maps[:, :, first:last], x)
         inner = slice(start - first, stop - first)
         light = torch.from_numpy(np.ascontiguousarray(paper[start:stop].transpose(2, 0, 1)))
         torch.div(of_band[0, :, inner], light.to(maps.device), out=gain[:, start:stop])

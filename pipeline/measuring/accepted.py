@@ -89,7 +89,8 @@ class Accepted:
 
 def _reasons(message: str | None) -> frozenset[str]:
     """The clauses of a message, without their figures."""
-    return frozenset(re.sub(r"[\d.,]+", "", clause) for clause in (message or "").split("; "))
+    clauses = (message or "").removeprefix(f"{NOTE}: ").split("; ")  # it may be marked once more
+    return frozenset(re.sub(r"[\d.,]+", "", clause) for clause in clauses)
 
 
 def _noted(message: str | None) -> str:
@@ -109,16 +110,24 @@ def read_accepted(path: Path | None) -> Accepted:
     with access_errors(str(path), "read"):
         text = path.read_bytes().decode("utf-8-sig", "replace")
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not set(COLUMNS[:-1]) <= set(rows.fieldnames or ()):
-        raise InputError(
-            f"{path} is no file of marks: its first line must have {', '.join(COLUMNS[:-1])}; "
-            "export it from a report"
-        )
-    for number, row in enumerate(rows, 2):
-        try:
-            page = (row["sha256"], int(row["page"]), int(row["part"]))
-            shares = tuple(float(row[harm] or 0) for harm in HARMS)
-            marks[page] = Mark(shares, _reasons(row["message"]))
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{path}, line {number}, is no mark: {error}") from error
+    try:
+        if not set(COLUMNS[:-1]) <= set(rows.fieldnames or ()):
+            raise InputError(
+                f"{path} is no file of marks: its first line must have {', '.join(COLUMNS[:-1])}; "
+                "export it from a report"
+            )
+        for number, row in enumerate(rows, 2):
+            page, mark = _mark_of(row, f"{path}, line {number}")
+            marks[page] = mark
+    except csv.Error as error:
+        raise InputError(f"{path} is no file of marks: {error}; export it from a report") from error
     return Accepted(marks)
+
+
+def _mark_of(row: dict[str, str], place: str) -> tuple[Page, Mark]:
+    try:
+        page = (row["sha256"], int(row["page"]), int(row["part"]))
+        shares = tuple(float(row[harm] or 0) for harm in HARMS)
+        return page, Mark(shares, _reasons(row["message"]))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{place}, is no mark: {error}") from error

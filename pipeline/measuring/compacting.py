@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pagewash.errors import UnreadableError
 from pagewash.files import access_errors
 from pagewash.measuring.records import find_parts, read_records, some_parts, write_table
 
@@ -59,7 +61,8 @@ def _compact_day(day: Path) -> None:
     names = [path.relative_to(day).as_posix() for path in parts]
     table = read_records(day)
     metadata = table.schema.metadata | {REPLACES_KEY: json.dumps(names).encode()}
-    number = max((int(path.stem.removeprefix("part-")) for path in _compacted(day)), default=-1) + 1
+    stems = (path.stem.removeprefix("part-") for path in _compacted(day))
+    number = max((int(stem) for stem in stems if stem.isdecimal()), default=-1) + 1
     write_table(day / FOLDER / f"part-{number}.parquet", table.replace_schema_metadata(metadata))
     _remove(day, names)
 
@@ -69,9 +72,14 @@ def _compacted(day: Path) -> list[Path]:
 
 
 def _replaced_by(part: Path) -> list[str]:
-    with access_errors(str(part), "read"):
-        metadata = pq.read_schema(part).metadata or {}
-    names: list[str] = json.loads(metadata.get(REPLACES_KEY, b"[]"))
+    try:
+        with access_errors(str(part), "read"):
+            metadata = pq.read_schema(part).metadata or {}
+        names = [str(name) for name in json.loads(metadata.get(REPLACES_KEY, b"[]"))]
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise UnreadableError(
+            f"{part} is damaged, or not pagewash's: {error}. Move it out of the folder"
+        ) from error
     return [name for name in names if Path(name) != part.relative_to(part.parents[1])]
 
 

@@ -58,8 +58,9 @@ class Summary:
     """Seconds by stage, summed over pages; stages overlap in a run."""
 
     pages_per_second: float | None
-    """Pages cleaned per second of the time given, else of the stage that took longest, which is the
-    best that overlapping stages reach on one worker; None where no time is known."""
+    """Pages cleaned per second of the time given, else of the stage that took longest, as if pages
+    came one after the other there: more threads side by side do more. None where no time is
+    known."""
 
     changes: tuple[Change, ...]
     worst: tuple[WorstPage, ...]

@@ -51,6 +51,13 @@ def test_a_share_of_a_handful_stops_no_run_and_a_number_does():
     assert FailureBudget.parse("0").bearable(1000) == 0
 
 
+@pytest.mark.parametrize(("share", "total"), [(29, 100), (57, 200), (35, 180), (70, 90)])
+def test_a_share_that_comes_to_a_whole_number_bears_as_many(share, total):
+    budget = FailureBudget.parse(f"{share}%")
+    assert not budget.exceeded(share * total // 100, total)
+    assert budget.exceeded(share * total // 100 + 1, total)
+
+
 def test_only_what_changes_pixels_changes_the_fingerprint():
     base = RunOptions()
     for change in ({"format": "png"}, {"color": "gray"}, {"pages": "1"}, {"precision": "bf16"}):

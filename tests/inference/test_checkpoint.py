@@ -14,6 +14,7 @@ from pagewash.inference import model_files as modelfiles
 from pagewash.inference.checkpoint import (
     ModelCard,
     load_checkpoint,
+    read_ranges,
     save_checkpoint,
     shipped_models,
 )
@@ -187,6 +188,9 @@ def _edit_card(path: Path, **values: object) -> None:
         {"context_channels": [8] * 10**6},
         {"features": 10**9},
         {"patch": 8192},
+        {"layers": [1.0, 1, 1]},
+        {"channels": [8.0, 8, 8]},
+        {"features": 4.0},
     ],
 )
 def test_a_card_that_asks_for_more_than_its_weights_is_refused_at_once(saved, options):
@@ -194,6 +198,13 @@ def test_a_card_that_asks_for_more_than_its_weights_is_refused_at_once(saved, op
     _edit_card(saved, options=known | options)
     with pytest.raises(InputError, match=r"mine\.(json|safetensors)"):
         load_checkpoint(saved)
+
+
+@pytest.mark.parametrize("ranges", [None, [1], {"tiles": 3}])
+def test_ranges_that_are_none_are_told(saved, ranges):
+    _edit_card(saved, activation_ranges=ranges)
+    with pytest.raises(InputError, match="ranges"):
+        read_ranges(load_checkpoint(saved).card)
 
 
 def test_a_card_of_a_hundred_thousand_brackets_is_none(saved):

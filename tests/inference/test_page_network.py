@@ -62,7 +62,9 @@ def test_a_page_cleaned_in_tiles_equals_the_page_cleaned_whole(tile):
 def test_what_is_said_of_a_tile_is_what_is_said_of_the_page():
     network = a_network()
     runner = PageNetwork(network, torch.device("cpu"), torch.float32, {})
-    page = a_page(16 * BLOCK, 20 * BLOCK)
+    page = a_page(16 * BLOCK, 20 * BLOCK) // 2
+    bright = np.random.default_rng(1).random(page.shape[:2]) < 0.005  # far above the paper
+    page[bright] = 255
     context = runner.look(page)
     with torch.inference_mode():
         expected = network.clean(
@@ -75,7 +77,8 @@ def test_what_is_said_of_a_tile_is_what_is_said_of_the_page():
     window = Region(range(16 * BLOCK), range(20 * BLOCK))
     (maps,) = runner.predict_affine([TileView(page, window, context=context)])
     cleaned = maps.gain * torch.from_numpy(page).permute(2, 0, 1) / 255 + maps.offset
-    assert torch.allclose(cleaned, expected[0], atol=1e-4)
+    rest = torch.from_numpy(~bright)  # what the gain makes of bright specks is cut off at white
+    assert torch.allclose(cleaned[:, rest], expected[0][:, rest], atol=1e-4)
 
 
 def test_a_grey_page_and_three_equal_channels_are_cleaned_alike():

@@ -56,6 +56,19 @@ def test_a_mark_holds_for_its_page_while_it_is_no_worse(marks, record, status):
         assert found.message == "looked at, fine: 7 % of the ink is gone"
 
 
+def test_a_mark_of_a_page_that_had_one_already_holds_too(tmp_path, marks):
+    again = tmp_path / "again.csv"
+    again.write_text(marks.read_text("utf-8").replace("7 %", "looked at, fine: 7 %"), "utf-8")
+    record = doubtful(sha256="ab", ink_lost=0.07)
+    assert read_accepted(again).on_record(record).status == "cleaned"
+
+
+def test_a_field_as_long_as_no_marks_is_none(tmp_path):
+    (tmp_path / "marks.csv").write_text("x" * 200_000)
+    with pytest.raises(InputError, match="export it from a report"):
+        read_accepted(tmp_path / "marks.csv")
+
+
 def test_what_is_no_file_of_marks_is_told_with_the_line(tmp_path):
     path = tmp_path / "marks.csv"
     for text, said in (("a,b\n", "export it from a report"), (f"{HEAD}\nab,one,0", "line 2")):

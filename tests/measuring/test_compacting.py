@@ -98,6 +98,14 @@ def test_a_day_with_a_damaged_part_stays_as_it_is(metrics):
     assert len(find_parts(metrics / "date=2026-03-01")) == 3
 
 
+def test_a_day_whose_compacted_part_is_damaged_is_told(metrics):
+    compact(metrics, TODAY)
+    part = next((metrics / "date=2026-03-01" / "run=compacted").iterdir())
+    part.write_bytes(part.read_bytes()[:500])
+    with pytest.raises(UnreadableError, match="is damaged, or not pagewash's"):
+        compact(metrics, TODAY)
+
+
 def test_a_full_disk_costs_nothing(metrics, monkeypatch):
     before = sources(metrics)
 
