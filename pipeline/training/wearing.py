@@ -48,11 +48,14 @@ ZOOMED = 0.25
 ILLUSTRATED = 0.12
 """Share of pages that get a picture."""
 
-BANDED = 0.06
+BANDED = 0.15
 """Share of pages that get a band of colour along an edge."""
 
 COLOURED = 0.12
 """Share of pages that get shapes and letters in bright colours."""
+
+REVERSED = 0.4
+"""Share of bands whose letters are white."""
 
 YELLOW = 0.5
 """Share of bright colours that lie between lime and orange."""
@@ -289,8 +292,13 @@ def banded(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[
     paler = np.float32(rng.uniform(0, 0.6) * (rng.random() < 0.3))  # toward one end
     along = np.linspace(1, 1 - paler, band.shape[1], dtype=np.float32)[None, :, None]
     colour = 1 - along * (1 - _vivid(rng))
-    for side in (DIRTY, CLEAN):
-        band[..., side] = np.rint(band[..., side] * colour)
+    if rng.random() < REVERSED:
+        printed = 255 - band[..., CLEAN] * (1 - colour)
+        band[..., CLEAN] = np.rint(printed)
+        band[..., DIRTY] = np.rint(printed * _paper_of(summary).mean((1, 2)))
+    else:
+        for side in (DIRTY, CLEAN):
+            band[..., side] = np.rint(band[..., side] * colour)
     return pixels, _summed_up(pixels, summary, scale)
 
 
@@ -360,7 +368,7 @@ def _vivid(rng: Generator) -> Floats:
     if rng.random() < YELLOW:
         orange, yellow = rng.uniform(0.45, 0.95), rng.uniform(0, 0.5)
         return np.array([rng.uniform(0.75, 1), orange, yellow * orange], np.float32)
-    highest, depth = rng.uniform(0.55, 1), rng.uniform(0.25, 1)
+    highest, depth = rng.uniform(0.4, 1), rng.uniform(0.25, 1)
     return np.float32(highest) * (1 - np.float32(depth) * rng.permutation([0, rng.random(), 1]))
 
 
