@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, CycloptsError, Parameter
 
 from pagewash.errors import OptionError, PagewashError
-from pagewash.failures import DONE, INTERRUPTED, exit_code
+from pagewash.failures import DONE, INTERRUPTED, exit_code, worst
 from pagewash.flows import console
 from pagewash.flows.configuration import configure
 from pagewash.flows.streams import steady_streams
@@ -155,8 +155,9 @@ def _between_stores(
         planned_run(stage.source, stage.destination, options, metrics) as plan,
     ):
         if not plan.jobs:
-            console.say(console.nothing_to_do(plan, source), quiet=quiet)
-            return DONE
+            if plan.done or not stage.failures:
+                console.say(console.nothing_to_do(plan, source), quiet=quiet)
+            return worst(stage.failures)
         with (
             console.stopping() as stop,
             console.progress_bar(len(plan.jobs), quiet=quiet) as progress,
@@ -164,7 +165,7 @@ def _between_stores(
             report = clean_run(plan, progress=progress, stop=stop, around=stage.around)
         if not quiet:
             _sum_up(report, None)
-        return report.exit_code
+        return max(report.exit_code, worst(stage.failures))
 
 
 def _sum_up(report: "RunReport", destination: Path | None) -> None:

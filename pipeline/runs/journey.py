@@ -28,7 +28,6 @@ from pagewash.runs.network_stage import clean_stream
 from pagewash.runs.open_document import Ended, OpenDocument, RunPage, read_document
 from pagewash.runs.outcome import Run
 from pagewash.runs.overlap import DroppedError, WriteBehind, read_ahead
-from pagewash.runs.planning import Job
 from pagewash.runs.rows import failed_rows, page_row, untouched_row
 from pagewash.runs.tally import Tally
 from pagewash.runs.writing import FinishedPage, new_output
@@ -48,7 +47,7 @@ class Written:
 
 
 def clean_documents(
-    jobs: Sequence[Job], run: Run, network: Callable[[], Cleans], tally: Tally
+    documents: Sequence[OpenDocument], run: Run, network: Callable[[], Cleans], tally: Tally
 ) -> list[Written]:
     """Read documents, clean their pages and finish each document; all three overlap.
 
@@ -58,7 +57,7 @@ def clean_documents(
     Returns:
         What became of those that came to their end; when the run stops, the others leave nothing.
     """
-    documents, threads = [OpenDocument(job) for job in jobs], run.options.threads
+    threads = run.options.threads
     read = partial(read_document, options=run.options)
 
     def close() -> None:

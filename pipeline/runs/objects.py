@@ -4,11 +4,14 @@ The work itself knows files alone. Of a store, a folder in the temporary directo
 needs to plan (names, sizes and times of the scans, and all metrics), and one shard after the other
 is fetched, cleaned, and put back: outputs first, then its rows. A store shows an object whole or
 not at all, since an upload counts from its commit on; objects of the source are only read.
+
+An object that cannot be fetched, or has a name that no file can have, costs itself alone.
 """
 
+import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,14 @@ import pyarrow.parquet as pq
 
 from pagewash.documents.containers import container_of_name
 from pagewash.errors import AccessError, MissingError, OptionError
+from pagewash.failures import Failure, describe
 from pagewash.leftovers import working_folder
 from pagewash.measuring.records import find_parts, write_table
 from pagewash.places import object_url
 from pagewash.runs.planning import Job
-from pagewash.runs.shards import Around
+from pagewash.runs.shards import Around, NotFetched
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,9 @@ class Staged:
     source: Path
     destination: Path
     around: Around
+
+    failures: tuple[Failure, ...] = ()
+    """Objects of the source that cannot be documents on a disk."""
 
 
 @contextmanager
@@ -51,9 +60,12 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
             for url, place in zip(urls, (source, destination), strict=True)
         ]
         stores: list[_Store] = []
+        failures: tuple[Failure, ...] = ()
         if urls[0] is not None:
             scans = Path(folder, "scans")
-            stores.append(_Source(urls[0], scans))
+            scanned = _Source(urls[0], scans)
+            stores.append(scanned)
+            failures = tuple(scanned.failures)
         if urls[1] is not None:
             outputs = Path(folder, "cleaned")
             stores.append(_Destination(urls[1], outputs))
@@ -61,17 +73,18 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
                 raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside")
 
         @contextmanager
-        def around(jobs: Sequence[Job], part: Path | None) -> Iterator[None]:
+        def around(jobs: Sequence[Job], part: Path | None) -> Iterator[NotFetched]:
+            not_fetched: dict[Path, Exception] = {}
             for store in stores:
-                store.before(jobs)
-            yield
+                not_fetched |= store.before(jobs)
+            yield not_fetched
             written = part if part is not None and part in find_parts(part.parent) else None
             if written:
                 _name_places(written, *named)
             for store in reversed(stores):
                 store.after(jobs, written)
 
-        yield Staged(scans, outputs, around)
+        yield Staged(scans, outputs, around, failures)
 
 
 def _name_places(part: Path, source: str, destination: str) -> None:
@@ -113,8 +126,9 @@ class _Store:
         alike = type(self._fs) is type(other._fs)
         return alike and (roots[0].startswith(roots[1]) or roots[1].startswith(roots[0]))
 
-    def before(self, jobs: Sequence[Job]) -> None:
-        """Make ready for a shard."""
+    def before(self, jobs: Sequence[Job]) -> dict[Path, Exception]:
+        """Make ready for a shard; returns what cannot be had, and why."""
+        return {}
 
     def after(self, jobs: Sequence[Job], part: Path | None) -> None:
         """Put away what it came to."""
@@ -125,12 +139,24 @@ class _Store:
             listed = self._fs.find(self._root, detail=True)
         start = len(self._root.rstrip("/")) + 1
         found = {name[start:]: about for name, about in listed.items() if len(name) > start}
-        return {name: about for name, about in found.items() if not name.endswith("/")}  # a folder
+        # in order, so that a folder does not take the place of an object of its name; the store's
+        # own marks of folders end with a slash
+        return {name: found[name] for name in sorted(found) if not name.endswith("/")}
 
     def get(self, name: str, path: Path) -> None:
         """Fetch an object."""
         with self.errors():
             self._fs.get_file(f"{self._root}/{name}", str(path))
+
+    def check(self) -> None:
+        """See that the store still answers.
+
+        Raises:
+            AccessError: it does not, so that what went wrong is not one object's.
+        """
+        with self.errors():
+            self._fs.invalidate_cache()
+            self._fs.info(self._root)
 
     def put(self, path: Path, name: str) -> None:
         """Upload a file; it appears whole, or not at all."""
@@ -156,23 +182,59 @@ class _Source(_Store):
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__(url, folder)
         self._times: dict[Path, float] = {}
+        self._names: dict[Path, str] = {}  # a path has lost double slashes
+        self.failures: list[Failure] = []
         for name, about in self.found().items():
-            path = folder / name
-            if container_of_name(path) is None or not path.resolve().is_relative_to(
-                folder.resolve()
-            ):
+            if container_of_name(Path(name)) is None:
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                file.truncate(about["size"])
-            changed: Any = about.get("LastModified") or about.get("mtime")
-            self._times[path] = changed.timestamp() if hasattr(changed, "timestamp") else 0.0
-            os.utime(path, (self._times[path],) * 2)
+            try:
+                self._expect(name, about)
+            except (OSError, ValueError) as error:
+                self._give_up(name, error)
 
-    def before(self, jobs: Sequence[Job]) -> None:
+    def _expect(self, name: str, about: dict[str, Any]) -> None:
+        """Let a file stand for an object.
+
+        Raises:
+            OSError: its name is too long, or that of a folder, or of another object.
+            ValueError: it holds what no name can hold, or leads out of the folder.
+        """
+        path = self.folder / name
+        if not _inside(path, self.folder):
+            raise ValueError("it leads out of its folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.truncate(about["size"])
+        changed: Any = about.get("LastModified") or about.get("mtime")
+        self._times[path] = changed.timestamp() if hasattr(changed, "timestamp") else 0.0
+        self._names[path] = name
+        os.utime(path, (self._times[path],) * 2)
+
+    def _give_up(self, name: str, error: OSError | ValueError) -> None:
+        url = f"{self.url}/{name}"
+        why = error.strerror if isinstance(error, OSError) else error
+        told = AccessError(f"{url} cannot be a file on this disk: {why}. Give it another name.")
+        self.failures.append(describe(url, told))
+        log.error(self.failures[-1].message)
+
+    def before(self, jobs: Sequence[Job]) -> dict[Path, Exception]:
+        not_fetched: dict[Path, Exception] = {}
         for job in jobs:
-            self.get(job.source.relative_to(self.folder).as_posix(), job.source)
+            try:
+                self.get(self._names[job.source], job.source)
+            except AccessError as error:
+                self.check()
+                not_fetched[job.source] = self._not_fetched(job.source, error)
+                job.source.write_bytes(b"")  # what came of it takes no room
             os.utime(job.source, (self._times[job.source],) * 2)
+        return not_fetched
+
+    def _not_fetched(self, path: Path, error: AccessError) -> AccessError:
+        words = " ".join(str(error.__cause__).split())
+        return AccessError(
+            f"{self.url}/{self._names[path]} cannot be fetched: {words}. See whether it has to be "
+            "restored from an archive first, and whether you may read it."
+        )
 
     def after(self, jobs: Sequence[Job], part: Path | None) -> None:
         for job in jobs:
@@ -186,15 +248,19 @@ class _Destination(_Store):
         super().__init__(url, folder)
         self._uploaded: dict[Path, int] = {}  # inodes of what stands for an object
         for name, about in self.found().items():
-            path = folder / name
-            if not _inside(path, folder):
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if name.startswith("metrics/"):
-                self.get(name, path)
-            else:
-                path.touch()
-                self._stands_for_object(path, about["size"])
+            with suppress(OSError, ValueError):  # of a name that no file has, and so no output
+                if self._expect(name, about):
+                    self.get(name, folder / name)
+
+    def _expect(self, name: str, about: dict[str, Any]) -> bool:
+        """Let a file stand for an object; whether its bytes are needed."""
+        path = self.folder / name
+        if not _inside(path, self.folder):
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self._stands_for_object(path, about["size"])
+        return name.startswith("metrics/") and path.suffix == ".parquet"
 
     def after(self, jobs: Sequence[Job], part: Path | None) -> None:
         for job in jobs:

@@ -98,6 +98,8 @@ def read_document(opened: OpenDocument, options: RunOptions) -> Iterator[RunPage
     """Open a document and yield its pages; the last item is always its end. Raises nothing."""
     job = opened.job
     try:
+        if opened.error is not None:
+            raise opened.error
         opened.found = _found(job.source)
         opened.sha256 = sha256_of(job.source)
         opened.document = IsolatedDocument(job.source, options.limits)

@@ -7,7 +7,7 @@ writing overlap; what is in memory depends on the page size and the number of th
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +31,13 @@ from pagewash.runs.planning import Job, RunPlan, plan_shards
 from pagewash.runs.rows import provenance
 from pagewash.runs.tally import Progress, Stop, Tally
 
-Around = Callable[[Sequence[Job], Path | None], AbstractContextManager[object]]
+NotFetched = Mapping[Path, Exception]
+"""Documents that are not there to be read, and why."""
+
+Around = Callable[[Sequence[Job], Path | None], AbstractContextManager[NotFetched]]
 """A block around the cleaning of a shard, given its jobs and its part."""
+
+ALL_THERE: NotFetched = {}
 
 
 def clean_shard(
@@ -44,6 +49,7 @@ def clean_shard(
     stop: Stop | None = None,
     may_fail: int | None = None,
     load: Callable[[Run], Cleans] = load_cleaner,
+    not_fetched: NotFetched = ALL_THERE,
 ) -> ShardReport:
     """Clean documents, then record them in `part`.
 
@@ -59,6 +65,7 @@ def clean_shard(
             was not is dropped whole.
         may_fail: failures after which to stop in the same way; None for no limit.
         load: gives the network; it is called when the first page has been read.
+        not_fetched: documents that fail for these reasons.
 
     Raises:
         PagewashError: the network cannot be loaded, or the part cannot be written. Documents that
@@ -68,7 +75,8 @@ def clean_shard(
     finished, todo = _split(jobs, part)
     tally = Tally(progress, stop or threading.Event(), may_fail)
     network = LazyNetwork(lambda: load(run))
-    written = clean_documents(todo, run, network, tally)
+    documents = [OpenDocument(job, error=not_fetched.get(job.source)) for job in todo]
+    written = clean_documents(documents, run, network, tally)
     how = provenance(run, network.loaded)
     records = [
         accepted.on_record(replace(record, how=how))
@@ -137,7 +145,7 @@ def clean_run(
     progress: Progress = lambda done, found: None,
     stop: threading.Event | None = None,
     load: Callable[[Run], Cleans] = load_cleaner,
-    around: Around = lambda jobs, part: nullcontext(),
+    around: Around = lambda jobs, part: nullcontext(ALL_THERE),
 ) -> RunReport:
     """Clean a planned run shard by shard, here and now; arguments as for `clean_shard`.
 
@@ -148,7 +156,7 @@ def clean_run(
     stop = stop or threading.Event()
     reports: list[ShardReport] = []
     for number, jobs in enumerate(plan_shards(plan.jobs)):
-        with around(jobs, run.part(number)):
+        with around(jobs, run.part(number)) as not_fetched:
             report = clean_shard(
                 jobs,
                 run,
@@ -157,6 +165,7 @@ def clean_run(
                 stop=stop,
                 may_fail=may_still_fail(plan, reports),
                 load=load,
+                not_fetched=not_fetched,
             )
         reports.append(report)
         if report.stopped:

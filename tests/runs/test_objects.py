@@ -94,6 +94,14 @@ def test_only_what_is_new_or_changed_is_cleaned_again(store, clean, capsys):
     assert "box/0.png" in below(store, "archive/cleaned/")
 
 
+def test_a_key_below_that_of_another_scan_is_told_and_the_others_are_cleaned(store, clean, capsys):
+    store.pipe("archive/scans/box/0.png/deep.png", store.cat("archive/scans/box/0.png"))
+    assert clean("s3://archive/scans", "s3://archive/cleaned") == 5
+    assert "box/0.png/deep.png cannot be a file on this disk" in capsys.readouterr().err
+    outputs = [name for name in below(store, "archive/cleaned/") if "metrics" not in name]
+    assert outputs == ["box/0.png", "box/1.png"]
+
+
 def test_an_upload_that_breaks_off_shows_no_output_and_no_row(store, clean, monkeypatch):
     put = objects._Destination.put
 
