@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from pagewash.blocks import block_means, fill_blocks
 from pagewash.grey import darkest, luminance
+from pagewash.measuring.colours import lost_colours
 from pagewash.measuring.strokes import (
     SQUARE,
     StrokeMap,
@@ -193,6 +194,8 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
     for mask in found.values():
         cv2.bitwise_or(strokes, mask, strokes)
     found["tints"] = lost_boxes(before.grey, after.grey, ink.width)
+    if not grey:
+        found["tints"] |= lost_colours(scan, cleaned, factor)
     lost = tuple(kind for kind, mask in found.items() if cv2.countNonZero(mask))
     return Losses(strokes, found["tints"], lost, factor, ink.width, grain)
 

@@ -177,3 +177,25 @@ def test_dots_and_commas_that_went_are_found_on_a_page_printed_to_its_edges(kind
 def test_a_strip_that_is_thinner_than_what_it_is_reduced_to_loses_nothing():
     strip = np.full((1, 3_100_000), 255, np.uint8)
     assert find_losses(strip, strip).kinds == ()
+
+
+BRIGHT, DULL = [(153, 0, 0), (20, 60, 160), (250, 210, 30)], [(150, 100, 60), (40, 35, 30)]
+
+
+@pytest.mark.parametrize(
+    ("colour", "lost"), [*((c, True) for c in BRIGHT), *((c, False) for c in DULL)]
+)
+def test_a_band_of_bright_colour_along_an_edge_is_a_loss_and_a_dull_bed_is_none(colour, lost):
+    page = np.repeat(printed()[..., None], 3, 2)
+    scan = scanned(page, np.array([225, 215, 190]))
+    scan[:26] = colour
+    assert ("tints" in find_losses(scan, page).kinds) == lost
+    assert find_losses(scan, page).areas[:24].all() == lost
+
+
+def test_a_coffee_stain_is_no_bright_colour():
+    page = np.repeat(printed()[..., None], 3, 2)
+    brown = np.ones((HEIGHT, WIDTH, 3), np.float32)
+    cv2.circle(brown, (300, 400), 120, (0.75, 0.6, 0.4), -1)
+    scan = scanned(page, cv2.GaussianBlur(brown, (0, 0), 5) * (235, 225, 205))
+    assert not find_losses(scan, page)

@@ -1,0 +1,57 @@
+"""Areas in bright colours that a cleaned page lost: bands, bars, signs, whatever their shape.
+
+Neither dirt nor what lies around a page is as bright in colour as print can be: paper yellows,
+stains are brown, beds are dark or dull. Strokes in colour are `pagewash.measuring.guard`'s. Arrays
+only.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+CELL = 12
+"""Side, in pixels of the reduced page, of the squares whose mean colours are compared."""
+
+VIVID = 0.5
+"""Between the primaries of a bright colour, as shares of the paper's: wood, leather and coffee have
+less."""
+
+LEFT = 0.4
+"""Share of that, at most, that a lost colour has on the cleaned page."""
+
+FEWEST = 6
+"""Cells of a lost area, at least, that hang together."""
+
+Mask = NDArray[np.uint8]
+
+
+def lost_colours(scan: np.ndarray, cleaned: np.ndarray, factor: int) -> Mask:
+    """Find areas in bright colours that are colourless on the cleaned page.
+
+    Args:
+        scan: (H, W, 3) uint8 RGB.
+        cleaned: the same page cleaned.
+        factor: by which pages are reduced.
+
+    Returns:
+        (H // factor, W // factor) uint8, 255 on what is lost, a cell more on each side.
+    """
+    side = CELL * factor
+    size = max(scan.shape[1] // side, 1), max(scan.shape[0] // side, 1)
+    before, after = (
+        cv2.resize(page, size, interpolation=cv2.INTER_AREA) for page in (scan, cleaned)
+    )
+    paper = np.maximum(np.median(before, axis=(0, 1)), 1)
+    bright, left = _colour(before, paper), _colour(after, np.full(3, 255))
+    lost = ((bright > VIVID) & (left < LEFT * bright)).astype(np.uint8)
+    labels, stats = cv2.connectedComponentsWithStats(lost)[1:3]
+    large = stats[:, cv2.CC_STAT_AREA] >= FEWEST
+    large[0] = False
+    found = cv2.dilate(255 * large[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
+    reduced = scan.shape[1] // factor, scan.shape[0] // factor
+    return np.asarray(cv2.resize(found, reduced, interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _colour(cells: np.ndarray, paper: np.ndarray) -> NDArray[np.float64]:
+    """(h, w): from the darkest to the brightest primary, as shares of the paper's."""
+    return np.ptp(np.minimum(cells / paper, 1), axis=2)
