@@ -170,7 +170,7 @@ class RunOptions(CleanOptions):
     """Failed documents a run puts up with, as a share of all (10%) or a number (25)."""
 
     force: bool = False
-    """Clean again what an earlier run has cleaned already."""
+    """Clean again what an earlier run has cleaned already, and write over what is there."""
 
     wait: bool = False
     """Wait while another run is writing to the same destination, in place of giving up."""

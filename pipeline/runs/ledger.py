@@ -104,12 +104,13 @@ def read_ledger(metrics: Path | None, outputs: Collection[str] | None = None) ->
     return {row["output"]: _entry(row) for row in rows}
 
 
-def scans_of(metrics: Path) -> set[Path]:
-    """Folders of the documents that runs recorded in a metrics folder have cleaned."""
+def routes_of(metrics: Path) -> set[tuple[Path, Path]]:
+    """From which folders to which the runs have cleaned that are recorded in a metrics folder."""
+    names = ["source_folder", "output_folder"]
     with suppress(PagewashError):  # what lies there need not be ours
         if find_parts(metrics):
-            folders = read_records(metrics, ["source_folder"])["source_folder"].unique()
-            return {Path(folder) for folder in folders.to_pylist() if folder}
+            pairs = read_records(metrics, names).group_by(names).aggregate([]).to_pylist()
+            return {(Path(a), Path(b)) for a, b in map(dict.values, pairs) if a and b}
     return set()
 
 

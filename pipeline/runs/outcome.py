@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pagewash.failures import INTERRUPTED, Failure, worst
+from pagewash.files import access_errors
 from pagewash.measuring.records import part_path
 from pagewash.options import FailureBudget, RunOptions
 from pagewash.runs.ledger import OutputKey
@@ -32,7 +33,13 @@ class Run:
 
     @classmethod
     def begin(cls, plan: RunPlan) -> "Run":
-        """Give a planned run its name and time."""
+        """Give a planned run its name and time, and make the folder of its metrics.
+
+        That is there before the first output, and tells from then on that those are ours.
+        """
+        if plan.metrics is not None:
+            with access_errors(str(plan.metrics), "written"):
+                plan.metrics.mkdir(parents=True, exist_ok=True)
         started = datetime.datetime.now(datetime.UTC)
         run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         return cls(run_id, started, plan.options, plan.output_key, plan.metrics, plan.why_precision)

@@ -22,7 +22,7 @@ from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.places import object_url
 from pagewash.runs.conflicts import conflicts, identity, leads_out
-from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, scans_of, unchanged
+from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, routes_of, unchanged
 from pagewash.runs.settling import settle_precision
 
 SHARD_DOCUMENTS = 128
@@ -112,9 +112,11 @@ def plan_run(
         documents = find_documents(source) if only is None else _named(source, only)
         outputs, folder = plan_outputs(documents, source, destination, options), destination
         metrics = metrics or _metrics_in(destination)
-        _check_other_scans(outputs, source, destination, metrics)
+    _check_way_round(source, folder, metrics)
     for reason in conflicts(outputs, source, folder, metrics).values():
         raise OptionError(reason)
+    if not options.force:
+        _check_what_is_there(outputs, source, metrics)
     for written in (folder, metrics):
         if written is not None:
             check_writable(written)
@@ -161,26 +163,36 @@ def _metrics_in(destination: Path) -> Path:
     return metrics
 
 
-def _check_other_scans(
-    outputs: Mapping[Path, Path], source: Path, destination: Path, metrics: Path
-) -> None:
-    """Refuse to write over scans that are not among the documents: those of which the source was
-    cleaned, and one beside a single document, whose name differs in its extension alone.
-    """
-    if source.is_dir():
-        for scans in scans_of(source / "metrics"):
-            if any(identity(place) & identity(scans) for place in _upwards(destination)):
-                raise OptionError(
-                    f"{source} was cleaned from {scans}, and its scans would be written over; name "
-                    "the two the other way round, or another destination"
-                )
-        return
-    for output in outputs.values():
-        beside = identity(output.parent) & identity(source.parent)
-        if beside and output.exists() and output != source and not _has_row(output, metrics):
+def _check_way_round(source: Path, folder: Path, metrics: Path | None) -> None:
+    """Refuse to write over the scans of which the source, or what it lies in, was cleaned."""
+    around, there = _upwards(source), _upwards(folder)
+    routes = {(scans, place) for place in around for scans, _ in routes_of(place / "metrics")}
+    if metrics is not None:
+        routes |= routes_of(metrics)
+    for scans, cleaned in routes:
+        if identity(scans) & identity(cleaned):  # of single documents, beside them
+            continue
+        if _is_among(cleaned, around) and _is_among(scans, there):
             raise OptionError(
-                f"{output} is there already, beside the scan, and may be another one; name another "
-                "folder, or the file to write"
+                f"{source} was cleaned from {scans}, and its scans would be written over; name "
+                "the two the other way round, or another destination"
+            )
+
+
+def _check_what_is_there(outputs: Mapping[Path, Path], source: Path, metrics: Path | None) -> None:
+    """Refuse to write over what may be another scan: a file beside a single document, of which no
+    row tells, and files in a folder that never was a destination.
+    """
+    if source.is_dir() and metrics is not None and metrics.is_dir():
+        return
+    for path, output in outputs.items():
+        beside = identity(output.parent) & identity(source.parent)
+        if not output.exists() or output == path or not (beside or source.is_dir()):
+            continue
+        if metrics is None or not _has_row(output, metrics):
+            raise OptionError(
+                f"{output} is there already, and may be another scan; name another place, or "
+                "--force to write over it"
             )
 
 
@@ -290,9 +302,11 @@ def _check_folders(source: Path, destination: Path) -> None:
 
 def _overlap(one: Path, other: Path) -> bool:
     """Whether one folder is the other or lies in it, whatever paths they are reached by."""
-    return any(identity(path) & identity(other) for path in _upwards(one)) or any(
-        identity(path) & identity(one) for path in _upwards(other)
-    )
+    return _is_among(other, _upwards(one)) or _is_among(one, _upwards(other))
+
+
+def _is_among(folder: Path, places: Sequence[Path]) -> bool:
+    return any(identity(place) & identity(folder) for place in places)
 
 
 def _upwards(path: Path) -> tuple[Path, ...]:

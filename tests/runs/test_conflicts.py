@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from pagewash.measuring.records import read_records
 from pagewash.options import RunOptions
 from pagewash.runs import conflicts, planning
 from pagewash.runs.objects import staged
+from pagewash.runs.outcome import Run
 from pagewash.runs.planning import plan_run
 from pagewash.runs.shards import clean_run
 
@@ -161,12 +163,44 @@ def test_source_and_destination_the_wrong_way_round_are_refused(source, options,
         with pytest.raises(OptionError, match="the other way round"):
             plan_run(tmp_path / "out", scans, options)
     assert plan_run(tmp_path / "out", tmp_path / "twice", options).jobs
+    with pytest.raises(OptionError, match="the other way round"):
+        plan_run(tmp_path / "out" / "a.png", source, options)
+    with pytest.raises(OptionError, match="the other way round"):
+        plan_run(tmp_path / "out" / "a.png", source / "a.png", options)
+
+
+def test_they_are_refused_where_the_metrics_lie_elsewhere_too(source, options, tmp_path):
+    metrics = tmp_path / "m"
+    plan = plan_run(source, tmp_path / "out", options, metrics)
+    clean_run(plan, load=lambda run: FakeCleaner())
+    with pytest.raises(OptionError, match="the other way round"):
+        plan_run(tmp_path / "out", source, options, metrics)
+    assert plan_run(source, tmp_path / "out", options, metrics).done
+    assert plan_run(tmp_path / "out", tmp_path / "twice", options, metrics).jobs
+
+
+def test_scans_that_a_pattern_has_made_the_destination_are_not_written_over(
+    source, options, tmp_path
+):
+    write_scan(source / "b.png", seed=3)
+    shutil.copytree(source, tmp_path / "others")
+    for one, other in ((source / "a.png", source / "b.png"), (source, tmp_path / "others")):
+        with pytest.raises(OptionError, match="may be another scan"):
+            plan_run(one, other, options)
+        assert plan_run(one, other, replace(options, force=True)).jobs
+
+
+def test_a_first_run_that_was_killed_goes_on(source, options, tmp_path):
+    plan = plan_run(source, tmp_path / "out", options)
+    Run.begin(plan)
+    (tmp_path / "out" / "a.png").write_bytes(b"half of the outputs, and no rows")
+    assert plan_run(source, tmp_path / "out", options).jobs
 
 
 def test_a_scan_beside_a_single_document_is_not_written_over(source, options, tmp_path):
     write_scan(source / "a.tif", seed=3)
     as_png = RunOptions(model=options.model, format="png")
-    with pytest.raises(OptionError, match=r"a\.png is there already, beside the scan"):
+    with pytest.raises(OptionError, match=r"a\.png is there already, and may be another scan"):
         plan_run(source / "a.tif", source, as_png)
     write_scan(source / "c.tif", seed=4)
     for _ in range(2):  # the second time it is the run's own output
