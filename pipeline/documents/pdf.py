@@ -36,6 +36,9 @@ from pagewash.pages import Page, ReadLimits, UntouchedPage, fitting_profile
 
 log = logging.getLogger(__name__)
 
+_LOSES = ("file is damaged", "Pages tree")
+"""What qpdf's warnings hold where objects or pages may be lost; it has many of lesser things."""
+
 
 class PdfDocument:
     """A PDF that is open for reading: a `Document`."""
@@ -213,6 +216,12 @@ def _why_not_decoded(scan: Scan) -> str:
 
 
 def _notes(pdf: pikepdf.Pdf, name: str) -> Iterator[str]:
+    warnings = [str(warning) for warning in pdf.get_warnings()]
+    if any(sign in warning for warning in warnings for sign in _LOSES):
+        yield (
+            f"{name} is damaged, and was repaired as far as that goes; "
+            "see whether all its pages are there"
+        )
     form = dictionary(pdf.Root, Name.AcroForm)
     if int(number(form.get(Name.SigFlags))) & 1:
         yield f"{name} is signed; the signature does not hold for the cleaned copy"

@@ -312,6 +312,8 @@ class _Walker:
         name = last_name(operands)
         drawn = stream(dictionary(resources, Name.XObject), name) if name else None
         if drawn is None:
+            if name is not None:  # as in a file that was cut: what is missing is null
+                self.fault = "it draws an image that is not there"
             return
         if Name.OC in drawn:
             state = _optional(state)

@@ -164,6 +164,26 @@ def test_a_pdf_that_can_be_repaired_is_cleaned(damage):
     assert all(np.array_equal(page.pixels, strokes()) for page in pages)
 
 
+@pytest.mark.parametrize(("left", "lost"), [(0.9, 2), (0.6, 1)])
+def test_a_pdf_that_was_cut_is_noted_and_a_page_that_lost_its_image_is_damaged(left, lost):
+    whole = save(three_pages(), object_stream_mode=pikepdf.ObjectStreamMode.disable).getvalue()
+    with open_document(io.BytesIO(whole[: int(left * len(whole))])) as document:
+        (note,) = document.notes
+        pages = list(document.pages())
+    assert "standard input is damaged, and was repaired" in note
+    assert isinstance(pages[0], Page)
+    assert isinstance(pages[lost], UntouchedPage)
+    assert pages[lost].damaged
+    assert pages[lost].reason == "it draws an image that is not there"
+
+
+def test_what_qpdf_finds_odd_without_any_loss_is_not_noted():
+    pdf = three_pages()
+    odd = save(pdf).getvalue().replace(b"startxref", b"startxref\n\n  ")
+    with open_document(io.BytesIO(odd)) as document:
+        assert document.notes == ()
+
+
 def test_a_small_pdf_is_there_in_full_for_whoever_reads_it_before_it_is_closed(tmp_path):
     pdf = pikepdf.new()
     add_page(pdf, b"")
