@@ -43,8 +43,10 @@ def with_end(jpeg: bytes) -> bytes | None:
 
 
 def is_cut_off(jpeg: bytes) -> bool:
-    """Whether a JPEG lacks its end marker, and more."""
-    if jpeg.rstrip(b"\0").endswith(_END) or 0xD9 in dict(_segments(jpeg)):
+    """Whether a JPEG ends before all of its pixels have come."""
+    if not jpeg.startswith(b"\xff\xd8") or jpeg.rstrip(b"\0").endswith(_END):
+        return False
+    if _END[1] in dict(_segments(jpeg)):
         return False
     return with_end(jpeg) is None
 

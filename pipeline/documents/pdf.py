@@ -212,6 +212,8 @@ def _why_not_decoded(scan: Scan) -> str:
     with suppress(Exception):
         if any(is_arithmetic(tile.placement.image.read_raw_bytes()) for tile in scan.tiles):
             return "its JPEG is coded arithmetically, which is not read here"
+        if any(pdf_images.is_cut_off(tile.placement.image) for tile in scan.tiles):
+            return "the data of one of its images is cut off"
     return "one of its images cannot be decoded"
 
 

@@ -30,18 +30,32 @@ def check_expansion(stream: Any, most: int, what: str) -> None:
     Raises:
         UnreadableError: it comes to more.
     """
-    filters = stream.get(Name.Filter, [])
-    names = [filters] if isinstance(filters, Name) else list(filters)
-    if not all(str(name) in _FLATE for name in names):
+    if not all(name in _FLATE for name in filter_names(stream)):
         return
+    if expanded_size(stream, most) > most:
+        raise UnreadableError(f"{what} comes to more than {most / 1e6:.0f} MB")
+
+
+def expanded_size(stream: Any, enough: int) -> int:
+    """Bytes of a stream whose filters are Flate, or none; counted no further than what is enough.
+
+    Of data that is cut or damaged, what comes before that.
+    """
     pieces: Iterable[bytes] = [stream.read_raw_bytes()]
-    for _ in names:
+    for _ in filter_names(stream):
         pieces = _inflated(pieces)
     count = 0
     for piece in pieces:
         count += len(piece)
-        if count > most:
-            raise UnreadableError(f"{what} comes to more than {most / 1e6:.0f} MB")
+        if count > enough:
+            break
+    return count
+
+
+def filter_names(stream: Any) -> list[str]:
+    """The filters of a stream, the first to be undone first."""
+    filters = stream.get(Name.Filter, [])
+    return [str(name) for name in ([filters] if isinstance(filters, Name) else filters)]
 
 
 def content_streams(content: Any) -> list[Any]:
@@ -60,5 +74,6 @@ def _inflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
             while piece:
                 yield inflater.decompress(piece, _PIECE)
                 piece = inflater.unconsumed_tail
+        yield inflater.flush()
     except zlib.error:
         return  # the library keeps what came before, too

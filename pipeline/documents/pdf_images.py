@@ -11,14 +11,20 @@ import pikepdf
 from pikepdf import Name
 from PIL import JpegImagePlugin
 
+from pagewash.documents import jpeg
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.images import has_fine_colour, jpeg_quality
 from pagewash.documents.palettes import Colours, pack
-from pagewash.documents.pdf_expansion import check_expansion
+from pagewash.documents.pdf_expansion import check_expansion, expanded_size, filter_names
 from pagewash.documents.pdf_objects import number, stream
 from pagewash.documents.pdfium import decode_only_image
+from pagewash.errors import UnreadableError
 from pagewash.pages import Pixels, Stored
 
+_LOST_ROWS = 0.01  # of an image's height; what lacks fewer was counted wrong, and is not cut
+_FAX_END = 0x001001  # of 24 bits: two ends of lines, which end a block in G4
+_FAX_TAIL = 16  # bytes, in which it stands
+_MORE_FAX = b"\xff" * 4096  # coded data that repeats the row above
 _MOST_PROFILE = 32 * 10**6  # bytes; those of printing presses have a few
 _CODECS = {
     "/DCTDecode": "jpeg",
@@ -135,8 +141,7 @@ def profile(image: Any) -> bytes | None:
 
 def stored(image: Any) -> Stored:
     """How the PDF holds the image."""
-    filters = image.get(Name.Filter, [])
-    names = [str(name) for name in ([filters] if isinstance(filters, Name) else filters)]
+    names = filter_names(image)
     codec = _CODECS.get(names[-1], "") if names else "raw"
     quality, fine_colour = None, False
     if names == ["/DCTDecode"]:
@@ -155,16 +160,61 @@ def decode(image: Any) -> Pixels:
         (H, W) uint8, or (H, W, 3) uint8 where the samples are RGB, or not all of them grey.
 
     Raises:
-        UnreadableError: it cannot be decoded.
+        UnreadableError: it cannot be decoded, or its data is cut off.
     """
+    if is_cut_off(image):
+        raise UnreadableError("its data is cut off")
     pixels = decode_only_image(_alone(image))
     return pixels if pixels.ndim == 2 or components(image) == 3 else grey_if_grey(pixels)
 
 
-def _alone(image: Any) -> bytes:
-    """A PDF with that image and nothing else, for a library that cannot be given an object."""
+def is_cut_off(image: Any) -> bool:
+    """Whether the data of an image ends before its rows; a decoder makes them grey or black.
+
+    Told of JPEG, G4, Flate and of data without a filter; of others it is never said.
+    """
+    names = filter_names(image)
+    if names == ["/DCTDecode"]:
+        return jpeg.is_cut_off(image.read_raw_bytes())
+    if names == ["/CCITTFaxDecode"]:
+        return _is_fax_cut_off(image)
+    if set(names) <= {"/FlateDecode"}:
+        height = int(image.Height)
+        least = _bytes_of_a_row(image) * (height - int(_LOST_ROWS * height))
+        return expanded_size(image, least) < least
+    return False
+
+
+def _bytes_of_a_row(image: Any) -> int:
+    """Of samples without their filters; no more than it has, where that is not said."""
+    space = image.get(Name.ColorSpace)
+    channels = components(image) or (len(space[1]) if _family(space) == "/DeviceN" else 1)
+    bits = 1 if is_one_bit(image) else int(number(image.get(Name.BitsPerComponent), 1))
+    return -(-int(image.Width) * channels * bits // 8)
+
+
+def _is_fax_cut_off(image: Any) -> bool:
+    """Whether more data makes other rows of an image in G4, as it does where some are missing."""
+    data = image.read_raw_bytes()
+    tail = int.from_bytes(data[-_FAX_TAIL:], "big")
+    if any(tail >> place & 0xFFFFFF == _FAX_END for place in range(8 * _FAX_TAIL - 23)):
+        return False
+    as_it_is, with_more = (
+        decode_only_image(_alone(image, data + more)) for more in (b"", _MORE_FAX)
+    )
+    lost = (as_it_is != with_more).any(axis=1).mean()
+    return bool(lost > _LOST_ROWS)
+
+
+def _alone(image: Any, data: bytes | None = None) -> bytes:
+    """A PDF with that image and nothing else, for a library that cannot be given an object.
+
+    Args:
+        image: the image object.
+        data: to put in place of its own.
+    """
     pdf = pikepdf.new()
-    copy: Any = pdf.make_stream(image.read_raw_bytes())
+    copy: Any = pdf.make_stream(image.read_raw_bytes() if data is None else data)
     for key in image.keys():  # noqa: SIM118  (a stream is no mapping)
         if key in _OF_THE_SAMPLES and key != "/Length":
             copy[key] = copied(pdf, image[key])

@@ -1,6 +1,7 @@
 """PDFs with objects that are not what they should be: they cost themselves alone."""
 
 import io
+import zlib
 
 import numpy as np
 import pikepdf
@@ -182,6 +183,59 @@ def test_what_qpdf_finds_odd_without_any_loss_is_not_noted():
     odd = save(pdf).getvalue().replace(b"startxref", b"startxref\n\n  ")
     with open_document(io.BytesIO(odd)) as document:
         assert document.notes == ()
+
+
+def encoded(coding: str) -> tuple[bytes, dict]:
+    """A page as a PDF may hold it, and the entries that say so."""
+    file = io.BytesIO()
+    if coding == "G4":
+        Image.fromarray(strokes()).convert("1").save(file, "TIFF", compression="group4")
+        with Image.open(file) as image:
+            (place,), (size,) = image.tag_v2[273], image.tag_v2[279]
+        parms = Dictionary(K=-1, Columns=200, Rows=300, BlackIs1=False)
+        entries = {"Filter": Name.CCITTFaxDecode, "DecodeParms": parms, "BitsPerComponent": 1}
+        return file.getvalue()[place : place + size], entries
+    if coding.startswith("JPEG"):
+        Image.fromarray(soiled()).save(file, "JPEG", progressive=coding.endswith("progressive"))
+        return file.getvalue(), {"Filter": Name.DCTDecode}
+    if coding == "raw":
+        return soiled().tobytes(), {}
+    if coding == "PNG":
+        rows = np.pad(soiled(), ((0, 0), (1, 0))).tobytes()
+        parms = Dictionary(Predictor=15, Columns=200)
+        return zlib.compress(rows), {"Filter": Name.FlateDecode, "DecodeParms": parms}
+    return zlib.compress(soiled().tobytes()), {"Filter": Name.FlateDecode}
+
+
+CODINGS = ["JPEG", "JPEG progressive", "Flate", "PNG", "raw", "G4"]
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_an_image_whose_data_is_cut_off_is_damaged_and_stays(coding):
+    data, entries = encoded(coding)
+    pdf = pikepdf.new()
+    add_page(pdf, FULL_PAGE, Im=put(pdf, data[: len(data) // 2], 200, 300, **(GREY | entries)))
+    (page,) = read(save(pdf))
+    assert isinstance(page, UntouchedPage)
+    assert page.damaged
+    assert page.reason == "the data of one of its images is cut off"
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+def test_an_image_that_lacks_but_the_mark_of_its_end_is_cleaned(coding):
+    data, entries = encoded(coding)
+    data = data[: {"raw": len(data), "G4": -3, "Flate": -4, "PNG": -4}.get(coding, -2)]
+    pdf = pikepdf.new()
+    add_page(pdf, FULL_PAGE, Im=put(pdf, data, 200, 300, **(GREY | entries)))
+    add_page(pdf, FULL_PAGE, Im=put(pdf, data + b"\n\0\0", 200, 300, **(GREY | entries)))
+    assert all(isinstance(page, Page) for page in read(save(pdf)))
+
+
+def test_an_image_that_lacks_a_row_was_counted_wrong_and_is_cleaned():
+    pdf = pikepdf.new()
+    data = zlib.compress(soiled()[:-1].tobytes())
+    add_page(pdf, FULL_PAGE, Im=put(pdf, data, 200, 300, Filter=Name.FlateDecode, **GREY))
+    assert isinstance(read(save(pdf))[0], Page)
 
 
 def test_a_small_pdf_is_there_in_full_for_whoever_reads_it_before_it_is_closed(tmp_path):
