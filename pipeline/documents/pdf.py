@@ -209,10 +209,11 @@ def _page_errors(name: str, index: int) -> Iterator[None]:
 
 def _why_not_decoded(scan: Scan) -> str:
     """Why one of the images of a scan cannot be decoded, as a clause."""
+    images = [tile.placement.image for tile in scan.tiles]
     with suppress(Exception):
-        if any(is_arithmetic(tile.placement.image.read_raw_bytes()) for tile in scan.tiles):
+        if any(is_arithmetic(pdf_images.jpeg_of(one) or b"") for one in images):
             return "its JPEG is coded arithmetically, which is not read here"
-        if any(pdf_images.is_cut_off(tile.placement.image) for tile in scan.tiles):
+        if any(pdf_images.is_cut_off(one) for one in images):
             return "the data of one of its images is cut off"
     return "one of its images cannot be decoded"
 

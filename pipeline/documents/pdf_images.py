@@ -25,6 +25,8 @@ _LOST_ROWS = 0.01  # of an image's height; what lacks fewer was counted wrong, a
 _FAX_END = 0x001001  # of 24 bits: two ends of lines, which end a block in G4
 _FAX_TAIL = 16  # bytes, in which it stands
 _MORE_FAX = b"\xff" * 4096  # coded data that repeats the row above
+_MOST_JPEG = 100 * 10**6  # bytes
+_PACKING = {"/FlateDecode", "/ASCII85Decode", "/ASCIIHexDecode"}  # that a JPEG may be found in
 _MOST_PROFILE = 32 * 10**6  # bytes; those of printing presses have a few
 _CODECS = {
     "/DCTDecode": "jpeg",
@@ -144,10 +146,28 @@ def stored(image: Any) -> Stored:
     names = filter_names(image)
     codec = _CODECS.get(names[-1], "") if names else "raw"
     quality, fine_colour = None, False
-    if names == ["/DCTDecode"]:
-        header = JpegImagePlugin.JpegImageFile(io.BytesIO(image.read_raw_bytes()))
+    data = jpeg_of(image)
+    if data is not None:
+        header = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
         quality, fine_colour = jpeg_quality(header), has_fine_colour(header)
     return Stored(codec, int(image.get(Name.Length, 0)) or None, quality, fine_colour)
+
+
+def jpeg_of(image: Any) -> bytes | None:
+    """The JPEG that an image is, without what it is packed in; None if it is none, or in doubt."""
+    *around, last = filter_names(image) or [""]
+    if last != "/DCTDecode" or not set(around) <= _PACKING:
+        return None
+    data = image.read_raw_bytes()
+    try:
+        for name in around:
+            with pikepdf.new() as pdf:
+                packed = pdf.make_stream(data, Filter=Name(name))
+                check_expansion(packed, _MOST_JPEG, "its image")
+                data = packed.read_bytes()
+    except (pikepdf.PdfError, UnreadableError):
+        return None
+    return bytes(data)
 
 
 def decode(image: Any) -> Pixels:
@@ -174,8 +194,9 @@ def is_cut_off(image: Any) -> bool:
     Told of JPEG, G4, Flate and of data without a filter; of others it is never said.
     """
     names = filter_names(image)
-    if names == ["/DCTDecode"]:
-        return jpeg.is_cut_off(image.read_raw_bytes())
+    data = jpeg_of(image)
+    if data is not None:
+        return jpeg.is_cut_off(data)
     if names == ["/CCITTFaxDecode"]:
         return _is_fax_cut_off(image)
     if set(names) <= {"/FlateDecode"}:

@@ -3,11 +3,13 @@
 pdfium, qpdf and Pillow are the judges of what was written.
 """
 
+import base64
 import io
 import os
 import shutil
 import subprocess
 import tempfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +108,30 @@ def test_photographic_codecs(kind, name, codec):
     assert np.abs(page.pixels.astype(int) - strokes((120, 128))).mean() < 3
     assert page.stored.codec == codec
     assert page.stored.size == len(data.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("around", "pack"),
+    [
+        ([Name.FlateDecode], zlib.compress),
+        ([Name.ASCII85Decode], lambda data: base64.a85encode(data) + b"~>"),
+        (
+            [Name.ASCII85Decode, Name.FlateDecode],
+            lambda data: base64.a85encode(zlib.compress(data)) + b"~>",
+        ),
+    ],
+)
+def test_a_jpeg_that_is_packed_keeps_its_quality_and_its_fine_colour(around, pack):
+    data = io.BytesIO()
+    colours = np.stack([soiled(), strokes(), soiled(seed=1)], -1)
+    Image.fromarray(colours).save(data, "JPEG", quality=95, subsampling="4:4:4")
+    filters = Array([*around, Name.DCTDecode])
+    entries = {"Filter": filters, "ColorSpace": Name.DeviceRGB, "BitsPerComponent": 8}
+    source = pdf_of(entries, pack(data.getvalue()), 200, 300)
+    (page,) = read(source)
+    assert (page.stored.codec, page.stored.quality, page.stored.fine_colour) == ("jpeg", 95, True)
+    (after,) = read(copy(source, lambda pixels: pixels // 2))
+    assert (after.stored.quality, after.stored.fine_colour) == (95, True)
 
 
 def test_resolution_comes_from_the_size_on_the_page():
