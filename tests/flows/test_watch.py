@@ -20,6 +20,7 @@ from pagewash.options import RunOptions
 from pagewash.runs import archive, watching
 from pagewash.runs.archive import move_to_archive
 from pagewash.runs.inbox import EMPTY_SETTLE, FIRST_DELAY, LONGEST_DELAY, Inbox
+from pagewash.runs.journey import finish_page
 from pagewash.runs.outcome import RunReport
 from pagewash.runs.planning import plan_run
 from pagewash.runs.shards import clean_run
@@ -257,6 +258,23 @@ def test_what_came_out_clean_is_told_once_and_what_failed_or_changed_meanwhile_i
     write_scan(folder / "late.png")
     scene.play(nothing)
     assert "late.png" not in scene.cleaned
+
+
+def test_a_document_that_is_replaced_while_it_is_read_is_cleaned_as_it_is_then(
+    scene, folder, monkeypatch, tmp_path
+):
+    write_scan(folder / "a.png")
+    write_scan(tmp_path / "b.png", seed=5)
+
+    def replaced(*arguments):
+        if (tmp_path / "b.png").exists():
+            (tmp_path / "b.png").replace(folder / "a.png")
+        return finish_page(*arguments)
+
+    monkeypatch.setattr("pagewash.runs.journey.finish_page", replaced)
+    scene.play(nothing, nothing)
+    assert [len(report.failures) for report in scene.reports] == [1, 0]
+    assert scene.cleaned == ["a.png"]
 
 
 def test_what_may_pass_is_tried_again_later(scene, folder):
