@@ -16,11 +16,14 @@ VIVID = 0.5
 """Between the primaries of a bright colour, as shares of the paper's: wood, leather and coffee have
 less."""
 
+MIXED = 0.2
+"""What `VIVID` is for cells beside such ones: letters and edges lie in them."""
+
 LEFT = 0.4
 """Share of that, at most, that a lost colour has on the cleaned page."""
 
 FEWEST = 6
-"""Cells of a lost area, at least, that hang together."""
+"""Bright cells of a lost area, at least, that hang together."""
 
 Mask = NDArray[np.uint8]
 
@@ -43,9 +46,9 @@ def lost_colours(scan: np.ndarray, cleaned: np.ndarray, factor: int) -> Mask:
     )
     paper = np.maximum(np.median(before, axis=(0, 1)), 1)
     bright, left = _colour(before, paper), _colour(after, np.full(3, 255))
-    lost = ((bright > VIVID) & (left < LEFT * bright)).astype(np.uint8)
-    labels, stats = cv2.connectedComponentsWithStats(lost)[1:3]
-    large = stats[:, cv2.CC_STAT_AREA] >= FEWEST
+    lost = (bright > MIXED) & (left < LEFT * bright)
+    count, labels = cv2.connectedComponents(lost.astype(np.uint8))
+    large = np.bincount(labels[bright > VIVID], minlength=count) >= FEWEST
     large[0] = False
     found = cv2.dilate(255 * large[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     reduced = scan.shape[1] // factor, scan.shape[0] // factor
