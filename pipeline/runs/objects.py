@@ -69,6 +69,8 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
         if urls[1] is not None:
             outputs = Path(folder, "cleaned")
             stores.append(_Destination(urls[1], outputs))
+            # after an upload that broke off there are outputs and no rows yet
+            (outputs / "metrics").mkdir(parents=True, exist_ok=True)
             if urls[0] is not None and stores[0].meets(stores[1]):
                 raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside")
 

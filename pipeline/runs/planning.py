@@ -187,7 +187,7 @@ def _check_what_is_there(outputs: Mapping[Path, Path], source: Path, metrics: Pa
         return
     for path, output in outputs.items():
         beside = identity(output.parent) & identity(source.parent)
-        if not output.exists() or output == path or not (beside or source.is_dir()):
+        if not output.is_file() or output == path or not (beside or source.is_dir()):
             continue
         if metrics is None or not _has_row(output, metrics):
             raise OptionError(
