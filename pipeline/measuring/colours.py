@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 CELL = 12
 """Side, in pixels of the reduced page, of the squares whose mean colours are compared."""
 
-VIVID = 0.5
-"""Between the primaries of a bright colour, as shares of the paper's: wood, leather and coffee have
-less."""
+VIVID, ON_COLOUR = 0.5, 0.2
+"""Between the primaries of a bright colour, as shares of the paper's, on white paper: wood, leather
+and coffee have less; and how much more it takes on paper in the brightest colour, on which stains
+are brighter, too."""
 
 MIXED = 0.2
 """What `VIVID` is for cells beside such ones: letters and edges lie in them."""
@@ -46,9 +47,10 @@ def lost_colours(scan: np.ndarray, cleaned: np.ndarray, factor: int) -> Mask:
     )
     paper = np.maximum(np.median(before, axis=(0, 1)), 1)
     bright, left = _colour(before, paper), _colour(after, np.full(3, 255))
+    vivid = VIVID + ON_COLOUR * float(np.ptp(paper)) / 255
     lost = (bright > MIXED) & (left < LEFT * bright)
     count, labels = cv2.connectedComponents(lost.astype(np.uint8))
-    large = np.bincount(labels[bright > VIVID], minlength=count) >= FEWEST
+    large = np.bincount(labels[bright > vivid], minlength=count) >= FEWEST
     large[0] = False
     found = cv2.dilate(255 * large[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     reduced = scan.shape[1] // factor, scan.shape[0] // factor
@@ -57,4 +59,4 @@ def lost_colours(scan: np.ndarray, cleaned: np.ndarray, factor: int) -> Mask:
 
 def _colour(cells: np.ndarray, paper: np.ndarray) -> NDArray[np.float64]:
     """(h, w): from the darkest to the brightest primary, as shares of the paper's."""
-    return np.ptp(np.minimum(cells / paper, 1), axis=2)
+    return np.asarray(np.ptp(np.minimum(cells / paper, 1), axis=2))

@@ -20,6 +20,7 @@ from pdfs import (
 )
 from pikepdf import Dictionary, Name
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from pagewash.documents.document import open_document
 from pagewash.documents.pdf import PdfDocument
@@ -191,6 +192,7 @@ def encoded(coding: str) -> tuple[bytes, dict]:
     if coding == "G4":
         Image.fromarray(strokes()).convert("1").save(file, "TIFF", compression="group4")
         with Image.open(file) as image:
+            assert isinstance(image, TiffImageFile)
             (place,), (size,) = image.tag_v2[273], image.tag_v2[279]
         parms = Dictionary(K=-1, Columns=200, Rows=300, BlackIs1=False)
         entries = {"Filter": Name.CCITTFaxDecode, "DecodeParms": parms, "BitsPerComponent": 1}

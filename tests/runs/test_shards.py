@@ -304,13 +304,14 @@ def test_the_broken_documents_of_a_folder_do_not_fail_it_more_each_night(clean, 
 
 
 def test_what_failed_before_and_is_as_it_was_comes_after_what_is_new(folders, tiny_model):
-    source, options = folders[0], RunOptions(model=str(tiny_model), max_failures="100%")
+    source, out = folders
+    options = RunOptions(model=str(tiny_model), max_failures="100%")
     for name in ("0-broken.png", "1-broken.png"):
         (source / name).touch()
-    clean_run(plan_run(*folders, options), load=lambda run: FakeCleaner())
+    clean_run(plan_run(source, out, options), load=lambda run: FakeCleaner())
     write_scan(source / "1-broken.png")
     write_scan(source / "z-new.png")
-    names = [job.name for job in plan_run(*folders, options).jobs]
+    names = [job.name for job in plan_run(source, out, options).jobs]
     assert names == ["1-broken.png", "z-new.png", "0-broken.png"]
 
 
