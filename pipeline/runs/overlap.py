@@ -64,7 +64,7 @@ def read_ahead(
         try:
             begin(threads)
             while ahead:
-                item = ahead[0].get()
+                item = _next(ahead[0])
                 if item is _END:
                     ahead.popleft()
                     begin(1)
@@ -76,6 +76,15 @@ def read_ahead(
             unwanted.set()
             abandon()
             raise
+
+
+def _next(waiting: "queue.Queue[Any]") -> Any:
+    """The next item; waits in short turns, since a signal that comes between the look at the queue
+    and the wait for it is not heard before the wait ends.
+    """
+    while True:
+        with suppress(queue.Empty):
+            return waiting.get(timeout=POLL)
 
 
 def _fill(
