@@ -29,19 +29,17 @@ FEWEST = 6
 Mask = NDArray[np.uint8]
 
 
-def lost_colours(scan: np.ndarray, cleaned: np.ndarray, factor: int) -> Mask:
+def lost_colours(scan: np.ndarray, cleaned: np.ndarray) -> Mask:
     """Find areas in bright colours that are colourless on the cleaned page.
 
     Args:
-        scan: (H, W, 3) uint8 RGB.
-        cleaned: the same page cleaned.
-        factor: by which pages are reduced.
+        scan: (h, w, 3) uint8 RGB, reduced.
+        cleaned: the same page cleaned, reduced alike.
 
     Returns:
-        (H // factor, W // factor) uint8, 255 on what is lost, a cell more on each side.
+        (h, w) uint8, 255 on what is lost, a cell more on each side.
     """
-    side = CELL * factor
-    size = max(scan.shape[1] // side, 1), max(scan.shape[0] // side, 1)
+    size = max(scan.shape[1] // CELL, 1), max(scan.shape[0] // CELL, 1)
     before, after = (
         cv2.resize(page, size, interpolation=cv2.INTER_AREA) for page in (scan, cleaned)
     )
@@ -50,11 +48,11 @@ def lost_colours(scan: np.ndarray, cleaned: np.ndarray, factor: int) -> Mask:
     vivid = VIVID + ON_COLOUR * float(np.ptp(paper)) / 255
     lost = (bright > MIXED) & (left < LEFT * bright)
     count, labels = cv2.connectedComponents(lost.astype(np.uint8))
-    large = np.bincount(labels[bright > vivid], minlength=count) >= FEWEST
-    large[0] = False
-    found = cv2.dilate(255 * large[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
-    reduced = scan.shape[1] // factor, scan.shape[0] // factor
-    return np.asarray(cv2.resize(found, reduced, interpolation=cv2.INTER_NEAREST), np.uint8)
+    enough = np.bincount(labels[bright > vivid], minlength=count) >= FEWEST
+    enough[0] = False
+    found = cv2.dilate(255 * enough[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
+    large = cv2.resize(found, scan.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    return np.asarray(large, np.uint8)
 
 
 def _colour(cells: np.ndarray, paper: np.ndarray) -> NDArray[np.float64]:

@@ -173,8 +173,9 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
     if min(small) < SMALLEST:
         nothing = np.zeros(small, np.uint8)
         return Losses(nothing, nothing, (), factor, 1.0, 0.0)
-    grey = scan.ndim == 2 or cleaned.ndim == 2
-    before, after = (map_strokes(_view(page, factor, grey)) for page in (scan, cleaned))
+    grey = scan.ndim == 2 or cleaned.ndim == 2  # else ink of any colour is dark in one primary
+    reduced = [_reduced(page, factor) for page in (scan, cleaned)]
+    before, after = (map_strokes(luminance(page) if grey else darkest(page)) for page in reduced)
     pages = _Pages(
         before,
         after,
@@ -195,7 +196,7 @@ def find_losses(scan: np.ndarray, cleaned: np.ndarray) -> Losses:
         cv2.bitwise_or(strokes, mask, strokes)
     found["tints"] = lost_boxes(before.grey, after.grey, ink.width)
     if not grey:
-        found["tints"] |= lost_colours(scan, cleaned, factor)
+        found["tints"] |= lost_colours(*reduced)
     lost = tuple(kind for kind, mask in found.items() if cv2.countNonZero(mask))
     return Losses(strokes, found["tints"], lost, factor, ink.width, grain)
 
@@ -266,14 +267,10 @@ def _lost_specks(pages: _Pages, ink: _Ink) -> Mask:
     return mask_of(specks & beside, labels)
 
 
-def _view(page: np.ndarray, factor: int, grey: bool) -> np.ndarray:
-    """The reduced page, and of a colour page the darkest of its primaries.
-
-    Ink of any colour is dark in one of them.
-    """
+def _reduced(page: np.ndarray, factor: int) -> np.ndarray:
+    """The page in means of so many pixels each way; rows and columns that are left over go."""
     height, width = (length // factor * factor for length in page.shape[:2])
-    small = block_means(page[:height, :width], factor)
-    return luminance(small) if grey else darkest(small)
+    return block_means(page[:height, :width], factor)
 
 
 def _kept_ink(pages: _Pages) -> _Ink:

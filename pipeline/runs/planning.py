@@ -167,7 +167,7 @@ def _check_way_round(source: Path, folder: Path, metrics: Path | None) -> None:
     """Refuse to write over the scans of which the source, or what it lies in, was cleaned."""
     around, there = _upwards(source), _upwards(folder)
     routes = {(scans, place) for place in around for scans, _ in routes_of(place / "metrics")}
-    if metrics is not None:
+    if metrics is not None and metrics != folder / "metrics":  # what lies there went into it
         routes |= routes_of(metrics)
     for scans, cleaned in routes:
         if identity(scans) & identity(cleaned):  # of single documents, beside them
