@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
 if TYPE_CHECKING:
     from commands import Commands
 
@@ -47,6 +52,22 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     logger.setLevel(level)
     logger.handlers, logger.propagate = handlers, propagate
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """A limit that a test set would hold for the tests after it, and for browsers they start."""
+    before = _limits()
+    yield
+    assert _limits() == before
+
+
+def _limits() -> dict[str, object]:
+    if resource is None:
+        return {"folder": Path.cwd()}
+    kinds = [name for name in dir(resource) if name.startswith("RLIMIT_")]
+    limits = {name: resource.getrlimit(getattr(resource, name)) for name in kinds}
+    return {"folder": Path.cwd(), **limits}
 
 
 @pytest.fixture(scope="session")

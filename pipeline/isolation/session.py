@@ -33,6 +33,12 @@ _MPIXELS_PER_BUDGET = 1000.0
 """Megapixels for which it does."""
 
 
+def stored_bytes(found: os.stat_result) -> float:
+    """Bytes that a file takes on the disk; a sparse one may say that it has many more."""
+    blocks = getattr(found, "st_blocks", math.inf)  # Windows does not tell
+    return min(found.st_size, blocks * _BLOCK_BYTES)
+
+
 @dataclass(frozen=True)
 class Header:
     """What is known of a document once it is open."""
@@ -84,8 +90,7 @@ class Session:
         """Open the document."""
         with access_errors(self.name, "read"):
             found = self._source.stat()
-        stored = getattr(found, "st_blocks", math.inf) * _BLOCK_BYTES  # a sparse file has few
-        self._earn(min(found.st_size, stored) / _BYTES_PER_BUDGET)
+        self._earn(stored_bytes(found) / _BYTES_PER_BUDGET)
         self._document = self._open.enter_context(open_document(self._source, self.limits))
         document = self._document
         return Header(document.container, document.page_count, tuple(document.notes))
