@@ -152,7 +152,7 @@ def _between_stores(
 
     with (
         staged(source, destination) as stage,
-        planned_run(stage.source, stage.destination, options, metrics) as plan,
+        planned_run(stage.source, stage.destination, options, metrics, called=stage.called) as plan,
     ):
         if not plan.jobs:
             if plan.done or not stage.failures:

@@ -61,6 +61,11 @@ def printable(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def as_text(path: Path) -> str:
+    """A path as Parquet takes it, absolute: what of it is no Unicode is replaced."""
+    return os.fsencode(path.absolute()).decode("utf-8", "replace")
+
+
 def is_text(path: Path) -> bool:
     """Whether a name can be encoded; libraries in C++ and JSON refuse one that is not UTF-8."""
     return printable(str(path)) == str(path)

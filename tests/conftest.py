@@ -13,7 +13,7 @@ import pytest
 try:
     import resource
 except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
+    resource = None
 
 if TYPE_CHECKING:
     from commands import Commands

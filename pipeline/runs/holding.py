@@ -48,6 +48,7 @@ def planned_run(
     options: RunOptions,
     metrics: Path | None = None,
     only: Collection[str] | None = None,
+    called: str | None = None,
 ) -> Iterator[RunPlan]:
     """Plan a run that nobody comes in the way of; what killed runs left there goes.
 
@@ -58,7 +59,7 @@ def planned_run(
     """
     check_places(source, destination, options)
     with hold(source, destination, options, metrics):
-        yield plan_run(source, destination, options, metrics, only)
+        yield plan_run(source, destination, options, metrics, only, called)
 
 
 @contextmanager

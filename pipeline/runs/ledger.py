@@ -15,12 +15,16 @@ import pyarrow.compute as pc
 
 from pagewash.errors import PagewashError
 from pagewash.measuring.records import find_parts, read_records
+from pagewash.runs.conflicts import identity
 
 COLUMNS = (
     "started",
     "run_id",
     "output",
     "output_size",
+    "output_folder",
+    "source_folder",
+    "source",
     "sha256",
     "size",
     "modified",
@@ -70,6 +74,9 @@ class Entry:
     """Bytes; None where an older version did not say. A run that was killed before it could record
     what it did has left outputs of another size, or of its own options, under their names."""
 
+    document: str | None = None
+    """Absolute path of what it was cleaned from; None where an older version did not say."""
+
     failed: bool = False
     """It was not made: an earlier output is where it was, if there is one."""
 
@@ -78,11 +85,14 @@ Ledger = Mapping[str, Entry]
 """By the output's path below the destination, with slashes."""
 
 
-def read_ledger(metrics: Path | None, outputs: Collection[str] | None = None) -> Ledger:
+def read_ledger(
+    metrics: Path | None, folder: Path, outputs: Collection[str] | None = None
+) -> Ledger:
     """Read what the runs recorded in a metrics folder came to; {} without any.
 
     Args:
         metrics: the folder; None for none.
+        folder: the destination. Another one that is there too may have its rows in the same place.
         outputs: by their paths below the destination; None for all of them.
 
     Raises:
@@ -93,6 +103,9 @@ def read_ledger(metrics: Path | None, outputs: Collection[str] | None = None) ->
         return {}
     table = read_records(metrics, COLUMNS)
     table = table.filter(pc.is_valid(table["output"]))
+    places = pc.unique(table["output_folder"]).to_pylist()
+    others = [place for place in places if place and _is_another(Path(place), folder)]
+    table = table.filter(pc.invert(pc.is_in(table["output_folder"], pa.array(others, pa.string()))))
     if outputs is not None:
         table = table.filter(pc.is_in(table["output"], pa.array(outputs, pa.string())))
     failed = pc.cast(pc.equal(table["status"], "failed"), pa.int8())
@@ -137,4 +150,12 @@ def _grouped(table: pa.Table, keys: list[str], which: str) -> pa.Table:
 def _entry(row: dict[str, Any]) -> Entry:
     source = Source(row["size"] or 0, row["modified"] or 0, row["sha256"])
     key = OutputKey(row["model_sha256"], row["options_hash"])
-    return Entry(source, key, row["output_size"], failed=bool(row["failed"]))
+    folder, name = row["source_folder"], row["source"]
+    document = f"{folder}/{name}" if folder else None
+    return Entry(source, key, row["output_size"], document, failed=bool(row["failed"]))
+
+
+def _is_another(place: Path, folder: Path) -> bool:
+    """Whether a recorded destination is there, and is not this one; it may have been moved."""
+    there = identity(place)
+    return bool(there) and not there & identity(folder)

@@ -36,6 +36,9 @@ class Staged:
     """A run between object stores, on disk."""
 
     source: Path
+    called: str
+    """What rows call the source."""
+
     destination: Path
     around: Around
 
@@ -86,7 +89,7 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
             for store in reversed(stores):
                 store.after(jobs, written)
 
-        yield Staged(scans, outputs, around, failures)
+        yield Staged(scans, named[0], outputs, around, failures)
 
 
 def _name_places(part: Path, source: str, destination: str) -> None:

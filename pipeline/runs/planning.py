@@ -6,6 +6,7 @@ Names, times and hashes only: no pixels, and no torch but where a precision has 
 
 import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from pagewash.documents.containers import (
     output_path,
 )
 from pagewash.errors import AccessError, InputError, OptionError
-from pagewash.files import access_errors, printable, real_path, sha256_of
+from pagewash.files import access_errors, as_text, printable, real_path, sha256_of
 from pagewash.inference.model_files import find_model
 from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.places import object_url
 from pagewash.runs.conflicts import conflicts, identity, leads_out
-from pagewash.runs.ledger import Ledger, OutputKey, Source, read_ledger, routes_of, unchanged
+from pagewash.runs.ledger import Entry, Ledger, OutputKey, Source, read_ledger, routes_of, unchanged
 from pagewash.runs.settling import settle_precision
 
 SHARD_DOCUMENTS = 128
@@ -46,6 +47,16 @@ class Job:
 
     found: Source
     """As it lay there when the run was planned."""
+
+    @property
+    def source_folder(self) -> Path:
+        """What `name` counts from."""
+        return self.source.parents[self.name.count("/")]
+
+    @property
+    def output_folder(self) -> Path:
+        """What `output_name` counts from."""
+        return self.output.parents[self.output_name.count("/")]
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ def plan_run(
     options: RunOptions,
     metrics: Path | None = None,
     only: Collection[str] | None = None,
+    called: str | None = None,
 ) -> RunPlan:
     """Find the documents to clean, and check that cleaning them can work.
 
@@ -88,10 +100,11 @@ def plan_run(
         metrics: folder of the metrics; None is `destination/metrics` for a folder, and no metrics
             for a single file.
         only: documents in the source folder, by their paths below it; None is all of them.
+        called: what rows call the source; None is its absolute path.
 
     Raises:
-        OptionError: folders that lie in each other, outputs that would meet, or a path in `only`
-            that leads out of the source.
+        OptionError: folders that lie in each other, outputs that would meet or are of other scans,
+            or a path in `only` that leads out of the source.
         InputError: the source is not there.
         AccessError: the destination cannot be written.
         MissingError: there is no such model.
@@ -115,13 +128,15 @@ def plan_run(
     _check_way_round(source, folder, metrics)
     for reason in conflicts(outputs, source, folder, metrics).values():
         raise OptionError(reason)
-    if not options.force:
-        _check_what_is_there(outputs, source, metrics)
     for written in (folder, metrics):
         if written is not None:
             check_writable(written)
-    ledger = {} if options.force else read_ledger(metrics)
-    jobs = [_job(path, source, output, folder) for path, output in outputs.items()]
+    jobs = plan_jobs(outputs, source, folder)
+    ledger = {} if options.force else read_ledger(metrics, folder)
+    if not options.force:
+        _check_unknown(jobs, ledger, source, metrics)
+        for reason in taken(jobs, ledger, called).values():
+            raise OptionError(reason)
     todo = [job for job in jobs if not _is_done(job, ledger, output_key)]
     # a run that too many of them stop has cleaned the others before
     todo.sort(key=lambda job: _failed_before(job, ledger))
@@ -179,26 +194,56 @@ def _check_way_round(source: Path, folder: Path, metrics: Path | None) -> None:
             )
 
 
-def _check_what_is_there(outputs: Mapping[Path, Path], source: Path, metrics: Path | None) -> None:
+def _check_unknown(jobs: Sequence[Job], ledger: Ledger, source: Path, metrics: Path | None) -> None:
     """Refuse to write over what may be another scan: a file beside a single document, of which no
     row tells, and files in a folder that never was a destination.
     """
     if source.is_dir() and metrics is not None and metrics.is_dir():
         return
-    for path, output in outputs.items():
-        beside = identity(output.parent) & identity(source.parent)
-        if not output.is_file() or output == path or not (beside or source.is_dir()):
+    for job in jobs:
+        beside = identity(job.output.parent) & identity(source.parent)
+        if not job.output.is_file() or job.output == job.source or not (beside or source.is_dir()):
             continue
-        if metrics is None or not _has_row(output, metrics):
+        entry = ledger.get(job.output_name)
+        if entry is None or entry.failed:
             raise OptionError(
-                f"{output} is there already, and may be another scan; name another place, or "
+                f"{job.output} is there already, and may be another scan; name another place, or "
                 "--force to write over it"
             )
 
 
-def _has_row(output: Path, metrics: Path) -> bool:
-    entry = read_ledger(metrics).get(printable(output.name))
-    return entry is not None and not entry.failed
+def taken(jobs: Iterable[Job], ledger: Ledger, called: str | None = None) -> dict[Path, str]:
+    """Documents whose outputs are there already, of other scans of their names, and why.
+
+    A scan that was changed, or that lies elsewhere now and is the same, is no other.
+
+    Args:
+        jobs: the documents.
+        ledger: of their destination.
+        called: as for `plan_run`.
+    """
+    reasons = {}
+    for job in jobs:
+        entry = ledger.get(job.output_name)
+        document = f"{called or as_text(job.source_folder)}/{job.name}"
+        if entry and _is_of_another(job, document, entry) and job.output.is_file():
+            reasons[job.source] = (
+                f"{job.output_name} was cleaned from {entry.document}, and {document} would be "
+                "written over it; name another destination, or --force if the former is not needed"
+            )
+    return reasons
+
+
+def _is_of_another(job: Job, document: str, entry: Entry) -> bool:
+    if entry.document in (None, document) or unchanged(job.found, entry):
+        return False
+    if entry.document and identity(Path(entry.document)) & identity(job.source):
+        return False  # by another path
+    if entry.source.size != job.found.size:
+        return True
+    with suppress(AccessError):
+        return entry.source.sha256 != sha256_of(job.source)
+    return False  # it cannot be read, and so nothing will be written
 
 
 def plan_outputs(
@@ -242,6 +287,11 @@ def names_a_file(destination: Path) -> bool:
     if destination.exists():
         return destination.is_file()
     return container_of_name(destination) is not None
+
+
+def plan_jobs(outputs: Mapping[Path, Path], source: Path, folder: Path) -> list[Job]:
+    """Documents as they lie there now, with their outputs below a folder."""
+    return [_job(path, source, output, folder) for path, output in outputs.items()]
 
 
 def _job(path: Path, root: Path, output: Path, folder: Path) -> Job:

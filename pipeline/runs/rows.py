@@ -1,10 +1,9 @@
 """Rows about pages and documents, as they go into the metrics."""
 
 import dataclasses
-import os
-from pathlib import Path
 
 from pagewash.failures import Failure
+from pagewash.files import as_text
 from pagewash.measuring.definitions import PageMetrics
 from pagewash.measuring.records import PageRecord, Provenance
 from pagewash.pages import UntouchedPage
@@ -102,19 +101,6 @@ def document_row(opened: OpenDocument, run: Run) -> PageRecord:
         modified=job.found.modified,
         document_pages=opened.document.page_count if opened.document else None,
         output=job.output_name,
-        source_folder=_folder(job.source, job.name),
-        output_folder=_folder(job.output, job.output_name),
+        source_folder=as_text(job.source_folder),
+        output_folder=as_text(job.output_folder),
     )
-
-
-def _folder(path: Path, name: str) -> str:
-    """The folder that a name with slashes counts from, as an absolute path.
-
-    What of it is no Unicode is replaced: Parquet takes no other text, and a run must not end here.
-    """
-    return os.fsencode(folder_of(path, name).absolute()).decode("utf-8", "replace")
-
-
-def folder_of(path: Path, name: str) -> Path:
-    """The folder that a document's name, with slashes, counts from."""
-    return path.parents[name.count("/")]

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -22,7 +22,13 @@ from pagewash.runs.conflicts import conflicts
 from pagewash.runs.inbox import Inbox
 from pagewash.runs.ledger import Entry, Ledger, read_ledger
 from pagewash.runs.outcome import RunReport
-from pagewash.runs.planning import SHARD_DOCUMENTS, plan_outputs, plan_run
+from pagewash.runs.planning import (
+    SHARD_DOCUMENTS,
+    plan_jobs,
+    plan_outputs,
+    plan_run,
+    taken,
+)
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +85,20 @@ class Route:
         Raises:
             PagewashError: the metrics cannot be read.
         """
-        return read_ledger(self._metrics, [self.output_name(path) for path in paths])
+        names = [self.output_name(path) for path in paths]
+        return read_ledger(self._metrics, self.destination, names)
+
+    def taken(self, paths: Iterable[Path]) -> dict[Path, str]:
+        """Documents whose outputs are there, of other scans than those of the inbox, and why.
+
+        Raises:
+            PagewashError: the metrics cannot be read.
+        """
+        there = [path for path in paths if self.output(path).is_file()]
+        if not there or self.options.force:
+            return {}
+        outputs = plan_outputs(there, self.source, self.destination, self.options)
+        return taken(plan_jobs(outputs, self.source, self.destination), self.ledger(there))
 
     def output_name(self, path: Path) -> str:
         """What the output of a document is called in rows."""
@@ -113,6 +132,8 @@ def open_inbox(
     inbox.look(time.monotonic())
     refused = route.refused(inbox)
     known = [path for path in inbox.documents if path not in refused]
+    others = route.taken(known)  # of those it is told when their turn comes
+    known = [path for path in known if path not in others]
     plan = plan_run(
         route.source, route.destination, route.options, route.metrics, route.names(known)
     )
@@ -181,13 +202,30 @@ def _batches(inbox: Inbox, route: Route, archive: Path | None) -> list[list[Path
         else:
             inbox.put_off(path, now)  # the one that has its place will leave the inbox
     ready = [path for path in ready if path not in refused]
-    if archive is not None:
+    if archive is None:
+        ready = _not_taken(ready, inbox, route)
+    else:
         ledger = cache(partial(route.ledger, ready))  # read once, if at all
         ready = [path for path in ready if _keeps_its_name(path, inbox, route, archive, ledger)]
     fresh = [path for path in ready if not inbox.was_put_off(path)]
     starts = range(0, len(fresh), SHARD_DOCUMENTS)
     tried = [[path] for path in ready if inbox.was_put_off(path)]
     return [fresh[start : start + SHARD_DOCUMENTS] for start in starts] + tried
+
+
+def _not_taken(paths: Sequence[Path], inbox: Inbox, route: Route) -> list[Path]:
+    """Those that would not be written over outputs of other scans; of the others it is told."""
+    try:
+        taken = route.taken(paths)
+    except PagewashError as error:
+        log.error(str(error))
+        for path in paths:
+            inbox.put_off(path, time.monotonic())
+        return []
+    for path, reason in taken.items():
+        log.error(reason)
+        inbox.done(path)
+    return [path for path in paths if path not in taken]
 
 
 def _keeps_its_name(

@@ -12,7 +12,6 @@ from pagewash.pages import Page, UntouchedPage
 from pagewash.runs.conflicts import refuse_to_overwrite
 from pagewash.runs.open_document import OpenDocument
 from pagewash.runs.outcome import Run
-from pagewash.runs.rows import folder_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +34,7 @@ def new_output(opened: OpenDocument, run: Run) -> Iterator["Output"]:
     if opened.document is None:
         raise opened.error or RuntimeError("it was never opened")
     job = opened.job
-    refuse_to_overwrite(job.source, job.output, folder_of(job.output, job.output_name))
+    refuse_to_overwrite(job.source, job.output, job.output_folder)
     options, wanted = WriteOptions(format=run.options.format), parse_pages(run.options.pages)
     with create_document(opened.document, job.output, options, wanted) as writer:
         output = Output(writer, drop_blank=run.options.blank == "drop")

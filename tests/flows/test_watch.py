@@ -311,8 +311,36 @@ def test_of_two_documents_for_one_output_the_first_is_cleaned_and_the_other_told
     assert "b.png and" in told
     assert "would both become" in told
     caplog.clear()
-    scene.play(nothing)  # a watch that begins with both does begin
-    assert len(caplog.messages) == 1
+    before = (tmp_path / "out" / "b.png").read_bytes()
+    scene.play(nothing)  # a watch that begins with both does begin, and tells of both
+    assert len(caplog.messages) == 2
+    assert (tmp_path / "out" / "b.png").read_bytes() == before
+
+
+def test_outputs_of_another_folder_stay_whatever_arrives_under_their_names(
+    scene, folder, tmp_path, caplog
+):
+    out = scene.route.destination
+    for name in ("a.png", "b.png"):
+        write_scan(tmp_path / "january" / name, seed=1)
+    clean_run(
+        plan_run(tmp_path / "january", out, scene.route.options), load=lambda run: FakeCleaner()
+    )
+    before = {path: path.read_bytes() for path in out.glob("*.png")}
+    write_scan(folder / "a.png", seed=2)  # is there already, and the others come later
+    scene.play(
+        lambda: write_scan(folder / "b.png", seed=3),
+        lambda: write_scan(folder / "c.png", seed=4),
+        nothing,
+        lambda: write_scan(folder / "c.png", seed=5),
+        nothing,
+    )
+    assert scene.batches == [["c.png"], ["c.png"]]
+    assert {path: path.read_bytes() for path in before} == before
+    assert [message.split(" was cleaned from ")[0] for message in caplog.messages] == [
+        "a.png",
+        "b.png",
+    ]
 
 
 @pytest.fixture

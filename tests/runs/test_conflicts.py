@@ -16,7 +16,7 @@ from pagewash.options import RunOptions
 from pagewash.runs import conflicts, planning
 from pagewash.runs.objects import staged
 from pagewash.runs.outcome import Run
-from pagewash.runs.planning import plan_run
+from pagewash.runs.planning import RunPlan, plan_run
 from pagewash.runs.shards import clean_run
 
 
@@ -37,6 +37,10 @@ def mounted(monkeypatch):
     """Links stand for mounts: no look at names tells where they lead."""
     for module in (conflicts, planning):
         monkeypatch.setattr(module, "real_path", lambda path: path.absolute())
+
+
+def run(plan: RunPlan) -> None:
+    clean_run(plan, load=lambda run: FakeCleaner())
 
 
 @pytest.mark.parametrize("inner", ["", "box"])
@@ -68,7 +72,7 @@ def test_a_real_mount_of_the_source_is_refused(source, options, tmp_path):
     (tmp_path / "mount").mkdir()
     script = (
         "from pathlib import Path; from pagewash.options import RunOptions;"
-        "from pagewash.runs.planning import plan_run;"
+        "from pagewash.runs.planning import RunPlan, plan_run;"
         f"plan_run(Path({str(source)!r}), Path({str(tmp_path / 'mount')!r}),"
         f" RunOptions(model={options.model!r}))"
     )
@@ -158,7 +162,7 @@ def test_metrics_that_are_a_link_which_leads_elsewhere_are_refused_unless_they_a
 
 
 def test_source_and_destination_the_wrong_way_round_are_refused(source, options, tmp_path):
-    clean_run(plan_run(source, tmp_path / "out", options), load=lambda run: FakeCleaner())
+    run(plan_run(source, tmp_path / "out", options))
     for scans in (source, source / "box"):
         with pytest.raises(OptionError, match="the other way round"):
             plan_run(tmp_path / "out", scans, options)
@@ -172,7 +176,7 @@ def test_source_and_destination_the_wrong_way_round_are_refused(source, options,
 def test_they_are_refused_where_the_metrics_lie_elsewhere_too(source, options, tmp_path):
     metrics = tmp_path / "m"
     plan = plan_run(source, tmp_path / "out", options, metrics)
-    clean_run(plan, load=lambda run: FakeCleaner())
+    run(plan)
     with pytest.raises(OptionError, match="the other way round"):
         plan_run(tmp_path / "out", source, options, metrics)
     assert plan_run(source, tmp_path / "out", options, metrics).done
@@ -197,6 +201,44 @@ def test_a_first_run_that_was_killed_goes_on(source, options, tmp_path):
     assert plan_run(source, tmp_path / "out", options).jobs
 
 
+@pytest.mark.parametrize("one", [False, True])
+@pytest.mark.parametrize("gone", [False, True])
+def test_the_output_of_a_scan_of_the_same_name_elsewhere_is_not_written_over(
+    source, options, tmp_path, gone, one
+):
+    run(plan_run(source, tmp_path / "out", options))
+    before = (tmp_path / "out" / "a.png").read_bytes()
+    write_scan(tmp_path / "february" / "a.png", seed=3)
+    if gone:
+        shutil.rmtree(source)
+    scans = tmp_path / "february" / "a.png" if one else tmp_path / "february"
+    with pytest.raises(OptionError, match=r"a\.png was cleaned from .*/scans/a\.png, and "):
+        plan_run(scans, tmp_path / "out", options)
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
+    assert plan_run(scans, tmp_path / "out", replace(options, force=True)).jobs
+
+
+def test_scans_that_lie_elsewhere_now_or_have_changed_are_no_others(source, options, tmp_path):
+    run(plan_run(source, tmp_path / "out", options))
+    source.rename(tmp_path / "moved")
+    assert plan_run(tmp_path / "moved", tmp_path / "out", options).done == 2
+    for scan in (tmp_path / "moved").rglob("*.png"):  # a copy has times of its own
+        scan.touch()
+    assert len(plan_run(tmp_path / "moved", tmp_path / "out", options).jobs) == 2
+    (tmp_path / "moved").rename(source)
+    (tmp_path / "link").symlink_to(source)
+    write_scan(source / "a.png", seed=5)
+    for way in (source, tmp_path / "link"):
+        assert len(plan_run(way, tmp_path / "out", options).jobs) == 2
+
+
+def test_what_was_an_output_and_is_gone_may_be_made_anew_of_another_scan(source, options, tmp_path):
+    run(plan_run(source, tmp_path / "out", options))
+    write_scan(tmp_path / "february" / "a.png", seed=3)
+    (tmp_path / "out" / "a.png").unlink()
+    assert plan_run(tmp_path / "february", tmp_path / "out", options).jobs
+
+
 def test_a_scan_beside_a_single_document_is_not_written_over(source, options, tmp_path):
     write_scan(source / "a.tif", seed=3)
     as_png = RunOptions(model=options.model, format="png")
@@ -205,7 +247,7 @@ def test_a_scan_beside_a_single_document_is_not_written_over(source, options, tm
     write_scan(source / "c.tif", seed=4)
     for _ in range(2):  # the second time it is the run's own output
         plan = plan_run(source / "c.tif", source, as_png)
-        clean_run(plan, load=lambda run: FakeCleaner())
+        run(plan)
     assert plan.done == 1
 
 

@@ -62,6 +62,19 @@ def below(fs, place: str) -> list[str]:
     return sorted(name.removeprefix(place) for name in fs.find(place))
 
 
+def test_outputs_of_another_place_in_a_store_are_not_written_over(store, clean, capsys):
+    assert clean("s3://archive/scans", "s3://archive/cleaned") == 0
+    store.pipe("archive/february/box/0.png", cv2.imencode(".png", scan(7))[1].tobytes())
+    before = store.cat("archive/cleaned/box/0.png")
+    capsys.readouterr()
+    assert clean("s3://archive/february", "s3://archive/cleaned") == 1
+    assert "was cleaned from s3://archive/scans/box/0.png" in capsys.readouterr().err
+    store.pipe("archive/scans/box/0.png", cv2.imencode(".png", scan(8))[1].tobytes())
+    assert clean("s3://archive/scans", "s3://archive/cleaned") == 0  # a scan that was changed
+    store.invalidate_cache()
+    assert store.cat("archive/cleaned/box/0.png") != before
+
+
 def test_a_bucket_is_cleaned_into_another_place_and_the_scans_stay(store, clean, capsys):
     before = {name: store.cat(name) for name in store.find("archive/scans")}
     assert clean("s3://archive/scans", "s3://archive/cleaned") == 0

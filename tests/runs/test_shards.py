@@ -432,4 +432,7 @@ def test_two_destinations_with_one_folder_of_metrics_are_not_mixed(folders, tiny
 
     first, second = tmp_path / "first", tmp_path / "second"
     assert planned(first, "keep") == planned(second, "bilevel") == 3
+    assert planned(first, "keep") == planned(second, "bilevel") == 0
     assert planned(first, "bilevel") == 3
+    second.rename(tmp_path / "moved")
+    assert planned(tmp_path / "moved", "bilevel") == 0
