@@ -71,10 +71,6 @@ def watch(
         except AccessError as error:  # it stays, and the next watch tries again
             console.say(str(error))
 
-    def beat(done: int = 0, found: int = 0) -> None:
-        if watching.heartbeat is not None:
-            watching.heartbeat.touch()
-
     check_places(inbox, destination, options)
     if watching.archive is not None:
         check_archive(watching.archive, inbox, destination)
@@ -89,22 +85,12 @@ def watch(
             from pagewash.runs.shards import clean_run
 
             with planned_run(inbox, destination, each, metrics, names) as plan:
-                return clean_run(plan, stop=stop, progress=beat)
+                return clean_run(plan, stop=stop, progress=watching.beat)
 
         arrivals = open_inbox(route, watching.settle, cleaned)
         console.say(f"watching {inbox}; Ctrl-C ends it", quiet=quiet)
         try:
-            watch_inbox(
-                arrivals,
-                route,
-                watching.every,
-                clean,
-                stop,
-                tell,
-                cleaned,
-                beat,
-                watching.archive,
-            )
+            watch_inbox(arrivals, route, watching, clean, stop, tell, cleaned)
         except KeyboardInterrupt as error:
             # a flow at work takes SIGTERM for itself, and ends with the documents in hand
             if type(error.__cause__).__name__ != "TerminationSignal":

@@ -59,6 +59,11 @@ class WatchOptions:
                 "more than 0"
             )
 
+    def beat(self, done: int = 0, found: int = 0) -> None:
+        """Show health checks that the watch goes on; takes what a `Progress` is told."""
+        if self.heartbeat is not None:
+            self.heartbeat.touch()
+
 
 @dataclass(frozen=True)
 class Route:
@@ -147,13 +152,11 @@ def open_inbox(
 def watch_inbox(
     inbox: Inbox,
     route: Route,
-    every: float,
+    watching: WatchOptions,
     clean: Clean,
     stop: threading.Event,
     tell: Callable[[RunReport], object] = lambda report: None,
     cleaned: Callable[[Path], object] = lambda path: None,
-    beat: Callable[[], object] = lambda: None,
-    archive: Path | None = None,
 ) -> None:
     """Clean what arrives in an inbox until told to stop.
 
@@ -163,20 +166,19 @@ def watch_inbox(
     Args:
         inbox: as `open_inbox` gives it.
         route: the same; its failure budget does not count here.
-        every: seconds between two looks, as in `WatchOptions`.
+        watching: when to look, and what to show; with an archive, the next document of a name gets
+            a number, under which the next look finds it.
         clean: cleans a batch.
         stop: ends the watch, after the documents in hand.
         tell: told of each batch.
-        cleaned: told of each document that came out clean and is as it was before.
-        beat: called with each look at the inbox.
-        archive: where documents go that are clean, as in `WatchOptions`: the next one of a name
-            gets a number, under which the next look finds it.
+        cleaned: told of each document that came out clean and is as it was before, to
+            move it where there is an archive.
     """
     # the inbox knows what is new, and each batch goes to its end, whatever fails
     options = replace(route.options, force=True, max_failures="100%")
     while not stop.is_set():
-        beat()
-        for batch in _batches(inbox, route, archive):
+        watching.beat()
+        for batch in _batches(inbox, route, watching.archive):
             if stop.is_set():
                 break
             came_to = _clean(batch, route, lambda names: clean(options, names), tell)
@@ -187,7 +189,7 @@ def watch_inbox(
                     inbox.done(path)
                 if path in came_to.cleaned and inbox.is_as_found(path):
                     cleaned(path)
-        _wait(stop, every)
+        _wait(stop, watching.every)
 
 
 def _batches(inbox: Inbox, route: Route, archive: Path | None) -> list[list[Path]]:

@@ -162,8 +162,9 @@ class Scene:
         stop = threading.Event()
         inbox = open_inbox(self.route, settle=1, cleaned=self._note)
         self.now += 10
-        told = self.reports.append, self._note, lambda: None
-        watch_inbox(inbox, self.route, 5, self.clean, stop, *told, self.archive)
+        options = WatchOptions(archive=self.archive)
+        told = self.reports.append, self._note
+        watch_inbox(inbox, self.route, options, self.clean, stop, *told)
 
     def _note(self, path: Path) -> None:
         self.cleaned.append(path.name)
