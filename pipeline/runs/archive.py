@@ -1,4 +1,8 @@
-"""Originals that have been cleaned, moved out of the inbox: whole or not at all, over nothing."""
+"""Originals that have been cleaned, moved out of the inbox: whole or not at all, over nothing.
+
+Whenever the process is killed, every document is in the archive, whole and kept by the disk, or in
+the inbox under a name that the next look finds: none is hidden.
+"""
 
 import errno
 import hashlib
@@ -17,6 +21,9 @@ from pagewash.leftovers import open_temporary
 
 NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What systems say where a file can have no second name there."""
+
+NOT_KEPT = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
+"""What they say of a disk that failed to keep a name; all else means that it cannot be asked."""
 
 
 def check_archive(archive: Path, inbox: Path, destination: Path) -> None:
@@ -54,6 +61,9 @@ def move_to_archive(path: Path, inbox: Path, archive: Path) -> Path:
     with access_errors(str(place), "written"):
         place.parent.mkdir(parents=True, exist_ok=True)
     target, archived = _give_name(path, place)
+    with access_errors(str(target), "written"):
+        for folder in target.parents[: len(place.relative_to(archive).parts) + 1]:
+            _flush(folder)  # up to the one that holds the archive: some may be new
     with access_errors(str(path), "removed"):
         aside = _set_aside(path)
         found = aside.lstat()
@@ -95,7 +105,7 @@ def _numbered(path: Path, number: int) -> Path:
 
 
 def _give_name(path: Path, place: Path) -> tuple[Path, os.stat_result]:
-    """Give a file a name there, with a number if it is taken, and have the disk keep it.
+    """Give a file a name there, with a number if another has it.
 
     Returns:
         The name, and which file it was that has it.
@@ -106,18 +116,29 @@ def _give_name(path: Path, place: Path) -> tuple[Path, os.stat_result]:
             try:
                 given = _link(path, target)
             except FileExistsError:
-                continue
-            _flush(target.parent)
+                given = path.lstat()
+                if not _is_copy(target, path):
+                    continue
         break
     return target, given
+
+
+def _is_copy(target: Path, path: Path) -> bool:
+    """Whether a name there is that of the same document: an archiving was killed that gave it."""
+    there, here = target.lstat(), path.lstat()
+    if os.path.samestat(there, here):
+        return True
+    alike = (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns)
+    return alike and sha256_of(target) == sha256_of(path)
 
 
 def _set_aside(path: Path) -> Path:
     """Take its name from whatever file has it now: only then can it be told which one that is.
 
-    A scanner may give every scan the same name, so that another may have come.
+    A scanner may give every scan the same name, so that another may have come. Whichever it is, it
+    stays a document that is found in the inbox, should this process be killed.
     """
-    aside = path.with_name(f".pagewash-{secrets.token_hex(8)}.original")
+    aside = path.with_name(f"pagewash-{secrets.token_hex(8)}{path.suffix}")
     path.rename(aside)
     return aside
 
@@ -193,7 +214,8 @@ def _copy(path: Path, target: Path) -> os.stat_result:
         except OSError as error:
             if isinstance(error, FileExistsError):
                 raise
-            temporary.rename(target)  # a file system without links; its name was free just now
+            target.touch(exist_ok=False)  # a file system without links: nobody else takes the name
+            temporary.rename(target)
     finally:
         with suppress(OSError):
             file.close()
@@ -202,10 +224,17 @@ def _copy(path: Path, target: Path) -> os.stat_result:
 
 
 def _flush(folder: Path) -> None:
-    """Have the disk keep the names in a folder, where it can be asked to."""
-    with suppress(OSError):
+    """Have the disk keep the names in a folder, where it can be asked to.
+
+    Raises:
+        OSError: it fails to keep them.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno in NOT_KEPT:
+            raise

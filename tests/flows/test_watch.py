@@ -415,6 +415,34 @@ def test_a_document_that_stayed_in_the_inbox_takes_the_output_of_its_own(
     assert (tmp_path / "archive" / "a.png").exists()
 
 
+@pytest.mark.parametrize("change", ["rename", "unlink"])
+def test_a_watch_that_is_killed_while_it_archives_has_the_next_one_end_it(
+    archiving, folder, tmp_path, monkeypatch, change
+):
+    class KilledError(BaseException):
+        pass
+
+    def killed(*arguments, **options):
+        raise KilledError
+
+    original, note = write_scan(folder / "a.png").read_bytes(), archiving._note
+    with monkeypatch.context() as patch:
+
+        def note_and_be_killed(path):
+            patch.setattr(os, change, killed)
+            note(path)
+
+        patch.setattr(archiving, "_note", note_and_be_killed)
+        with pytest.raises(KilledError):
+            archiving.play(nothing)
+    archiving.play(*[nothing] * 3)
+    assert list(folder.iterdir()) == []
+    archived = {path.name: path.read_bytes() for path in (tmp_path / "archive").iterdir()}
+    assert archived["a.png"] == original
+    assert set(archived.values()) == {original}
+    assert len(archived) == len(pdfs(archiving)) == (1 if change == "rename" else 2)  # set aside
+
+
 def test_a_scan_that_cannot_get_a_number_waits_and_takes_no_output(
     archiving, folder, tmp_path, monkeypatch, caplog
 ):

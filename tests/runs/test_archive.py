@@ -4,11 +4,14 @@ import errno
 import os
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from pagewash.documents.containers import find_documents
 from pagewash.errors import AccessError, OptionError
+from pagewash.leftovers import clear_leftovers
 from pagewash.runs import archive
 from pagewash.runs.archive import check_archive, move_to_archive, name_apart
 
@@ -28,7 +31,7 @@ def disk(request, monkeypatch) -> str:
     link, disk = os.link, str(request.param)
 
     def refuse(source, target, **options):
-        if disk == "no links at all" or ".pagewash-" not in str(source):
+        if disk == "no links at all" or Path(source).parent != Path(target).parent:
             raise OSError(errno.EXDEV, "Invalid cross-device link")
         link(source, target, **options)
 
@@ -185,23 +188,28 @@ def test_a_scan_that_replaces_the_one_before_while_that_is_copied_stays(
     assert path.read_bytes() == b"second"
 
 
-def test_a_scan_that_grows_while_it_is_copied_stays(inbox, tmp_path, monkeypatch):
+@pytest.mark.parametrize("late", [False, True])
+def test_a_scan_that_grows_while_it_is_copied_stays(inbox, tmp_path, monkeypatch, late):
     path, copy = inbox / "2026" / "a.png", shutil.copyfileobj
 
     def refuse(source, target, **options):
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
-    def copy_late(source, target):
+    def copy_meanwhile(source, target):
+        if late:
+            copy(source, target)
         with path.open("ab") as scanner:
             scanner.write(b" and more")
-        copy(source, target)
+        if not late:
+            copy(source, target)
 
     monkeypatch.setattr(os, "link", refuse)
-    monkeypatch.setattr(shutil, "copyfileobj", copy_late)
+    monkeypatch.setattr(shutil, "copyfileobj", copy_meanwhile)
     with pytest.raises(AccessError, match="it stays"):
         move_to_archive(path, inbox, tmp_path / "archive")
     assert path.read_bytes() == b"first and more"
     assert list(path.parent.iterdir()) == [path]
+    assert list((tmp_path / "archive" / "2026").iterdir()) == []
 
 
 def test_a_document_that_gets_a_number_is_the_file_that_its_scanner_writes_to(inbox, disk):
@@ -227,18 +235,135 @@ def test_a_private_document_is_private_while_it_is_copied(inbox, tmp_path, disk,
     assert stat.S_IMODE(moved.stat().st_mode) == 0o640
 
 
-def test_the_disk_keeps_the_new_name_before_the_old_one_goes(tmp_path, monkeypatch):
-    inbox, archive = tmp_path / "in", tmp_path / "archive"
-    inbox.mkdir()
-    (inbox / "a.png").write_bytes(b"page")
-    kept_while_there, flush = [], os.fsync
+@pytest.fixture
+def changes(monkeypatch) -> list[tuple[str, Path]]:
+    """What is done to the disk, in order: files and folders flushed, names given and taken."""
+    done: list[tuple[str, Path]] = []
 
-    def fsync(descriptor):
-        flush(descriptor)
-        if os.path.samestat(os.fstat(descriptor), archive.stat()):
-            kept_while_there.append((inbox / "a.png").exists() and (archive / "a.png").exists())
+    def noted(name, call):
+        def change(place, *others, **options):
+            path = Path(f"/dev/fd/{place}").resolve() if name == "fsync" else Path(place)
+            call(place, *others, **options)
+            done.append((name, Path(others[0]) if others else path))
 
-    monkeypatch.setattr(os, "fsync", fsync)
-    move_to_archive(inbox / "a.png", inbox, archive)
-    assert kept_while_there == [True]
-    assert not list(inbox.iterdir())
+        return change
+
+    for name in ("fsync", "link", "rename", "unlink"):
+        monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
+    return done
+
+
+def test_the_disk_keeps_the_copy_and_its_name_before_the_original_goes(
+    inbox, tmp_path, disk, changes
+):
+    moved = move_to_archive(inbox / "2026" / "a.png", inbox, tmp_path / "archive")
+    goes = next(at for at, (_, place) in enumerate(changes) if inbox in place.parents)
+    before = [(what, place) for what, place in changes[:goes] if place.suffix != ".part"]
+    folders = [("fsync", folder) for folder in (moved.parent, tmp_path / "archive", tmp_path)]
+    name = "rename" if disk == "no links at all" else "link"
+    assert before[-4:] == [(name, moved), *folders]
+    if disk != "same disk":
+        (what, copy), *_ = changes
+        assert (what, copy.parent, copy.suffix) == ("fsync", moved.parent, ".part")
+    assert list((inbox / "2026").iterdir()) == []
+
+
+def test_a_disk_that_does_not_keep_the_name_leaves_the_document_where_it_was(
+    inbox, tmp_path, monkeypatch
+):
+    def broken(descriptor):
+        raise OSError(errno.EIO, "Input/output error")
+
+    path = inbox / "2026" / "a.png"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(AccessError, match="Input/output error"):
+            move_to_archive(path, inbox, tmp_path / "archive")
+    assert path.read_bytes() == b"first"
+    moved = move_to_archive(path, inbox, tmp_path / "archive")
+    assert list(moved.parent.iterdir()) == [moved]
+
+
+class KilledError(BaseException):
+    """The process is gone: what it would have cleaned up stays."""
+
+
+def kill_after(patch: pytest.MonkeyPatch, changes: int) -> None:
+    """Let so many changes to the disk happen, and none after those."""
+    left = iter(range(changes))
+
+    def until_killed(call):
+        def change(*arguments, **options):
+            if next(left, None) is None:
+                raise KilledError
+            return call(*arguments, **options)
+
+        return change
+
+    for name in ("fsync", "link", "rename", "unlink"):
+        patch.setattr(os, name, until_killed(getattr(os, name)))
+
+
+def found_in(*folders: Path) -> set[bytes]:
+    """What a look at the folders finds, after a run that removes what killed ones have left."""
+    for folder in folders:
+        clear_leftovers(folder)
+    return {path.read_bytes() for folder in folders for path in find_documents(folder)}
+
+
+KILLS = range(16)
+"""Changes to the disk after which to kill; the longest way has fewer."""
+
+
+@pytest.mark.parametrize("changes", KILLS)
+@pytest.mark.parametrize("replaced", [False, True])
+def test_whenever_archiving_is_killed_the_next_look_finds_every_scan(
+    inbox, tmp_path, disk, monkeypatch, while_it_is_archived, replaced, changes
+):
+    path, archived = inbox / "2026" / "a.png", tmp_path / "archive"
+    scans = {b"first"}
+
+    def scan_again():
+        (tmp_path / "next").write_bytes(b"second")
+        (tmp_path / "next").replace(path)
+        scans.add(b"second")
+
+    if replaced:  # so that it is the other that is set aside, and put back
+        while_it_is_archived(scan_again)
+    killed = True
+    with monkeypatch.context() as patch, suppress(KilledError):
+        kill_after(patch, changes)
+        move_to_archive(path, inbox, archived)
+        killed = False
+    assert not killed or changes < KILLS[-1], "there is more to be killed in"
+    assert found_in(inbox, archived) >= scans
+    while left := find_documents(inbox):
+        move_to_archive(left[0], inbox, archived)
+    assert found_in(archived) >= scans
+
+
+@pytest.mark.parametrize("changes", KILLS)
+def test_whenever_numbering_is_killed_the_next_look_finds_the_scan(
+    inbox, disk, monkeypatch, changes
+):
+    with monkeypatch.context() as patch, suppress(KilledError):
+        kill_after(patch, changes)
+        name_apart(inbox / "2026" / "a.png", lambda place: False)
+    assert found_in(inbox) == {b"first"}
+
+
+def test_what_was_archived_whole_before_a_kill_is_not_archived_twice(
+    inbox, tmp_path, disk, monkeypatch
+):
+    path, archived = inbox / "2026" / "a.png", tmp_path / "archive"
+    with monkeypatch.context() as patch, suppress(KilledError):
+        patch.setattr(archive, "_set_aside", _killed)
+        move_to_archive(path, inbox, archived)
+    assert found_in(inbox) == found_in(archived) == {b"first"}
+    moved = move_to_archive(path, inbox, archived)
+    assert list(moved.parent.iterdir()) == [moved]
+    assert find_documents(inbox) == []
+
+
+def _killed(path: Path) -> Path:
+    raise KilledError
