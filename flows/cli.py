@@ -162,7 +162,9 @@ def _between_stores(
             console.stopping() as stop,
             console.progress_bar(len(plan.jobs), quiet=quiet) as progress,
         ):
-            report = clean_run(plan, progress=progress, stop=stop, around=stage.around)
+            report = clean_run(
+                plan, progress=progress, stop=stop, around=stage.around, deliver=stage.deliver
+            )
         if not quiet:
             _sum_up(report, None)
         return max(report.exit_code, worst(stage.failures))

@@ -28,6 +28,7 @@ from pagewash.runs.network_stage import clean_stream
 from pagewash.runs.open_document import Ended, OpenDocument, RunPage, read_document
 from pagewash.runs.outcome import Run
 from pagewash.runs.overlap import DroppedError, WriteBehind, read_ahead
+from pagewash.runs.planning import Job
 from pagewash.runs.rows import failed_rows, page_row, untouched_row
 from pagewash.runs.tally import Tally
 from pagewash.runs.writing import FinishedPage, new_output
@@ -36,6 +37,13 @@ log = logging.getLogger(__name__)
 
 Values = ParamSpec("Values")
 Result = TypeVar("Result")
+
+Deliver = Callable[[Job], object]
+"""Takes an output that is whole on to where it belongs; what it raises fails that document."""
+
+
+def stay(job: Job) -> None:
+    """Leave an output where it was written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +55,11 @@ class Written:
 
 
 def clean_documents(
-    documents: Sequence[OpenDocument], run: Run, network: Callable[[], Cleans], tally: Tally
+    documents: Sequence[OpenDocument],
+    run: Run,
+    network: Callable[[], Cleans],
+    tally: Tally,
+    deliver: Deliver,
 ) -> list[Written]:
     """Read documents, clean their pages and finish each document; all three overlap.
 
@@ -64,7 +76,7 @@ def clean_documents(
         for opened in documents:
             opened.close()
 
-    finish = partial(finish_document, run=run, tally=tally)
+    finish = partial(finish_document, run=run, tally=tally, deliver=deliver)
     keep_freed_memory()  # now, or the threads to come would have heaps of their own
     try:
         with (
@@ -82,16 +94,17 @@ def clean_documents(
 
 
 def finish_document(
-    opened: OpenDocument, pages: Iterator[RunPage], run: Run, tally: Tally
+    opened: OpenDocument, pages: Iterator[RunPage], run: Run, tally: Tally, deliver: Deliver
 ) -> Written:
-    """Guard, lay out, record and write a document's pages as they come from the network.
+    """Guard, lay out, record, write and deliver a document's pages as they come from the network.
 
     Returns:
         A row for each page. An error is not raised but told in rows of status `failed`, and then
         nothing of the document is written.
 
     Raises:
-        DroppedError: the run was stopped before all pages had come; nothing is left.
+        DroppedError: the run was stopped before all pages had come, or has nowhere to deliver to;
+            nothing is left.
     """
     expected = max(1, len(opened.indices(run.options)))
     sizes: list[Size] = []
@@ -102,6 +115,7 @@ def finish_document(
                 tally.page_done(opened, output.rows[-1])
             opened.refuse_mixture()
         size = opened.job.output.stat().st_size
+        deliver(opened.job)
         written = Written(tuple(dataclasses.replace(row, output_size=size) for row in output.rows))
     except DroppedError:
         raise

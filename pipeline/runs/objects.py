@@ -2,14 +2,17 @@
 
 The work itself knows files alone. Of a store, a folder in the temporary directory holds what a run
 needs to plan (names, sizes and times of the scans, and all metrics), and one shard after the other
-is fetched, cleaned, and put back: outputs first, then its rows. A store shows an object whole or
-not at all, since an upload counts from its commit on; objects of the source are only read.
+is fetched, cleaned, and put back: each output once it is whole, then the rows. A store shows an
+object whole or not at all, since an upload counts from its commit on; objects of the source are
+only read.
 
-An object that cannot be fetched, or has a name that no file can have, costs itself alone.
+An object that cannot be fetched or uploaded, or has a name that no file can have, costs itself
+alone; a store that is gone ends the run.
 """
 
 import logging
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ from pagewash.failures import Failure, describe
 from pagewash.leftovers import working_folder
 from pagewash.measuring.records import find_parts, write_table
 from pagewash.places import object_url
+from pagewash.runs.journey import Deliver, stay
+from pagewash.runs.overlap import DroppedError
 from pagewash.runs.planning import Job
 from pagewash.runs.shards import Around, NotFetched
 
@@ -41,6 +46,7 @@ class Staged:
 
     destination: Path
     around: Around
+    deliver: Deliver
 
     failures: tuple[Failure, ...] = ()
     """Objects of the source that cannot be documents on a disk."""
@@ -64,6 +70,7 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
         ]
         stores: list[_Store] = []
         failures: tuple[Failure, ...] = ()
+        deliver: Deliver = stay
         if urls[0] is not None:
             scans = Path(folder, "scans")
             scanned = _Source(urls[0], scans)
@@ -71,7 +78,9 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
             failures = tuple(scanned.failures)
         if urls[1] is not None:
             outputs = Path(folder, "cleaned")
-            stores.append(_Destination(urls[1], outputs))
+            taking = _Destination(urls[1], outputs)
+            stores.append(taking)
+            deliver = taking.deliver
             # after an upload that broke off there are outputs and no rows yet
             (outputs / "metrics").mkdir(parents=True, exist_ok=True)
             if urls[0] is not None and stores[0].meets(stores[1]):
@@ -89,7 +98,7 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
             for store in reversed(stores):
                 store.after(jobs, written)
 
-        yield Staged(scans, named[0], outputs, around, failures)
+        yield Staged(scans, named[0], outputs, around, deliver, failures)
 
 
 def _name_places(part: Path, source: str, destination: str) -> None:
@@ -251,7 +260,8 @@ class _Destination(_Store):
 
     def __init__(self, url: str, folder: Path) -> None:
         super().__init__(url, folder)
-        self._uploaded: dict[Path, int] = {}  # inodes of what stands for an object
+        self._one_at_a_time = threading.Lock()  # not all that talks to stores knows of threads
+        self._gone: AccessError | None = None
         for name, about in self.found().items():
             with suppress(OSError, ValueError):  # of a name that no file has, and so no output
                 if self._expect(name, about):
@@ -264,20 +274,50 @@ class _Destination(_Store):
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-        self._stands_for_object(path, about["size"])
+        _stand_for_object(path, about["size"])
         return name.startswith("metrics/") and path.suffix == ".parquet"
 
+    def deliver(self, job: Job) -> None:
+        """Upload an output.
+
+        Raises:
+            AccessError: the store does not take it, and still answers.
+            DroppedError: the store is gone, as the end of the shard will say.
+        """
+        output, name = job.output, job.output.relative_to(self.folder).as_posix()
+        with self._one_at_a_time:
+            if self._gone is not None:
+                raise DroppedError
+            size = output.stat().st_size
+            try:
+                self.put(output, name)
+            except AccessError as error:
+                output.unlink()  # it takes no room
+                self._see_that_it_answers()
+                words = " ".join(str(error.__cause__).split())
+                raise AccessError(
+                    f"{self.url}/{name} cannot be uploaded: {words}. See whether the store takes "
+                    "such a name, and whether you may write there."
+                ) from error
+            _stand_for_object(output, size)
+
+    def _see_that_it_answers(self) -> None:
+        try:
+            self.check()
+        except AccessError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return  # that is an answer: nothing has been uploaded yet
+            self._gone = error
+            raise DroppedError from error
+
     def after(self, jobs: Sequence[Job], part: Path | None) -> None:
-        for job in jobs:
-            output = job.output
-            if output.exists() and output.stat().st_ino != self._uploaded.get(output):
-                self.put(output, output.relative_to(self.folder).as_posix())
-                self._stands_for_object(output, output.stat().st_size)
+        if self._gone is not None:
+            raise self._gone
         if part is not None and part.is_relative_to(self.folder):  # unless --metrics is a disk's
             self.put(part, part.relative_to(self.folder).as_posix())
 
-    def _stands_for_object(self, path: Path, size: int) -> None:
-        """Let a file have its size and no bytes."""
-        os.truncate(path, 0)
-        os.truncate(path, size)
-        self._uploaded[path] = path.stat().st_ino
+
+def _stand_for_object(path: Path, size: int) -> None:
+    """Let a file have its size and no bytes."""
+    os.truncate(path, 0)
+    os.truncate(path, size)

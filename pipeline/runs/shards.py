@@ -23,7 +23,7 @@ from pagewash.measuring.records import (
     records_table,
     write_table,
 )
-from pagewash.runs.journey import Written, clean_documents, fail_document
+from pagewash.runs.journey import Deliver, Written, clean_documents, fail_document, stay
 from pagewash.runs.loading import Cleans, LazyNetwork, load_cleaner
 from pagewash.runs.open_document import OpenDocument
 from pagewash.runs.outcome import Run, RunReport, ShardReport, may_still_fail
@@ -50,6 +50,7 @@ def clean_shard(
     may_fail: int | None = None,
     load: Callable[[Run], Cleans] = load_cleaner,
     not_fetched: NotFetched = ALL_THERE,
+    deliver: Deliver = stay,
 ) -> ShardReport:
     """Clean documents, then record them in `part`.
 
@@ -66,6 +67,7 @@ def clean_shard(
         may_fail: failures after which to stop in the same way; None for no limit.
         load: gives the network; it is called when the first page has been read.
         not_fetched: documents that fail for these reasons.
+        deliver: takes outputs to another place, from several threads; by default they stay.
 
     Raises:
         PagewashError: the network cannot be loaded, or the part cannot be written. Documents that
@@ -76,7 +78,7 @@ def clean_shard(
     tally = Tally(progress, stop or threading.Event(), may_fail)
     network = LazyNetwork(lambda: load(run))
     documents = [OpenDocument(job, error=not_fetched.get(job.source)) for job in todo]
-    written = clean_documents(documents, run, network, tally)
+    written = clean_documents(documents, run, network, tally, deliver)
     how = provenance(run, network.loaded)
     records = [
         accepted.on_record(replace(record, how=how))
@@ -146,11 +148,12 @@ def clean_run(
     stop: threading.Event | None = None,
     load: Callable[[Run], Cleans] = load_cleaner,
     around: Around = lambda jobs, part: nullcontext(ALL_THERE),
+    deliver: Deliver = stay,
 ) -> RunReport:
     """Clean a planned run shard by shard, here and now; arguments as for `clean_shard`.
 
     `around` is a block around each shard, given its jobs and its part: it fetches what the shard
-    needs and takes away what it came to.
+    needs and takes away what it came to, its outputs aside, which `deliver` takes.
     """
     run, began = Run.begin(plan), time.monotonic()
     stop = stop or threading.Event()
@@ -166,6 +169,7 @@ def clean_run(
                 may_fail=may_still_fail(plan, reports),
                 load=load,
                 not_fetched=not_fetched,
+                deliver=deliver,
             )
         reports.append(report)
         if report.stopped:

@@ -29,8 +29,8 @@ def put(fs, name: str, content: bytes = cv2.imencode(".png", scan())[1].tobytes(
 def clean(tiny_model, tmp_path):
     """The command from the store to a place."""
     quick = ["--model", str(tiny_model), "--device", "cpu", "--precision", "fp32"]
-    return lambda destination=tmp_path / "out": main(
-        ["clean", "memory://scans", str(destination), *quick]
+    return lambda destination=tmp_path / "out", *more: main(
+        ["clean", "memory://scans", str(destination), *quick, *more]
     )
 
 
@@ -90,6 +90,74 @@ def test_a_store_that_is_gone_ends_the_run_without_rows(store, clean, in_glacier
         assert clean() == 5
     assert "memory://scans cannot be reached or refuses" in capsys.readouterr().err
     assert list(tmp_path.rglob("*.parquet")) == []
+
+
+@pytest.fixture
+def refusing(monkeypatch):
+    """Have objects refuse to be uploaded."""
+    put_file = MemoryFileSystem.put_file
+
+    def arrange(*names: str):
+        def refuse(self, local, path, *arguments, **keywords):
+            if path in names:
+                raise PermissionError(13, "Access Denied by a policy")
+            put_file(self, local, path, *arguments, **keywords)
+
+        monkeypatch.setattr(MemoryFileSystem, "put_file", refuse)
+
+    return arrange
+
+
+def rows_in(fs, tmp_path) -> dict[str, str]:
+    """The status of each source, in the rows of the destination."""
+    for number, name in enumerate(fs.glob("/cleaned/metrics/*/*/*.parquet")):
+        (tmp_path / "rows").mkdir(exist_ok=True)
+        fs.get_file(name, str(tmp_path / "rows" / f"{number}.parquet"))
+    rows = read_records(tmp_path / "rows").to_pylist()
+    return {row["source"]: row["status"] for row in rows}
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["a new place", "one of before"])
+def test_an_output_that_a_store_refuses_is_a_failed_row_and_the_others_are_there(
+    store, clean, refusing, tmp_path, capsys, before
+):
+    if before:
+        assert clean("memory://cleaned") == 0
+        earlier = store.cat("/cleaned/0.png")
+    refusing("/cleaned/0.png")
+    assert clean("memory://cleaned", "--force", "--max-failures", "100%") == 5
+    said = capsys.readouterr().err
+    assert "memory://cleaned/0.png cannot be uploaded:" in said
+    assert "Access Denied by a policy" in said
+    assert "whether the store takes such a name" in said
+    assert store.exists("/cleaned/1.png")
+    if before:
+        assert store.cat("/cleaned/0.png") == earlier
+    else:
+        assert not store.exists("/cleaned/0.png")
+        rows = rows_in(store, tmp_path)
+        assert rows["0.png"] == "failed"
+        assert rows["1.png"] != "failed"
+    refusing()
+    assert clean("memory://cleaned") == 0  # allowed, and tried again
+    assert store.exists("/cleaned/0.png")
+
+
+def test_a_store_that_is_gone_at_the_first_upload_ends_the_run_without_rows(
+    store, clean, refusing, monkeypatch, tmp_path, capsys
+):
+    def gone(self, path, **keywords):
+        raise ConnectionError("the line is dead")
+
+    put(store, "/cleaned/note.txt")
+    refusing("/cleaned/0.png", "/cleaned/1.png")
+    monkeypatch.setattr(MemoryFileSystem, "info", gone)
+    metrics = tmp_path / "metrics"
+    assert clean("memory://cleaned", "--max-failures", "100%", "--metrics", str(metrics)) == 5
+    said = capsys.readouterr().err
+    assert said.count("memory://cleaned cannot be reached or refuses: the line is dead") == 1
+    assert "cannot be uploaded" not in said
+    assert list(metrics.rglob("*.parquet")) == []
 
 
 @pytest.mark.parametrize("name", [f"{300 * 'a'}.png", "/0.png", "a\0b.png"], ids=ascii)
