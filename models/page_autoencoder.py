@@ -153,7 +153,11 @@ class BlockUnit(nn.Module):
 
 
 class ContextNetwork(nn.Module):
-    """A small U over the blocks of a page; its innermost level also knows the page's mean."""
+    """A small U over the blocks of a page; its innermost level also knows the page's mean.
+
+    It looks at the page four times, turned by quarters, and says the mean of what it saw: so that
+    nothing hangs on which way up a page lies. The mean is also wiser than one look.
+    """
 
     def __init__(self, options: PageAutoencoderOptions):
         super().__init__()
@@ -176,6 +180,22 @@ class ContextNetwork(nn.Module):
         Args:
             summary: (N, 9, h, w) in 0..1, see `SUMMARY_CHANNELS`; any h and w.
         """
+        looks = []
+        for quarters in (0, 1):  # what lies across has another shape
+            ways = quarters, quarters + 2
+            turned = torch.cat([summary.rot90(way, (2, 3)) for way in ways])
+            turned = turned.contiguous(memory_format=torch.channels_last)
+            seen = self._look(turned).chunk(2)
+            looks += [said.rot90(-way, (2, 3)) for way, said in zip(ways, seen, strict=True)]
+        features, paper = torch.stack(looks).mean(0).tensor_split((-3,), dim=1)
+        # from the brightest of each block, which is the paper's colour nearly everywhere
+        brightest = summary[:, 3:6].float().clamp(DARKEST_PAPER, 0.996).logit()
+        return Context(features, (brightest + paper.float()).sigmoid().clamp(DARKEST_PAPER))
+
+    def _look(self, summary: Tensor) -> Tensor:
+        """Look at it one way; returns (N, F + 3, h, w): the features, and what paper is beside the
+        brightest of its block.
+        """
         here = summary[:, -1:]
         x = self.stem(summary)
         levels = []
@@ -193,10 +213,7 @@ class ContextNetwork(nn.Module):
             skipped = levels[level]
             wide = F.interpolate(self.up[level](x), scale_factor=2.0, mode="nearest")
             x = self.decoder[level](skipped + wide[..., : skipped.shape[2], : skipped.shape[3]])
-        # from the brightest of each block, which is the paper's colour nearly everywhere
-        brightest = summary[:, 3:6].float().clamp(DARKEST_PAPER, 0.996).logit()
-        paper = (brightest + self.paper(x).float()).sigmoid().clamp(DARKEST_PAPER)
-        return Context(self.features(x), paper)
+        return torch.cat([self.features(x), self.paper(x)], 1)
 
 
 class TileNetwork(nn.Module):
@@ -323,7 +340,7 @@ class PageAutoencoder(nn.Module):
         def count(conv: nn.Module, inputs: object, result: Tensor) -> None:
             nonlocal total
             assert isinstance(conv, nn.Conv2d)
-            total += conv.weight.numel() * result.shape[2] * result.shape[3]
+            total += conv.weight.numel() * result[:, 0].numel()
 
         alike = copy.deepcopy(self).to("meta").eval()  # which has shapes, and computes nothing
         for part in alike.modules():

@@ -25,6 +25,7 @@ from pagewash.cleaning.giving_back import guard
 from pagewash.cleaning.novelty import Calibration
 from pagewash.cleaning.scale import LARGEST, choose_scale, resample
 from pagewash.cleaning.steps import STEPS, after_network
+from pagewash.cleaning.surround import back_in_white, inside_of_white
 from pagewash.errors import InputError, OptionError
 from pagewash.geometry.bilevel import one_bit
 from pagewash.grey import is_grey, luminance
@@ -227,12 +228,14 @@ class Cleaner:
     def _start(self, page: Page) -> PageState:
         """Do all that depends on the whole page, once: scale, view, tiles and summary."""
         network = self._session.network
-        grey = luminance(page.pixels)
+        scan = inside_of_white(page.pixels)
+        inner = page.pixels if scan is None else np.ascontiguousarray(page.pixels[scan.slices])
+        grey = luminance(inner)
         scale = choose_scale(grey, page.dpi, self._text_heights)
-        pixels = grey if is_grey(page.pixels) else page.pixels
+        pixels = grey if is_grey(inner) else inner
         view = resample(pixels, scale)
         plan = plan_tiles(view.shape[:2], TileOptions(self.tile, self.halo), self._grid)
-        return PageState(page, pixels, view, scale, plan, context=network.look(view))
+        return PageState(page, scan, pixels, view, scale, plan, context=network.look(view))
 
     def _through_network(
         self, batch: Sequence[TileTask]
@@ -254,6 +257,8 @@ class Cleaner:
         """Do what only the whole page can tell, once its tiles are done."""
         novelty, embedding = self._judge(state)
         cleaned = after_network(state.pixels, state.cleaned, self.steps)
+        if state.scan is not None:
+            cleaned = back_in_white(cleaned, state.scan, state.page.pixels.shape)
         pixels = _in_channels(cleaned, state.page, self._color)
         guarded = guard(state.page.pixels, pixels, self._on_review)
         return CleanedPage(

@@ -27,6 +27,9 @@ class PageState:
 
     page: Page
 
+    scan: Region | None
+    """The part of it that is cleaned, where white was set around that; None for all of it."""
+
     pixels: Pixels
     """(H, W) or (H, W, 3): what is cleaned, the page itself or its luminance."""
 

@@ -31,8 +31,8 @@ def grey_sample(name: str) -> np.ndarray:
     return np.asarray(Image.open(SAMPLES / name).convert("L"))
 
 
-def test_the_default_costs_at_most_10500_multiply_adds_per_pixel():
-    assert load_checkpoint(Cleaner.from_pretrained().model_id).network.macs_per_pixel <= 10_500
+def test_the_default_costs_at_most_a_tenth_more_multiply_adds_than_the_network_before():
+    assert load_checkpoint(Cleaner.from_pretrained().model_id).network.macs_per_pixel <= 1.1 * 9_818
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,16 @@ def test_the_context_network_takes_pages_of_any_size(shape):
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_turned_page_is_told_the_same_of_its_blocks(quarters):
+    made = network()
+    lying = summary(13, 22)
+    turned = made.context(lying.rot90(quarters, (2, 3)))
+    for said, again in zip(made.context(lying), turned, strict=True):
+        assert torch.allclose(said.rot90(quarters, (2, 3)), again, atol=1e-5)
+
+
+@torch.no_grad()
 def test_the_context_network_sees_the_whole_page():
     made = network()
     here = summary(40, 40)
@@ -151,6 +161,6 @@ def test_multiply_adds_are_those_of_all_convolutions():
     inner = 2 * 8 * 8 * 9 / 64 + 8 * 8 * 9 / 256
     between = 2 * (8 * 8 * 4 / 64 + 8 * 8 * 4 / 256)
     head, told = 8 * 64 * 9 / 16, 4 * 8 / 256
-    context = (9 * 8 * 9 + 8 * 8 * 9 + 8 * 4 + 8 * 3) / 256 + 8 * 8 / 512**2
-    expected = stem + outer + inner + between + head + told + context
+    look = (9 * 8 * 9 + 8 * 8 * 9 + 8 * 4 + 8 * 3) / 256 + 8 * 8 / 512**2
+    expected = stem + outer + inner + between + head + told + 4 * look
     assert PageAutoencoder(options).macs_per_pixel == pytest.approx(expected)
