@@ -13,7 +13,7 @@ from PIL import JpegImagePlugin
 
 from pagewash.documents import jpeg
 from pagewash.documents.decoding import grey_if_grey
-from pagewash.documents.images import has_fine_colour, jpeg_quality
+from pagewash.documents.images import has_fine_colour, has_half_colour, jpeg_quality
 from pagewash.documents.palettes import Colours, pack
 from pagewash.documents.pdf_expansion import check_expansion, expanded_size, filter_names
 from pagewash.documents.pdf_objects import number, stream
@@ -145,12 +145,18 @@ def stored(image: Any) -> Stored:
     """How the PDF holds the image."""
     names = filter_names(image)
     codec = _CODECS.get(names[-1], "") if names else "raw"
-    quality, fine_colour = None, False
+    size = int(image.get(Name.Length, 0)) or None
     data = jpeg_of(image)
-    if data is not None:
-        header = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
-        quality, fine_colour = jpeg_quality(header), has_fine_colour(header)
-    return Stored(codec, int(image.get(Name.Length, 0)) or None, quality, fine_colour)
+    if data is None:
+        return Stored(codec, size)
+    header = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    return Stored(
+        codec,
+        size,
+        jpeg_quality(header),
+        fine_colour=has_fine_colour(header),
+        half_colour=has_half_colour(header),
+    )
 
 
 def jpeg_of(image: Any) -> bytes | None:

@@ -134,6 +134,17 @@ def test_a_jpeg_that_is_packed_keeps_its_quality_and_its_fine_colour(around, pac
     assert (after.stored.quality, after.stored.fine_colour) == (95, True)
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_colours_of_a_jpeg_are_kept_as_fine_as_they_were(subsampling):
+    data = io.BytesIO()
+    colours = np.stack([soiled(), strokes(), soiled(seed=1)], -1)
+    Image.fromarray(colours).save(data, "JPEG", quality=95, subsampling=subsampling)
+    entries = {"Filter": Name.DCTDecode, "ColorSpace": Name.DeviceRGB, "BitsPerComponent": 8}
+    source = pdf_of(entries, data.getvalue(), 200, 300)
+    (after,) = read(copy(source, lambda pixels: pixels // 2))
+    assert (after.stored.codec, after.stored.subsampling) == ("jpeg", subsampling)
+
+
 def test_resolution_comes_from_the_size_on_the_page():
     (page,) = read(
         pdf_of({"ColorSpace": Name.DeviceGray, "BitsPerComponent": 8}, bytes(600 * 450), 600, 450)
