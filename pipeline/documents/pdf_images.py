@@ -11,7 +11,7 @@ import pikepdf
 from pikepdf import Name
 from PIL import JpegImagePlugin
 
-from pagewash.documents import jpeg
+from pagewash.documents import jbig2, jpeg
 from pagewash.documents.decoding import grey_if_grey
 from pagewash.documents.images import has_fine_colour, has_half_colour, jpeg_quality
 from pagewash.documents.palettes import Colours, pack
@@ -26,7 +26,8 @@ _FAX_END = 0x001001  # of 24 bits: two ends of lines, which end a block in G4
 _FAX_TAIL = 16  # bytes, in which it stands
 _MORE_FAX = b"\xff" * 4096  # coded data that repeats the row above
 _MOST_JPEG = 100 * 10**6  # bytes
-_PACKING = {"/FlateDecode", "/ASCII85Decode", "/ASCIIHexDecode"}  # that a JPEG may be found in
+_PACKING = {"/FlateDecode", "/ASCII85Decode", "/ASCIIHexDecode"}  # that others may be found in
+_PLAIN = _PACKING | {"/LZWDecode", "/RunLengthDecode"}  # that leave the samples themselves
 _MOST_PROFILE = 32 * 10**6  # bytes; those of printing presses have a few
 _CODECS = {
     "/DCTDecode": "jpeg",
@@ -161,8 +162,13 @@ def stored(image: Any) -> Stored:
 
 def jpeg_of(image: Any) -> bytes | None:
     """The JPEG that an image is, without what it is packed in; None if it is none, or in doubt."""
+    return _unpacked(image, "/DCTDecode")
+
+
+def _unpacked(image: Any, coding: str) -> bytes | None:
+    """The data of an image of that coding, as above."""
     *around, last = filter_names(image) or [""]
-    if last != "/DCTDecode" or not set(around) <= _PACKING:
+    if last != coding or not set(around) <= _PACKING:
         return None
     data = image.read_raw_bytes()
     try:
@@ -197,19 +203,35 @@ def decode(image: Any) -> Pixels:
 def is_cut_off(image: Any) -> bool:
     """Whether the data of an image ends before its rows; a decoder makes them grey or black.
 
-    Told of JPEG, G4, Flate and of data without a filter; of others it is never said.
+    Of JPEG 2000 it is never said: what of that is cut off cannot be decoded.
     """
-    names = filter_names(image)
     data = jpeg_of(image)
     if data is not None:
         return jpeg.is_cut_off(data)
-    if names == ["/CCITTFaxDecode"]:
-        return _is_fax_cut_off(image)
-    if set(names) <= {"/FlateDecode"}:
+    fax = _unpacked(image, "/CCITTFaxDecode")
+    if fax is not None:
+        return _is_fax_cut_off(image, fax)
+    segments = _unpacked(image, "/JBIG2Decode")
+    if segments is not None:
+        return jbig2.is_cut_off(segments)
+    if set(filter_names(image)) <= _PLAIN:
         height = int(image.Height)
         least = _bytes_of_a_row(image) * (height - int(_LOST_ROWS * height))
-        return expanded_size(image, least) < least
+        return _size_of_samples(image, least) < least
     return False
+
+
+def _size_of_samples(image: Any, enough: int) -> int:
+    """Bytes of an image without its filters; counted no further than what is enough, if it can be.
+
+    Of data that is damaged it is never too little: whoever decodes it tells.
+    """
+    if set(filter_names(image)) <= {"/FlateDecode"}:
+        return expanded_size(image, enough)
+    try:
+        return len(image.read_bytes(pikepdf.StreamDecodeLevel.specialized))
+    except pikepdf.PdfError:
+        return enough
 
 
 def _bytes_of_a_row(image: Any) -> int:
@@ -220,9 +242,8 @@ def _bytes_of_a_row(image: Any) -> int:
     return -(-int(image.Width) * channels * bits // 8)
 
 
-def _is_fax_cut_off(image: Any) -> bool:
-    """Whether more data makes other rows of an image in G4, as it does where some are missing."""
-    data = image.read_raw_bytes()
+def _is_fax_cut_off(image: Any, data: bytes) -> bool:
+    """Whether more data makes other rows of a fax, as it does where some are missing."""
     tail = int.from_bytes(data[-_FAX_TAIL:], "big")
     if any(tail >> place & 0xFFFFFF == _FAX_END for place in range(8 * _FAX_TAIL - 23)):
         return False
@@ -238,13 +259,16 @@ def _alone(image: Any, data: bytes | None = None) -> bytes:
 
     Args:
         image: the image object.
-        data: to put in place of its own.
+        data: to put in place of its own, under its last filter alone.
     """
     pdf = pikepdf.new()
     copy: Any = pdf.make_stream(image.read_raw_bytes() if data is None else data)
     for key in image.keys():  # noqa: SIM118  (a stream is no mapping)
         if key in _OF_THE_SAMPLES and key != "/Length":
             copy[key] = copied(pdf, image[key])
+    for key in (Name.Filter, Name.DecodeParms) if data is not None else ():
+        if isinstance(copy.get(key), pikepdf.Array):
+            copy[key] = copy[key][-1]
     if image.get(Name.ImageMask, False):
         copy.ColorSpace, copy.BitsPerComponent = Name.DeviceGray, 1
     elif components(image) in _DEVICES and Name.ColorSpace in copy:

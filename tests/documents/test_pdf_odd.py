@@ -1,6 +1,8 @@
 """PDFs with objects that are not what they should be: they cost themselves alone."""
 
+import base64
 import io
+import struct
 import zlib
 
 import numpy as np
@@ -18,13 +20,13 @@ from pdfs import (
     soiled,
     strokes,
 )
-from pikepdf import Dictionary, Name
+from pikepdf import Array, Dictionary, Name
 from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
 
 from pagewash.documents.document import open_document
 from pagewash.documents.pdf import PdfDocument
 from pagewash.documents.pdf_replacing import ReplacingSink
+from pagewash.documents.tiff import read_directory
 from pagewash.documents.viewing import view_page
 from pagewash.errors import TooLargeError
 from pagewash.pages import Page, ReadLimits, UntouchedPage
@@ -186,51 +188,118 @@ def test_what_qpdf_finds_odd_without_any_loss_is_not_noted():
         assert document.notes == ()
 
 
+def in_tiff(pixels: np.ndarray, compression: str, options: int = 0) -> bytes:
+    """The one strip of a page; options are those of G3."""
+    file, image = io.BytesIO(), Image.fromarray(pixels)
+    image = image.convert("1") if compression.startswith("group") else image
+    image.save(file, "TIFF", compression=compression, tiffinfo={278: 300, 292: options})
+    return read_directory(file.getvalue()).strips[0]
+
+
+def in_jbig2() -> bytes:
+    """Its page, and a region that is coded as in G4."""
+
+    def segment(kind: int, content: bytes) -> bytes:
+        return struct.pack(">IBBBI", 0, kind, 0, 1, len(content)) + content
+
+    page = segment(48, struct.pack(">IIIIBH", 200, 300, 0, 0, 0, 0))
+    return page + segment(
+        38, struct.pack(">IIIIBB", 200, 300, 0, 0, 0, 1) + in_tiff(strokes(), "group4")
+    )
+
+
+def in_runs() -> bytes:
+    """Rows as they are, each in two runs."""
+    runs = soiled().reshape(-1, 100)
+    return b"".join(bytes([99]) + run.tobytes() for run in runs) + b"\x80"
+
+
 def encoded(coding: str) -> tuple[bytes, dict]:
     """A page as a PDF may hold it, and the entries that say so."""
+    fax = {"Columns": 200, "Rows": 300}
+    one_bit = {"BitsPerComponent": 1}
     file = io.BytesIO()
-    if coding == "G4":
-        Image.fromarray(strokes()).convert("1").save(file, "TIFF", compression="group4")
-        with Image.open(file) as image:
-            assert isinstance(image, TiffImageFile)
-            (place,), (size,) = image.tag_v2[273], image.tag_v2[279]
-        parms = Dictionary(K=-1, Columns=200, Rows=300, BlackIs1=False)
-        entries = {"Filter": Name.CCITTFaxDecode, "DecodeParms": parms, "BitsPerComponent": 1}
-        return file.getvalue()[place : place + size], entries
-    if coding.startswith("JPEG"):
-        Image.fromarray(soiled()).save(file, "JPEG", progressive=coding.endswith("progressive"))
-        return file.getvalue(), {"Filter": Name.DCTDecode}
-    if coding == "raw":
-        return soiled().tobytes(), {}
-    if coding == "PNG":
-        rows = np.pad(soiled(), ((0, 0), (1, 0))).tobytes()
-        parms = Dictionary(Predictor=15, Columns=200)
-        return zlib.compress(rows), {"Filter": Name.FlateDecode, "DecodeParms": parms}
-    return zlib.compress(soiled().tobytes()), {"Filter": Name.FlateDecode}
+    match coding:
+        case "G4" | "G4 in Flate" | "G4 in hex":
+            data, parms, filters = (
+                in_tiff(strokes(), "group4"),
+                Dictionary(K=-1, **fax),
+                [Name.CCITTFaxDecode],
+            )
+            if coding == "G4 in Flate":
+                data, filters = zlib.compress(data), [Name.FlateDecode, *filters]
+            if coding == "G4 in hex":
+                data, filters = data.hex().encode() + b">", [Name.ASCIIHexDecode, *filters]
+            parms = Array([*[Dictionary()] * (len(filters) - 1), parms])
+            return data, {"Filter": Array(filters), "DecodeParms": parms, **one_bit}
+        case "G3" | "G3 mixed":
+            parms = Dictionary(K=0 if coding == "G3" else 4, EndOfLine=True, **fax)
+            entries = {"Filter": Name.CCITTFaxDecode, "DecodeParms": parms, **one_bit}
+            return in_tiff(strokes(), "group3", int(coding == "G3 mixed")), entries
+        case "JBIG2":
+            return in_jbig2(), {"Filter": Name.JBIG2Decode, **one_bit}
+        case "JPEG" | "JPEG progressive":
+            Image.fromarray(soiled()).save(file, "JPEG", progressive=coding != "JPEG")
+            return file.getvalue(), {"Filter": Name.DCTDecode}
+        case "PNG":
+            rows = np.pad(soiled(), ((0, 0), (1, 0))).tobytes()
+            parms = Dictionary(Predictor=15, Columns=200)
+            return zlib.compress(rows), {"Filter": Name.FlateDecode, "DecodeParms": parms}
+        case "LZW":
+            return in_tiff(soiled(), "tiff_lzw"), {"Filter": Name.LZWDecode}
+        case "runs":
+            return in_runs(), {"Filter": Name.RunLengthDecode}
+        case "hex":
+            return soiled().tobytes().hex().encode() + b">", {"Filter": Name.ASCIIHexDecode}
+        case "Flate in ASCII85":
+            data = base64.a85encode(zlib.compress(soiled().tobytes())) + b"~>"
+            return data, {"Filter": Array([Name.ASCII85Decode, Name.FlateDecode])}
+        case "Flate":
+            return zlib.compress(soiled().tobytes()), {"Filter": Name.FlateDecode}
+    return soiled().tobytes(), {}
 
 
-CODINGS = ["JPEG", "JPEG progressive", "Flate", "PNG", "raw", "G4"]
+END_MARKS = {
+    "raw": 0,
+    "JBIG2": 0,
+    "G3": 0,
+    "G3 mixed": 0,
+    "G4": 3,
+    "G4 in Flate": 4,
+    "G4 in hex": 1,
+    "Flate": 4,
+    "PNG": 4,
+    "LZW": 2,
+    "runs": 1,
+    "hex": 1,
+    "Flate in ASCII85": 2,
+    "JPEG": 2,
+    "JPEG progressive": 2,
+}
+"""Bytes of the mark that ends the data of each coding."""
+
+AS_IT_IS = {"stream_decode_level": pikepdf.StreamDecodeLevel.none, "compress_streams": False}
 
 
-@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("coding", END_MARKS)
 def test_an_image_whose_data_is_cut_off_is_damaged_and_stays(coding):
     data, entries = encoded(coding)
     pdf = pikepdf.new()
     add_page(pdf, FULL_PAGE, Im=put(pdf, data[: len(data) // 2], 200, 300, **(GREY | entries)))
-    (page,) = read(save(pdf))
+    (page,) = read(save(pdf, **AS_IT_IS))
     assert isinstance(page, UntouchedPage)
     assert page.damaged
     assert page.reason == "the data of one of its images is cut off"
 
 
-@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("coding", END_MARKS)
 def test_an_image_that_lacks_but_the_mark_of_its_end_is_cleaned(coding):
     data, entries = encoded(coding)
-    data = data[: {"raw": len(data), "G4": -3, "Flate": -4, "PNG": -4}.get(coding, -2)]
+    data = data[: len(data) - END_MARKS[coding]]
     pdf = pikepdf.new()
     add_page(pdf, FULL_PAGE, Im=put(pdf, data, 200, 300, **(GREY | entries)))
     add_page(pdf, FULL_PAGE, Im=put(pdf, data + b"\n\0\0", 200, 300, **(GREY | entries)))
-    assert all(isinstance(page, Page) for page in read(save(pdf)))
+    assert all(isinstance(page, Page) for page in read(save(pdf, **AS_IT_IS)))
 
 
 def test_an_image_that_lacks_a_row_was_counted_wrong_and_is_cleaned():
