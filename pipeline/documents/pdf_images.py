@@ -268,7 +268,8 @@ def _alone(image: Any, data: bytes | None = None) -> bytes:
             copy[key] = copied(pdf, image[key])
     for key in (Name.Filter, Name.DecodeParms) if data is not None else ():
         if isinstance(copy.get(key), pikepdf.Array):
-            copy[key] = copy[key][-1]
+            last = copy[key][-1]
+            copy[key] = pikepdf.Dictionary() if last is None else last
     if image.get(Name.ImageMask, False):
         copy.ColorSpace, copy.BitsPerComponent = Name.DeviceGray, 1
     elif components(image) in _DEVICES and Name.ColorSpace in copy:
