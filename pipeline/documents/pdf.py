@@ -103,7 +103,7 @@ class PdfDocument:
             for index, page in enumerate(self._pdf.pages):
                 if wanted is None or index in wanted:
                     with suppress(UnreadableError), _page_errors(self._name, index):
-                        layout = lay_scans_out(page)
+                        layout = lay_scans_out(self._pdf, page)
                         for scan in find_scans(layout):
                             sizes[scan.key] = size_as_seen(scan, layout)
         return sum(width * height for width, height in sizes.values()) / 1e6
@@ -112,7 +112,7 @@ class PdfDocument:
         """The images of a page; the page itself, untouched, if it has none that can be cleaned."""
         try:
             with _page_errors(self._name, index):
-                layout = lay_scans_out(self._pdf.pages[index])
+                layout = lay_scans_out(self._pdf, self._pdf.pages[index])
                 scans = find_scans(layout)
         except UnreadableError:
             yield UntouchedPage(index, "its content is damaged", self.source, damaged=True)

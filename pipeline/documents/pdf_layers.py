@@ -109,7 +109,7 @@ def revise(layer: Pixels, seen: Pixels, cleaned: Pixels, share: NDArray[np.float
     A pixel of the layer covers a cell of the composite, and becomes the mean of what is visible
     in its cell. One that is seen through others alone, as below a watermark, moves as far as the
     composite has to. One that nothing is seen of follows its neighbours; far from any it stays,
-    since what hides it may itself be hidden in a viewer, as a layer that is switched off.
+    since a viewer may switch off what hides it.
 
     Args:
         layer: (h, w) or (h, w, 3).
@@ -199,7 +199,7 @@ def _render(
     """The layers over the extent of the lowest, some of them perhaps in a single grey level."""
     with pikepdf.new() as stage:
         _set_up(stage, page, layout, scan)
-        placements = read_layout(stage.pages[0]).placements
+        placements = read_layout(stage, stage.pages[0]).placements
         for at in painted:
             _paint(placements[at].image, level)
         file = io.BytesIO()
@@ -218,6 +218,8 @@ def _set_up(stage: pikepdf.Pdf, page: pikepdf.Page, layout: Layout, scan: Scan) 
     ):
         if value is not None:
             copy.obj[key] = pdf_images.copied(stage, value)
+    if layout.optional is not None:  # what is switched off is not seen
+        stage.Root.OCProperties = pdf_images.copied(stage, layout.optional)
 
 
 def _paint(image: Any, level: bytes) -> None:

@@ -1,7 +1,8 @@
 """What stands where on a page of a PDF: its images, and what else is drawn.
 
 Reads content streams as far as that needs, and as viewers do: what makes no sense in them is passed
-over, and what comes after it counts. Decodes no image.
+over, and what comes after it counts; what lies in a layer that is switched off is not drawn.
+Decodes no image.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from pagewash.documents.decoding import quiet
 from pagewash.documents.pdf_expansion import check_expansion, content_streams
 from pagewash.documents.pdf_objects import dictionary, inherited, last_name, number, stream
 from pagewash.documents.pdf_objects import matrix as to_matrix
+from pagewash.documents.pdf_optional import Groups, groups_off, is_off
 from pagewash.errors import UnreadableError
 
 _MOST_FORMS = 20_000  # drawn by a page
@@ -163,6 +165,9 @@ class Layout:
     fault: str | None = None
     """What is broken about its images, as a clause."""
 
+    optional: Any = None
+    """What the document says of its layers, in a viewer's sense; None if nothing."""
+
     @property
     def whole_image(self) -> Placement | None:
         """The one upright image that is all there is to see on the page, or None."""
@@ -178,14 +183,19 @@ class Layout:
         return len(self.placements) == 1 and not others
 
 
-def read_layout(page: pikepdf.Page) -> Layout:
+def read_layout(pdf: pikepdf.Pdf, page: pikepdf.Page) -> Layout:
     """Follow a page's content, and that of the forms that it draws.
+
+    Args:
+        pdf: says which of its layers are switched off.
+        page: one of its pages.
 
     Raises:
         PdfError: its content is no content.
     """
     box = [float(edge) for edge in page.cropbox.as_list()]
-    walker = _Walker(box, number(page.obj.get(Name.UserUnit), 1.0))
+    optional = dictionary(pdf.Root, Name.OCProperties)
+    walker = _Walker(box, number(page.obj.get(Name.UserUnit), 1.0), groups_off(optional))
     resources = inherited(page, Name.Resources)
     walker.walk(page.obj, resources, _State(Matrix()), frozenset())
     rotation = round(number(inherited(page, Name.Rotate)) / 90) * 90 % 360
@@ -197,6 +207,7 @@ def read_layout(page: pikepdf.Page) -> Layout:
         _has_annotations(page),
         rotation,
         walker.fault,
+        optional if len(optional) else None,
     )
 
 
@@ -246,6 +257,9 @@ class _Walker:
 
     box: list[float]
     unit: float
+    off: Groups
+    """Layers that are switched off."""
+
     placements: list[Placement] = field(default_factory=list)
     inline_share: float = 0.0
     patterns: bool = False
@@ -266,7 +280,9 @@ class _Walker:
             inside: the forms that it is drawn by, lest it draws one of them again, endlessly.
         """
         outer, saved = state, list[_State]()
-        optional: list[bool] = []  # for each marked content around, the innermost last
+        # for each marked content around, the innermost last: whether it belongs to a layer, and
+        # whether that is switched off
+        optional, off = list[bool](), list[bool]()
         for part in content_streams(content):
             check_expansion(part, _MOST_CONTENT, "its content")
         with quiet():
@@ -285,18 +301,21 @@ class _Walker:
                 mode = int(number(next(iter(operands), None), state.text_mode))
                 state = replace(state, text_mode=mode)
             elif operator == "EMC":
-                del optional[-1:]
+                del optional[-1:], off[-1:]
             elif operator in _MARKED:
                 optional.append(next(iter(operands), None) == Name.OC)
+                off.append(optional[-1] and self._is_off(resources, operands))
+            elif operator in _COLOURS:
+                pattern = _pattern_of_an_image(resources, operands)
+                state = replace(state, pattern=pattern, black=_is_black(operator, operands))
+            elif any(off):
+                continue
             elif operator == "Do":
                 self._draw(
                     resources, operands, _optional(state) if any(optional) else state, inside
                 )
             elif operator == "INLINE IMAGE":
                 self.inline_share += _share(state.matrix, self.box)
-            elif operator in _COLOURS:
-                pattern = _pattern_of_an_image(resources, operands)
-                state = replace(state, pattern=pattern, black=_is_black(operator, operands))
             elif operator in _FILL and state.pattern is not None:
                 self.patterns = True
                 cell = _State(outer.matrix, veils=outer.veils)
@@ -306,6 +325,12 @@ class _Walker:
             elif operator in _TEXT and state.text_mode not in _UNSEEN:
                 self.marks += _characters(operands)
 
+    def _is_off(self, resources: Any, operands: Any) -> bool:
+        """Whether marked content belongs to what is switched off."""
+        name = last_name(operands)
+        named = dictionary(resources, Name.Properties)
+        return name is not None and is_off(dictionary(named, name), self.off)
+
     def _draw(
         self, resources: Any, operands: Any, state: _State, inside: frozenset[tuple[int, int]]
     ) -> None:
@@ -314,6 +339,8 @@ class _Walker:
         if drawn is None:
             if name is not None:  # as in a file that was cut: what is missing is null
                 self.fault = "it draws an image that is not there"
+            return
+        if is_off(drawn.get(Name.OC), self.off):
             return
         if Name.OC in drawn:
             state = _optional(state)

@@ -82,7 +82,7 @@ class ReplacingSink:
             return None
         page = in_dots(page)
         own = self._pdf.pages[page.index]
-        layout = lay_scans_out(own)
+        layout = lay_scans_out(self._pdf, own)
         scan = find_scans(layout)[page.part]
         if page.transform.changes:
             self._transforms[page.index] = frame_of(scan, layout), page.transform
@@ -100,7 +100,7 @@ class ReplacingSink:
 
     def is_image(self, page: Page) -> bool:
         """Whether there is nothing to see on a page but its image, which comes out as it is."""
-        whole = _layout(self._pdf.pages[page.index]).whole_image
+        whole = _layout(self._pdf, self._pdf.pages[page.index]).whole_image
         return whole is not None and _is_seen_as_stored(whole)
 
     def _replace(self, original: Any, pixels: Pixels, mode: str) -> bool:
@@ -274,7 +274,7 @@ class FlatteningSink:
             for index, stored in self._stored.items():
                 transform, dots = self._later.get(index, (UNCHANGED, False))
                 for place in islice(places, self._replacing.shown[index]):
-                    page = flat_page(self._path, pdf.pages[place], place, self._limits)
+                    page = flat_page(self._path, pdf, place, self._limits)
                     yield replace(page, stored=stored, transform=transform, dots=dots)
 
     def close(self) -> None:
@@ -284,16 +284,17 @@ class FlatteningSink:
         self._closing.close()
 
 
-def flat_page(path: Path, page: pikepdf.Page, index: int, limits: ReadLimits) -> Page:
+def flat_page(path: Path, pdf: pikepdf.Pdf, index: int, limits: ReadLimits) -> Page:
     """A page of a PDF as one image: its own where that is all there is, else rendered.
 
     Args:
-        path: the PDF.
-        page: one of its pages; it may be turned, the image is upright.
-        index: of that page, from 0.
+        path: where the PDF lies.
+        pdf: the same, open.
+        index: of the page, from 0; it may be turned, the image is upright.
         limits: a rendered page is made coarser until it keeps them.
     """
-    layout = _layout(page)
+    page = pdf.pages[index]
+    layout = _layout(pdf, page)
     whole = layout.whole_image
     if whole is not None and _is_seen_as_stored(whole) and not goes_beyond(whole.matrix, page):
         own: Page | None = None
@@ -318,10 +319,10 @@ def _own_image(whole: Placement, index: int) -> Page:
     return replace(page.replace_pixels(pixels), mode=pdf_images.mode(whole.image, pixels))
 
 
-def _layout(page: pikepdf.Page) -> Layout:
+def _layout(pdf: pikepdf.Pdf, page: pikepdf.Page) -> Layout:
     """What stands on a page; on one whose content is damaged, something that must be rendered."""
     try:
-        return read_layout(page)
+        return read_layout(pdf, page)
     except Exception:  # as for every page that passes through
         return Layout([], 0.0, patterns=False, marks=1, annotated=False, rotation=0)
 

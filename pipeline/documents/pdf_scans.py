@@ -84,7 +84,7 @@ class Scan:
         return sum(tile.placement.share for tile in self.tiles)
 
 
-def lay_scans_out(page: pikepdf.Page) -> Layout:
+def lay_scans_out(pdf: pikepdf.Pdf, page: pikepdf.Page) -> Layout:
     """What stands on a page; images inline in its content, which may be a scan, become objects.
 
     The page looks as before, and is changed only where such images cover a part of it. Pages that
@@ -93,11 +93,11 @@ def lay_scans_out(page: pikepdf.Page) -> Layout:
     Raises:
         PdfError: its content is no content.
     """
-    layout = read_layout(page)
+    layout = read_layout(pdf, page)
     if layout.inline_share < SMALLEST_SHARE or layout.marks > MARKS_OF_A_STAMP:
         return layout
     externalise(page)
-    return read_layout(page)
+    return read_layout(pdf, page)
 
 
 def find_scans(layout: Layout) -> list[Scan]:

@@ -29,6 +29,6 @@ def view_page(path: Path, index: int, limits: ReadLimits = DEFAULT_LIMITS) -> Pi
             raise UnreadableError(f"{path} has {document.page_count} pages, and none {index + 1}.")
         if isinstance(document, PdfDocument):
             with document.reopen() as pdf:
-                return flat_page(path, pdf.pages[index], index, limits).pixels
+                return flat_page(path, pdf, index, limits).pixels
         pages = [page.pixels for page in document.pages({index}) if isinstance(page, Page)]
         return pages[0]

@@ -529,15 +529,12 @@ VEILED = {
     "blended": b"/Multiply gs " + FULL_PAGE,
     "translucent": b"/Faint gs " + FULL_PAGE,
     "masked": b"/Masked gs " + FULL_PAGE,
-    "optional": b"/OC /Layer BDC " + FULL_PAGE + b" EMC",
     "in a form": b"q /Multiply gs /Form Do Q",
 }
 
 
 def page_over_a_square(pdf: pikepdf.Pdf, content: bytes) -> pikepdf.Page:
-    """Paper without print, drawn above a black square; its layer is switched off."""
-    layer = pdf.make_indirect(Dictionary(Type=Name.OCG, Name="Scan"))
-    pdf.Root.OCProperties = Dictionary(OCGs=Array([layer]), D=Dictionary(OFF=Array([layer])))
+    """Paper without print, drawn above a black square."""
     image = put_grey(pdf, np.full((300, 200), 220, np.uint8))
     drawn = Dictionary(Im=image)
     box = Array([0, 0, 144, 216])
@@ -553,7 +550,6 @@ def page_over_a_square(pdf: pikepdf.Pdf, content: bytes) -> pikepdf.Page:
         Masked=Dictionary(SMask=Dictionary(S=Name.Luminosity, G=pdf.make_indirect(group))),
         Plain=Dictionary(BM=Name.Normal, ca=1, SMask=pikepdf.Object.parse(b"/None")),
     )
-    page.Resources.Properties = Dictionary(Layer=layer)
     return page
 
 
