@@ -7,7 +7,7 @@ import io
 import logging
 import statistics
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -18,6 +18,7 @@ from PIL import (
     ImagePalette,
     Jpeg2KImagePlugin,
     JpegImagePlugin,
+    MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
@@ -59,6 +60,7 @@ _SAMPLE_FORMAT, _SIGNED = 339, 2
 _JPEG_END = b"\xff\xd9"
 _SUBFILE_TYPE, _REDUCED = 254, 1
 _SUBIFDS = 330
+_PICTURES = 0xB002  # of a JPEG that holds several
 _MEAN_LUMINANCE_STEP = 57.625  # of the table in Annex K of the JPEG standard, quality 50
 
 
@@ -94,9 +96,10 @@ class ImageDocument:
         if container == "jpeg":
             self._mend_end()
         with self._understood(), quiet():
-            pictures = getattr(self._open(), "n_frames", 1)
+            image = self._open()
+            pictures = getattr(image, "n_frames", 1) + _pictures_behind(image, self._file)
         self.page_count = pictures if container == "tiff" else 1
-        if pictures > self.page_count:  # animated; of a JPEG with more, the rest serves the first
+        if pictures > self.page_count:  # animated, or a JPEG of several views
             self.notes += (f"{self._name} holds {pictures} pictures; the first alone is cleaned",)
 
     def pages(self, wanted: Collection[int] | None = None) -> Iterator[Page | UntouchedPage]:
@@ -271,6 +274,21 @@ class ImageDocument:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _pictures_behind(image: ImageFile.ImageFile, file: BinaryIO) -> int:
+    """Pictures that come after that of a JPEG and are as large (CIPA DC-007, MPF); smaller ones, as
+    a preview or a map of brightness, serve the first.
+    """
+    count = 0
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and "mp" in image.info:
+        with suppress(Exception):  # a damaged list, or one of pictures that did not come along
+            file.seek(0)
+            _, *others = MpoImagePlugin.MpoImageFile(file).mpinfo[_PICTURES]
+            for other in others:
+                file.seek(image.info["mpoffset"] + other["DataOffset"])
+                count += JpegImagePlugin.JpegImageFile(file).size == image.size
+    return count
 
 
 def _turn_to(image: ImageFile.ImageFile, index: int) -> None:

@@ -71,6 +71,29 @@ def test_of_pictures_that_follow_the_first_a_note_tells(kind):
     assert np.array_equal(page.pixels, COLOUR)
 
 
+def jpeg_of_several(*pictures: np.ndarray) -> bytes:
+    file, (first, *more) = io.BytesIO(), [Image.fromarray(pixels) for pixels in pictures]
+    first.save(file, "MPO", save_all=True, append_images=more)
+    return file.getvalue()
+
+
+def test_of_pictures_that_follow_the_first_in_a_jpeg_a_note_tells():
+    data = jpeg_of_several(COLOUR, COLOUR[::-1], COLOUR[:, ::-1])
+    with open_document(io.BytesIO(data)) as document:
+        assert document.notes == ("standard input holds 3 pictures; the first alone is cleaned",)
+        assert document.page_count == 1
+        (page,) = document.pages()
+    assert page.pixels.shape == COLOUR.shape
+
+
+@pytest.mark.parametrize("part", [1, 0.999, 0.6])
+def test_smaller_pictures_behind_a_jpeg_serve_the_first_and_lost_ones_are_no_loss(part):
+    """As previews do, and maps of brightness; a copy by some programs loses them."""
+    data = jpeg_of_several(COLOUR, COLOUR[::2, ::2])
+    with open_document(io.BytesIO(data[: int(part * len(data))])) as document:
+        assert document.notes == ()
+
+
 @pytest.mark.parametrize("icc", [None, SRGB], ids=["plain", "profile"])
 @pytest.mark.parametrize("more", [[], [COLOUR[::-1]]], ids=["still", "animated"])
 @pytest.mark.parametrize("lossless", [False, True])
