@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Self
 
+import numpy as np
 from PIL import (
     BmpImagePlugin,
     Image,
@@ -34,6 +35,7 @@ from pagewash.documents.decoding import (
 )
 from pagewash.documents.jp2 import read_profile
 from pagewash.documents.jpeg import is_arithmetic, quantisation_table, with_end
+from pagewash.documents.png import lacks_rows
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.documents.tiff_copying import copy_page
 from pagewash.documents.tiff_ends import is_cut_off
@@ -153,7 +155,7 @@ class ImageDocument:
             _mend_palette(image)
             with self._coding_named():
                 turned = decode(image)
-            if isinstance(image, TiffImagePlugin.TiffImageFile) and is_cut_off(image, self._file):
+            if self._is_cut_off(image):
                 raise UnreadableError("its data is cut off")
             icc = image.info.get("icc_profile") or self._jp2_profile()
             pixels = upright_pixels(image, turned, icc)
@@ -168,6 +170,16 @@ class ImageDocument:
                 index=index,
                 stored=self._stored(image),
             )
+
+    def _is_cut_off(self, image: ImageFile.ImageFile) -> bool:
+        """Whether a decoded page lacks some of its data, of which the decoder said nothing."""
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
+            return is_cut_off(image, self._file)
+        last_row = (0, image.height - 1, image.width, image.height)
+        if self.container != "png" or np.asarray(image.crop(last_row)).any():
+            return False  # what is missing of a PNG is 0
+        self._file.seek(0)
+        return lacks_rows(self._file.read())
 
     def _mend_end(self) -> None:
         """Give a JPEG the end marker that it lacks, if that is all."""
@@ -284,8 +296,8 @@ def _pictures_behind(image: ImageFile.ImageFile, file: BinaryIO) -> int:
     if isinstance(image, JpegImagePlugin.JpegImageFile) and "mp" in image.info:
         with suppress(Exception):  # a damaged list, or one of pictures that did not come along
             file.seek(0)
-            _, *others = MpoImagePlugin.MpoImageFile(file).mpinfo[_PICTURES]
-            for other in others:
+            listed = MpoImagePlugin.MpoImageFile(file).mpinfo or {}
+            for other in listed[_PICTURES][1:]:
                 file.seek(image.info["mpoffset"] + other["DataOffset"])
                 count += JpegImagePlugin.JpegImageFile(file).size == image.size
     return count

@@ -1,4 +1,4 @@
-"""Pixels to PNG, fast.
+"""Pixels to PNG, fast; and whether a PNG of others holds all of its rows.
 
 Knows no pages and no files. Of the encodings that PNG allows, two are of use here. Cleaned paper is
 long runs of white, which unfiltered rows pack best. ISA-L packs them in a fifth of the time that
@@ -34,6 +34,12 @@ _HEAD = 33
 
 _GREY, _RGB = 0, 2
 """Types of colour, in that chunk."""
+
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+"""By the type of colour."""
+
+_PIECE = 1 << 16
+"""Bytes that are unpacked at once."""
 
 _LONGEST = 2**31 - 1
 """Bytes of a chunk."""
@@ -132,3 +138,23 @@ def _profile(icc: bytes | None) -> bytes:
 def _chunk(kind: bytes, content: bytes) -> bytes:
     check = zlib.crc32(content, zlib.crc32(kind))
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+def lacks_rows(png: bytes) -> bool:
+    """Whether the data of a PNG ends, as if it were whole, before all of its rows have come.
+
+    Of an interlaced one, whose rows come seven times, it is never said.
+    """
+    width, height, bits, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", png, 16)
+    if interlaced:
+        return False
+    needed = height * (1 + -(-width * bits * _CHANNELS[colour] // 8))
+    inflater, count, place = zlib.decompressobj(), 0, len(_SIGNATURE)
+    while place + 8 <= len(png) and count < needed:
+        size, kind = struct.unpack_from(">I4s", png, place)
+        packed = png[place + 8 : place + 8 + size] if kind == b"IDAT" else b""
+        while packed and count < needed:
+            count += len(inflater.decompress(packed, _PIECE))
+            packed = inflater.unconsumed_tail
+        place += 12 + size
+    return count < needed

@@ -1,14 +1,17 @@
 """PNGs as the pipeline writes them, read back by Pillow, which has another encoder."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
+from pdfs import read
 from PIL import Image, ImageCms
 
 from pagewash.documents import png
 from pagewash.documents.png import encode_pixels
-from pagewash.errors import OptionError
+from pagewash.errors import OptionError, UnreadableError
 
 RNG = np.random.default_rng(0)
 
@@ -64,3 +67,37 @@ def test_a_page_too_large_for_a_png_is_told_so(monkeypatch):
     monkeypatch.setattr(png, "_LONGEST", len(encode_pixels(text_page())) // 2)
     with pytest.raises(OptionError, match="a page of 400 x 600 pixels cannot be written as PNG"):
         encode_pixels(text_page())
+
+
+def png_of(pixels: np.ndarray, height: int, mode: str) -> io.BytesIO:
+    """A PNG that is to have so many rows, in pieces of a few bytes."""
+    rows = Image.fromarray(pixels).convert(mode).tobytes()
+    bits, colour, channels = {"1": (1, 0, 1), "L": (8, 0, 1), "RGB": (8, 2, 3)}[mode]
+    width = pixels.shape[1]
+    size = -(-width * bits * channels // 8)
+    packed = zlib.compress(b"".join(b"\0" + row for row in cut(rows, size)))
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    chunks = [(b"IHDR", head), *((b"IDAT", part) for part in cut(packed, 99)), (b"IEND", b"")]
+    return io.BytesIO(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_a_png_whose_data_ends_before_its_rows_is_cut_off(mode):
+    page = text_page()
+    with pytest.raises(UnreadableError, match=r"cannot be read: its data is cut off\."):
+        read(png_of(page, 601, mode))
+    (whole,) = read(png_of(page, 600, mode))
+    assert whole.pixels.shape[:2] == page.shape
+    page[-1] = 0
+    (black_at_its_end,) = read(png_of(page, 600, mode))
+    assert not black_at_its_end.pixels[-1].any()
