@@ -157,4 +157,4 @@ def lacks_rows(png: bytes) -> bool:
             count += len(inflater.decompress(packed, _PIECE))
             packed = inflater.unconsumed_tail
         place += 12 + size
-    return count < needed
+    return bool(count < needed)

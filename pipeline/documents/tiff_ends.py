@@ -74,9 +74,9 @@ def _lacks_strips(image: TiffImagePlugin.TiffImageFile) -> bool:
     width, height = tags[256], tags[257]
     if TILE_TAGS[0] in tags:
         needed = -(-width // tags[322]) * -(-height // tags[323])
-        return len(tags[TILE_TAGS[0]]) < planes * needed
+        return bool(len(tags[TILE_TAGS[0]]) < planes * needed)
     rows = max(1, min(tags.get(278, _ALL_ROWS), height))
-    return len(tags.get(STRIP_TAGS[0], ())) < planes * -(-height // rows)
+    return bool(len(tags.get(STRIP_TAGS[0], ())) < planes * -(-height // rows))
 
 
 def _fax_is_cut_off(
