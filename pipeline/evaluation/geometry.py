@@ -230,13 +230,13 @@ def blank_report(count: int, papers: list[Pixels], cleaner: Cleaner) -> Iterator
         ),
     }
     for name, made in kinds.items():
-        told = [blank_confidence(cleaner.clean(page, 150.0)) >= blank.SURE for page in made]
+        told = [blank_confidence(page, cleaner.clean(page, 150.0)) >= blank.SURE for page in made]
         yield f"blank pages, {name}, called blank: {_share(sum(told), len(told))}"
 
 
 def written_report(pages: list[EvaluationPage]) -> Iterator[str]:
     """Real pages, nearly all of them written: which are taken for blank."""
-    found = [page for page in pages if blank_confidence(page.cleaned) >= blank.SURE]
+    found = [page for page in pages if blank_confidence(page.scan, page.cleaned) >= blank.SURE]
     yield f"blank pages, scans called blank: {_share(len(found), len(pages))}"
     yield from (f"  {page.path}" for page in found)
 

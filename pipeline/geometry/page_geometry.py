@@ -77,7 +77,7 @@ def measure_geometry(scan: np.ndarray, page: Page) -> PageGeometry:
         orientation=lying.turned if lying.confidence else 0,
         orientation_confidence=lying.confidence,
         page_box=find_page_box(before, after),
-        blank_confidence=blank_confidence(page.pixels),
+        blank_confidence=blank_confidence(scan, page.pixels),
         gutter=gutter.x if gutter.confidence else None,
         gutter_confidence=gutter.confidence,
     )

@@ -7,10 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lines import set_line
 
-from pagewash.geometry.blank import SURE, blank_confidence
+from pagewash.geometry import blank
+from pagewash.geometry.blank import SURE
 from pagewash.geometry.ruling import MANY, find_rules
 
 SHAPE = (1754, 1240)
+
+
+def blank_confidence(page: np.ndarray, scan: np.ndarray | None = None) -> float:
+    """Of a page that cleaning left as it was scanned, unless another scan is given."""
+    return blank.blank_confidence(page if scan is None else scan, page)
 
 
 def page() -> np.ndarray:
@@ -117,3 +123,42 @@ def test_specks_are_no_marks():
     for y, x in np.random.default_rng(0).integers(60, 1180, (200, 2)):
         speckled[y : y + 3, x : x + 3] = 40
     assert blank_confidence(speckled) > SURE
+
+
+@pytest.mark.parametrize("blur", [2.5, 4.0])
+def test_what_is_soft_on_the_scan_is_no_mark_however_dark_it_was_cleaned(blur):
+    cleaned = written(page(), "shines through")
+    scan = 255 - 0.4 * (255 - cv2.GaussianBlur(cleaned, (0, 0), blur).astype(np.float32))
+    assert blank_confidence(cleaned, scan.astype(np.uint8)) > SURE
+    assert blank_confidence(cleaned, cleaned) < SURE
+
+
+@pytest.mark.parametrize("ink", [0.25, 0.5])
+@pytest.mark.parametrize("paper", [120, 200, 250])
+def test_a_faint_pencil_line_on_paper_of_any_tone_is_a_mark(paper, ink):
+    line = page()
+    cv2.line(line, (300, 600), (420, 610), 0, 2, cv2.LINE_AA)
+    soft = 1 - cv2.GaussianBlur(line, (0, 0), 0.6).astype(np.float32) / 255
+    scan = (paper * (1 - ink * soft)).astype(np.uint8)
+    assert blank_confidence(255 - ((255 - line) // 2), scan) < SURE
+
+
+@pytest.mark.parametrize("colour", [(250, 240, 60), (220, 40, 40), (40, 60, 200)])
+def test_a_sign_of_any_colour_is_a_mark(colour):
+    ink = (255 - written(page()))[..., None] / 255
+    paper = np.full((*SHAPE, 3), 245) * (1 - ink) + np.array(colour) * ink
+    assert blank_confidence(paper.astype(np.uint8)) < SURE
+
+
+def test_what_hangs_together_with_the_bed_is_no_mark_where_cleaning_took_the_bed_away():
+    scan, cleaned = np.full(SHAPE, 220, np.uint8), page()
+    scan[-60:] = 30
+    cleaned[-64:-56, 200:900] = 100
+    assert blank_confidence(cleaned, scan) > SURE
+    assert blank_confidence(written(cleaned), written(scan)) < SURE
+
+
+def test_a_soft_picture_is_a_mark():
+    paper = page()
+    cv2.circle(paper, (620, 877), 160, 60, -1)
+    assert blank_confidence(cv2.GaussianBlur(paper, (0, 0), 20)) < SURE
