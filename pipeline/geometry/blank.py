@@ -77,9 +77,9 @@ SURE = 0.8
 def blank_confidence(scan: np.ndarray, cleaned: np.ndarray) -> float:
     """Say how sure it is that a page is blank.
 
-    Misleads where the paper itself has blots, fibres or creases as sharp and dark as ink: they count
-    as marks, and the page as not blank. The other way round, on a scan so far out of focus that
-    its strokes are smeared over several times their width.
+    Misleads where the paper has blots, fibres or creases as sharp and dark as ink: they count as
+    marks, and the page as not blank. The other way round, on a scan so far out of focus that its
+    strokes are smeared over several times their width.
 
     Args:
         scan: (H, W) uint8 grey or (H, W, 3) RGB, before cleaning.
