@@ -38,7 +38,7 @@ from pagewash.inference.parallel import ParallelBatches
 from pagewash.inference.session import clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
-from pagewash.options import CleanOptions, ColorName
+from pagewash.options import CleanOptions
 from pagewash.pages import Page, Pixels
 
 __all__ = ["CleanOptions", "CleanedPage", "Cleaner"]
@@ -259,10 +259,11 @@ class Cleaner:
         cleaned = after_network(state.pixels, state.cleaned, self.steps)
         if state.scan is not None:
             cleaned = back_in_white(cleaned, state.scan, state.page.pixels.shape)
-        pixels = _in_channels(cleaned, state.page, self._color)
-        guarded = guard(state.page.pixels, pixels, self._on_review)
+        # in colour, whatever was asked for: what is lost may be one
+        guarded = guard(state.page.pixels, _in_channels(cleaned, state.page), self._on_review)
+        pixels = guarded.pixels if self._color == "keep" else luminance(guarded.pixels)
         return CleanedPage(
-            state.page.replace_pixels(guarded.pixels),
+            state.page.replace_pixels(pixels),
             state.page,
             state.scale,
             state.seconds,
@@ -283,10 +284,8 @@ class Cleaner:
         return novelty, None if layout is None else page_embedding(layout, self.calibration.layout)
 
 
-def _in_channels(cleaned: Pixels, page: Page, color: ColorName) -> Pixels:
-    """Grey where that was asked for, otherwise in as many channels as the page had."""
-    if color != "keep":
-        return luminance(cleaned)
+def _in_channels(cleaned: Pixels, page: Page) -> Pixels:
+    """In as many channels as the page has: one without colour was cleaned in grey."""
     if page.channels == 3 and cleaned.ndim == 2:
         return np.repeat(cleaned[..., None], 3, axis=2)
     return cleaned

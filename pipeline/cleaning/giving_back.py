@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pagewash.grey import luminance
 from pagewash.measuring.guard import Losses, find_losses
 from pagewash.measuring.strokes import paper_around, quantile, reduce, reduction
 from pagewash.options import OnReview
@@ -46,23 +45,22 @@ def guard(scan: Pixels, cleaned: Pixels, on_review: OnReview = "safe") -> Guarde
 
     Args:
         scan: (H, W) uint8 grey or (H, W, 3) uint8 RGB.
-        cleaned: of the same height and width; grey where grey was asked for.
+        cleaned: of the same shape.
         on_review: "safe" gives back what was lost, and the whole page, flattened, where that does
             not mend it; "original" puts the scan in its place; "cleaned" leaves it.
     """
     losses = find_losses(scan, cleaned)
     if not losses:
         return Guarded(cleaned)
-    original = luminance(scan) if cleaned.ndim == 2 else scan
     if on_review == "cleaned":
         return Guarded(cleaned, 0.0, losses.reason)
     if on_review == "original":
-        return Guarded(original.copy(), 1.0, f"{losses.reason}; the scan stands in its place")
-    mended, share = give_back(original, cleaned, losses)
+        return Guarded(scan.copy(), 1.0, f"{losses.reason}; the scan stands in its place")
+    mended, share = give_back(scan, cleaned, losses)
     if not find_losses(scan, mended):
         return Guarded(mended, share)
     reason = f"{losses.reason}; the scan, flattened, stands in its place"
-    return Guarded(flattened(original), 1.0, reason)
+    return Guarded(flattened(scan), 1.0, reason)
 
 
 def give_back(scan: Pixels, cleaned: Pixels, losses: Losses) -> tuple[Pixels, float]:

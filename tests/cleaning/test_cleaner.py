@@ -15,6 +15,7 @@ from networks import FakeNetwork, WhiteningNetwork, small_network
 
 from pagewash.cleaning.cleaner import CleanedPage, Cleaner, CleanOptions
 from pagewash.errors import MissingError, OptionError, PagewashError
+from pagewash.grey import luminance
 from pagewash.inference import session as inference
 from pagewash.inference.checkpoint import ModelCard, save_checkpoint
 from pagewash.inference.parallel import COUNT
@@ -307,6 +308,16 @@ def test_threads_can_share_a_cleaner(precision):
 def test_a_colour_page_can_be_turned_grey():
     page = np.dstack([scan(60, 50)] * 3)
     assert cleaner(FakeNetwork(), color="gray").clean(page).shape == (60, 50)
+
+
+def test_a_band_in_colour_that_goes_comes_back_in_grey_too():
+    page = np.full((400, 300, 3), 255, np.uint8)
+    page[:24] = (150, 0, 0)
+    lossy = {"on_review": "safe", "tile": 4000}
+    kept = cleaner(WhiteningNetwork(), **lossy).clean(page)
+    grey = cleaner(WhiteningNetwork(), color="gray", **lossy).clean(page)
+    assert np.array_equal(grey, luminance(kept))
+    assert (grey[:24] < 80).mean() > 0.9
 
 
 def test_a_colour_page_stays_in_colour():

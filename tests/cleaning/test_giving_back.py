@@ -69,12 +69,6 @@ def test_the_cleaned_page_or_the_scan_stand_where_they_are_asked_for(on_review):
     assert "strokes are gone" in guarded.doubt
 
 
-def test_a_page_turned_grey_gets_grey_back():
-    guarded = guard(scanned(coloured(printed())), printed(skip=(7,)))
-    assert guarded.pixels.shape == (HEIGHT, WIDTH)
-    assert guarded.doubt is None
-
-
 def test_a_flattened_page_has_white_paper_and_all_its_marks():
     page = coloured(printed())
     page[500:640, 100:500] = np.minimum(page[500:640, 100:500], (255, 220, 220))  # a tinted box
