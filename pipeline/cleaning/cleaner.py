@@ -257,17 +257,20 @@ class Cleaner:
         """Do what only the whole page can tell, once its tiles are done."""
         novelty, embedding = self._judge(state)
         cleaned = after_network(state.pixels, state.cleaned, self.steps)
-        if state.scan is not None:
-            cleaned = back_in_white(cleaned, state.scan, state.page.pixels.shape)
         # in colour, whatever was asked for: what is lost may be one
-        guarded = guard(state.page.pixels, _in_channels(cleaned, state.page), self._on_review)
-        pixels = guarded.pixels if self._color == "keep" else luminance(guarded.pixels)
+        scan = state.page.pixels if state.scan is None else state.page.pixels[state.scan.slices]
+        guarded = guard(scan, _in_channels(cleaned, state.page), self._on_review)
+        pixels, share = guarded.pixels, scan.size / state.page.pixels.size
+        if state.scan is not None:
+            pixels = back_in_white(pixels, state.scan, state.page.pixels.shape)
+        if self._color != "keep":
+            pixels = luminance(pixels)
         return CleanedPage(
             state.page.replace_pixels(pixels),
             state.page,
             state.scale,
             state.seconds,
-            guarded.given_back,
+            guarded.given_back * share,
             guarded.doubt,
             novelty,
             embedding,

@@ -15,8 +15,9 @@ from pagewash.pages import Pixels
 Mask = NDArray[np.uint8]
 """(H, W), 255 for yes and 0 for no."""
 
-LIGHT = 240
-"""What a network leaves as light as this is paper."""
+LIGHT, LIGHTER = 240, 128
+"""What a network leaves as light as this is paper, or makes lighter by this: of a black border,
+integers leave more than floats do."""
 
 WHITE = 250
 """Paper as light as this in the scan is white."""
@@ -67,7 +68,8 @@ def what_stays(scan: Pixels, cleaned: Pixels) -> Mask | None:
     if np.mean((light[some] >= LIGHT) & (grey[some] < WHITE)) > TONED:
         return None
     side = 2 * MARGIN + 1
-    paper = cv2.threshold(light, LIGHT - 1, 255, cv2.THRESH_BINARY)[1]
+    gone = cv2.threshold(cv2.subtract(light, grey), LIGHTER - 1, 255, cv2.THRESH_BINARY)[1]
+    paper = cv2.max(cv2.threshold(light, LIGHT - 1, 255, cv2.THRESH_BINARY)[1], gone)
     paper = cv2.erode(paper, np.ones((side, side), np.uint8), borderValue=255)
     dirt = cv2.threshold(grey, WHITE - 1, 255, cv2.THRESH_BINARY_INV)[1]
     cv2.bitwise_and(paper, dirt, dirt)

@@ -10,8 +10,8 @@ from pagewash.grey import darkest
 from pagewash.inference.regions import Region
 from pagewash.pages import Pixels
 
-WHITE = 250
-"""As light as this is white; a JPEG's white is not always 255."""
+WHITE = 255
+"""Nothing else was set around a scan; a JPEG's ripples at its edge count as the scan's."""
 
 WIDEST = 12
 """White wider than this part of the side inside is a page's own, around a picture on it."""
@@ -19,13 +19,13 @@ WIDEST = 12
 DEPTH = 20
 """Part of the shorter side, along each edge of what may be a scan, that is looked at."""
 
-FILLED = 0.9
+FILLED = 0.75
 """Share of that which is darker than white on a scan, of toned paper or what lies around it. Text
 and frames on a white page fill less, and white around them is their paper."""
 
 
 def inside_of_white(pixels: Pixels) -> Region | None:
-    """Find the scan that narrow white was set around.
+    """Find the scan that narrow white was set around; nothing but 255 is outside.
 
     Args:
         pixels: (H, W) or (H, W, 3) uint8.

@@ -114,3 +114,13 @@ def test_the_shipped_model_gives_a_clean_page_back_bit_for_bit(colour):
     if colour:
         page = cv2.merge([page, page, np.maximum(page, 150)])  # in blue
     assert np.array_equal(Cleaner.from_pretrained("fast").clean(page, dpi=300), page)
+
+
+@pytest.mark.parametrize("left", [255, 232, 200])
+def test_a_black_border_that_went_does_not_come_back_where_a_grey_haze_is_left(left):
+    page = np.full((800, 800), 255, np.uint8)
+    page[100:500, 100:500] = lines_of_ink()
+    page[660:] = 0
+    cleaned = hardened(page)
+    cleaned[655:] = left
+    assert not what_stays(page, cleaned)[680:].any()
