@@ -225,8 +225,10 @@ def taken(jobs: Iterable[Job], ledger: Ledger, called: str | None = None) -> dic
     reasons = {}
     for job in jobs:
         entry = ledger.get(job.output_name)
+        if entry is None or unchanged(job.found, entry):  # nearly all of them
+            continue
         document = f"{called or as_text(job.source_folder)}/{job.name}"
-        if entry and _is_of_another(job, document, entry) and job.output.is_file():
+        if _is_of_another(job, document, entry) and job.output.is_file():
             reasons[job.source] = (
                 f"{job.output_name} was cleaned from {entry.document}, and {document} would be "
                 "written over it; name another destination, or --force if the former is not needed"
@@ -235,9 +237,9 @@ def taken(jobs: Iterable[Job], ledger: Ledger, called: str | None = None) -> dic
 
 
 def _is_of_another(job: Job, document: str, entry: Entry) -> bool:
-    if entry.document in (None, document) or unchanged(job.found, entry):
+    if entry.document is None or entry.document == document:
         return False
-    if entry.document and identity(Path(entry.document)) & identity(job.source):
+    if identity(Path(entry.document)) & identity(job.source):
         return False  # by another path
     if entry.source.size != job.found.size:
         return True
