@@ -35,6 +35,7 @@ from pagewash.inference.memory import MemoryBudget
 from pagewash.inference.model_files import absolute_model
 from pagewash.inference.network import Features, Network
 from pagewash.inference.parallel import ParallelBatches
+from pagewash.inference.regions import Region
 from pagewash.inference.session import clean_tiles, open_session
 from pagewash.inference.tile_choice import Setting, kept_tile
 from pagewash.inference.tiles import TileOptions, TilePlan, plan_tiles, round_up
@@ -229,7 +230,7 @@ class Cleaner:
         """Do all that depends on the whole page, once: scale, view, tiles and summary."""
         network = self._session.network
         scan = inside_of_white(page.pixels)
-        inner = page.pixels if scan is None else np.ascontiguousarray(page.pixels[scan.slices])
+        inner = np.ascontiguousarray(_inside(page, scan))
         grey = luminance(inner)
         scale = choose_scale(grey, page.dpi, self._text_heights)
         pixels = grey if is_grey(inner) else inner
@@ -258,7 +259,7 @@ class Cleaner:
         novelty, embedding = self._judge(state)
         cleaned = after_network(state.pixels, state.cleaned, self.steps)
         # in colour, whatever was asked for: what is lost may be one
-        scan = state.page.pixels if state.scan is None else state.page.pixels[state.scan.slices]
+        scan = _inside(state.page, state.scan)
         guarded = guard(scan, _in_channels(cleaned, state.page), self._on_review)
         pixels, share = guarded.pixels, scan.size / state.page.pixels.size
         if state.scan is not None:
@@ -285,6 +286,11 @@ class Cleaner:
             return novelty, None
         layout = self._session.network.layout(state.cleaned)
         return novelty, None if layout is None else page_embedding(layout, self.calibration.layout)
+
+
+def _inside(page: Page, scan: Region | None) -> Pixels:
+    """What of a page is cleaned: all of it, or the scan that white was set around."""
+    return page.pixels if scan is None else page.pixels[scan.slices]
 
 
 def _in_channels(cleaned: Pixels, page: Page) -> Pixels:
