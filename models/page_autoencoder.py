@@ -399,6 +399,10 @@ def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     have a gain of their own: less than that of grey where they are dirt, and up to four times as
     much where ink has faded, which would come back black if only its luminance did.
 
+    Of one channel is said what is said of three equal ones. That gain times page and offset come to
+    the same is not enough: where the page has another size than what the network sees of it, the
+    gain is for its own pixels, and the offset holds what was seen.
+
     Args:
         maps: (N, MAPS, H, W).
         x: (N, 3 or 1, H, W) relative to the paper.
@@ -407,8 +411,6 @@ def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     gain = gain.sigmoid()
     grey = luminance(x) if x.shape[1] == 3 else x
     offset = torch.addcmul(offset, sharpening, detail(grey))
-    if x.shape[1] == 1:
-        return gain, offset
     kept = gain * (saturation + 2).sigmoid()  # at first, colours stay
     kept = kept + saturation.clamp(0, MOST_SATURATION) / 2
     return kept, torch.addcmul(offset, gain - kept, grey)

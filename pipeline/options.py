@@ -38,7 +38,7 @@ BlankName = Literal["keep", "mark", "drop"]
 BordersName = Literal["white", "keep"]
 """What becomes of what lies around a page on its scan."""
 
-_STEPS_VERSION = 5
+_STEPS_VERSION = 6
 """Of what is done around the network: scale, steps after it, guard. It rises when they change
 pages, so that outputs of an older one count as old."""
 

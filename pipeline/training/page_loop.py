@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 AHEAD = 4
 """Steps whose samples are drawn while the network learns."""
 
+BESIDE = 2
+"""Pixels around a mark that count as it does: its edges lie within."""
+
 
 @dataclass(frozen=True)
 class LoopOptions:
@@ -73,7 +76,7 @@ class LoopOptions:
     """Of the moving average of the weights, which is what ships."""
 
     ink_weight: float = 2.0
-    """How much more an error counts where something stands on the clean page."""
+    """How much more an error counts where something stands on the clean page, and beside it."""
 
     overshoot: float = 0.1
     """How much an error counts that is whiter than white or blacker than black."""
@@ -399,8 +402,10 @@ def crop_losses(cleaned: Tensor, clean: Tensor, weight: Tensor, options: LoopOpt
     # what is whiter than white, or blacker than black, will be cut off
     beyond = ((clean == 1) & (error > 0)) | ((clean == 0) & (error < 0))
     error = torch.where(beyond, options.overshoot * error, error)
-    # a faint mark, of any colour, counts nearly as a black one
-    content = (3 * (1 - clean.amin(1))).clamp(max=1)
+    # a faint mark, of any colour, counts nearly as a black one, and what is beside it as much:
+    # what counts less the lighter it is comes out too dark wherever a network is unsure
+    content = (3 * (1 - clean.amin(1, keepdim=True))).clamp(max=1)
+    content = F.max_pool2d(content, 2 * BESIDE + 1, stride=1, padding=BESIDE)[:, 0]
     weight = weight * (1 + options.ink_weight * content)
     size = (error.abs() + error.square()).mean(1)
     losses = (weight * size).mean((1, 2))

@@ -1,10 +1,10 @@
 """Pages of a corpus as they wear: rendering a page takes seconds, wearing it a fraction of one.
 
 A corpus holds some thousand pages, and a run sees each of them dozens of times. What befalls paper
-is drawn anew each time: dark patches, stains, shadows, coarse texture, faded ink, noise, and white
-margins around the page. What stays is drawn anew too, for the network must tell the two apart:
-pictures, parts of a page that are nearly all picture, coloured bands along an edge, shapes and
-letters in bright colours.
+is drawn anew each time: dark patches, stains, shadows, coarse texture, the other side shining
+through, faded ink, noise, and white margins around the page. What stays is drawn anew too, for the
+network must tell the two apart: pictures, parts of a page that are nearly all picture, coloured
+bands along an edge, shapes and letters in bright colours.
 """
 
 from collections.abc import Sequence
@@ -78,6 +78,9 @@ LIGHTEST = 0.7
 
 FADED = 0.4
 """Share of the worn pages whose ink has faded, down to a third of its contrast."""
+
+SHINING = 0.3
+"""Share of the worn pages that let their other side through."""
 
 NOISY = 0.6
 """Share of the worn pages that a scanner adds its noise to."""
@@ -160,6 +163,7 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     light = _light(pixels[..., CLEAN] @ LUMA < INK, rng)
     fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
     dirty = (1 - fade * (1 - dirty)) * light
+    dirty = dirty * _shining_through(pixels[..., CLEAN], rng.spawn(1)[0], strongest=0.6 * fade)
     paper_there = 1 - fade * (1 - summary[PAPER])
     summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
     if rng.random() < NOISY:
@@ -430,6 +434,18 @@ def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
     if rng.random() < 0.3:
         light = paper.texture(light, rng, rng.uniform(0, 1.3))
     return np.clip(light[..., None] if neutral else light, 0, 1.2)
+
+
+def _shining_through(clean: Bytes, rng: Generator, *, strongest: float) -> Image:
+    """(H, W, 3), or (H, W, 1) if it is neutral: what is left of the light where the other side of
+    some pages, which is as they are themselves, shows; all of it on the others.
+    """
+    if rng.random() >= SHINING:
+        return np.ones((1, 1, 1), np.float32)
+    white = np.ones(clean.shape if rng.random() < 0.3 else clean.shape[:2], np.float32)
+    return np.atleast_3d(
+        paper.show_through(white, rng, strongest * rng.random(), from_bytes(clean))
+    )
 
 
 def _paper_of(summary: Floats) -> Floats:

@@ -59,6 +59,20 @@ def test_a_page_cleaned_in_tiles_equals_the_page_cleaned_whole(tile):
     assert np.abs(whole.astype(int) - parts).max() <= 1
 
 
+def test_of_a_page_without_colour_is_said_what_is_said_of_one_whose_colours_are_all_grey():
+    # at another size than the page's, gain and offset each count alone, not only together
+    runner = PageNetwork(a_network(), torch.device("cpu"), torch.float32, {})
+    grey = np.ascontiguousarray(a_page(16 * BLOCK, 20 * BLOCK)[..., 0])
+    window, said = Region(range(16 * BLOCK), range(20 * BLOCK)), []
+    for page in (grey, np.repeat(grey[..., None], 3, axis=2)):
+        context = runner.look(page)
+        context = replace(context, paper=np.ones_like(context.paper))
+        said += runner.predict_affine([TileView(page, window, context=context)])
+    in_grey, in_colour = said
+    torch.testing.assert_close(in_colour.gain, in_grey.gain.expand(3, -1, -1))
+    torch.testing.assert_close(in_colour.offset, in_grey.offset, atol=1e-5, rtol=1e-5)
+
+
 def test_what_is_said_of_a_tile_is_what_is_said_of_the_page():
     network = a_network()
     runner = PageNetwork(network, torch.device("cpu"), torch.float32, {})

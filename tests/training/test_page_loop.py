@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from corpora import a_page
-from networks import SMALL
+from networks import SMALL, small_network
 
+from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.errors import InputError
 from pagewash.models.page_autoencoder import ConvUnit, PageAutoencoderOptions
-from pagewash.training.page_corpus import find_pages, write_page
+from pagewash.training.page_corpus import BLOCKS, PAPER, SUMMARY, find_pages, write_page
 from pagewash.training.page_loop import (
     LoopOptions,
     Run,
@@ -23,6 +24,7 @@ from pagewash.training.page_loop import (
     sample_step,
     train_pages,
 )
+from pagewash.training.page_samples import PageSample
 
 OPTIONS = LoopOptions(steps=6, pages=2, crops=2, crop=64, warmup=2)
 SHARES = {"rendered": 1.0, "masked": 0.5}
@@ -155,6 +157,22 @@ def test_a_lost_faint_mark_of_any_colour_costs_more_than_a_speck():
     assert lost > 1.5 * stayed
 
 
+def test_what_a_network_is_unsure_of_becomes_the_mean_of_what_it_could_be():
+    dark, light = torch.ones(1, 3, 16, 16), torch.ones(1, 3, 16, 16)
+    dark[..., 4:8], light[..., 4:8] = 0.0, 0.0  # a stroke, whose edge is dark or light
+    dark[..., 8], light[..., 8] = 0.3, 0.9
+    answer, weight = ((dark + light) / 2).requires_grad_(), torch.ones(1, 16, 16)
+    sum(crop_losses(answer, truth, weight, OPTIONS) for truth in (dark, light)).backward()
+    assert answer.grad[..., 8].abs().max() < 0.01 * crop_slope(dark, weight)
+
+
+def crop_slope(truth, weight):
+    """How fast the loss rises where a pixel leaves the truth."""
+    answer = (truth + 0.05).requires_grad_()
+    crop_losses(answer, truth, weight, OPTIONS).backward()
+    return answer.grad.abs().max()
+
+
 def test_what_does_not_count_does_not_count():
     clean, dirty = torch.ones(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
     assert crop_losses(dirty, clean, torch.zeros(1, 8, 8), OPTIONS).item() == 0
@@ -183,6 +201,34 @@ def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
     for sample, together in zip(samples, clean_samples(network, samples), strict=True):
         (alone,) = clean_samples(network, [sample])
         torch.testing.assert_close(together.crops, alone.crops, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("coloured", [False, True])
+def test_what_a_network_learns_from_is_what_it_then_makes_of_a_page(
+    tmp_path, monkeypatch, scale, coloured
+):
+    page = a_page(192 // scale, 192 // scale, scale)
+    if coloured:
+        page.dirty[..., 2] //= 2
+    write_page(tmp_path, "masked-1", page)
+    (stored,) = find_pages([tmp_path])["masked"]
+    network = small_network()
+    torch.nn.init.normal_(network.tiles.head.weight, std=0.3)
+    torch.nn.init.zeros_(network.context.paper.weight)  # paper without colour has none
+    planes = stored.summary[SUMMARY], stored.summary[PAPER], stored.summary[BLOCKS]
+    whole = [part[None] for part in (page.dirty, page.clean, page.weight)]
+    with torch.inference_mode():
+        (learned,) = clean_samples(network, [PageSample(*planes, [(0, 0)], *whole, scale)])
+    monkeypatch.setattr("pagewash.cleaning.cleaner.choose_scale", lambda *_: float(scale))
+    monkeypatch.setattr("pagewash.cleaning.cleaner.after_network", lambda _, cleaned, *__: cleaned)
+    cleaner = Cleaner(network, CleanOptions(precision="fp32", on_review="cleaned"))
+    made = cleaner.clean(page.dirty if coloured else np.ascontiguousarray(page.dirty[..., 0]))
+    expected = learned.crops[0].clamp(0, 1).permute(1, 2, 0).numpy() * 255
+    off = np.abs(expected - (made if coloured else made[..., None]))
+    assert np.abs(expected - page.dirty).max() > 50
+    assert off.max() <= 6
+    assert off.mean() <= 1
 
 
 def test_what_is_learned_from_a_fine_scan_is_applied_to_its_own_pixels(corpus, tmp_path, unharmed):

@@ -218,7 +218,8 @@ def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, always
 def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_seen(
     tmp_path, always, monkeypatch
 ):
-    monkeypatch.setattr(wearing, "NOISY", 0)
+    for share in ("NOISY", "SHINING"):
+        monkeypatch.setattr(wearing, share, 0)
     page = stored_page(tmp_path)
     white = page.pixels[..., 3] == 255  # a_page's paper has one level
     for seed in range(12):
@@ -226,6 +227,27 @@ def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_see
         seen = np.where(white[..., None], pixels[..., :3], np.nan)
         blocks = np.nanmean(seen.reshape(20, 16, 16, 16, 3), (1, 3)).transpose(2, 0, 1) / 255
         assert np.abs(blocks - summary[PAPER]).mean() < 0.01
+
+
+def test_the_other_side_that_shines_through_is_mirrored_and_weaker_than_the_ink(
+    tmp_path, always, monkeypatch
+):
+    for share in ("NOISY", "FADED", "PATCHED"):
+        monkeypatch.setattr(wearing, share, 0)
+    monkeypatch.setattr(wearing, "SHINING", 1)
+    monkeypatch.setattr(wearing, "ON_PAPER", (lambda light, *_: light,))
+    page = a_page(320, 256)
+    page.clean[:], page.dirty[:] = 255, 240
+    page.clean[100:180, 20:60], page.dirty[100:180, 20:60] = 0, 30
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    darkest = []
+    for seed in range(12):
+        pixels, _ = worn(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
+        ink, other = pixels[110:170, 25:55, DIRTY], pixels[130:150, 210:220, DIRTY]
+        assert ink.mean() < other.mean()
+        darkest.append(other.mean())
+    assert min(darkest) < 225
 
 
 @pytest.mark.parametrize("harm", wearing.LIKE_PICTURES)
