@@ -7,6 +7,7 @@ is due. Lengths are in units of an A4 page at 150 dpi.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -53,6 +54,21 @@ class _Line:
     def lean(self) -> float:
         """How much it rises or falls from end to end, as a share of its length."""
         return abs(float(self.y[-1] - self.y[0])) / float(self.x[-1] - self.x[0] + 1)
+
+    @cached_property
+    def start(self) -> float:
+        """Where it begins."""
+        return float(self.y[:20].mean())
+
+    @cached_property
+    def end(self) -> float:
+        """Where it ends."""
+        return float(self.y[-20:].mean())
+
+    @cached_property
+    def slope(self) -> float:
+        """How fast it falls at its end."""
+        return float(np.polyfit(self.x[-300:], self.y[-300:], 1)[0])
 
     def at(self, column: float) -> float:
         """Where it is at a column."""
@@ -149,10 +165,7 @@ def _off_course(line: _Line, piece: _Line) -> float:
     gap = float(piece.x[0] - line.x[-1])
     if gap < 0:
         return float("inf")
-    x, y = line.x[-300:], line.y[-300:]
-    slope = float(np.polyfit(x, y, 1)[0])
-    due = float(y[-20:].mean()) + slope * gap
-    return abs(due - float(piece.y[:20].mean())) - BEND * gap
+    return abs(line.end + line.slope * gap - piece.start) - BEND * gap
 
 
 def _evenly_spaced(lines: Sequence[_Line], middle: float) -> list[_Line]:
