@@ -6,6 +6,7 @@ pages.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -96,14 +97,13 @@ class PageNetwork:
             whiter = WHITER
         else:
             each, whiter = iter(self._maps(seen, told).split(1)), 0.0
-        cleaning = [
-            _affine(said, x, paper, whiter)
-            for said, x, paper in zip(each, seen, papers, strict=True)
-        ]
-        return [
-            TileMaps(*maps, _features(tile, *maps) if features else None)
-            for tile, maps in zip(tiles, cleaning, strict=True)
-        ]
+        cleaning = []
+        for tile, said, x, paper in zip(tiles, each, seen, papers, strict=True):
+            affine = TileMaps(*_affine(said, x, paper, whiter))
+            if features:
+                affine = replace(affine, features=_features(tile, affine, said, paper))
+            cleaning.append(affine)
+        return cleaning
 
     def layout(self, cleaned: Pixels) -> Floats:
         """What it sees where on a page; see `pagewash.inference.network.ReadyNetwork`."""
@@ -122,16 +122,22 @@ class PageNetwork:
         return maps
 
 
-def _features(tile: TileView, gain: Tensor, offset: Tensor) -> Features:
-    """(h, w, C) of the blocks of a tile: what its page's context says, gain, ink, ink squared."""
+def _features(tile: TileView, maps: TileMaps, said: Tensor, paper: Floats) -> Features:
+    """(h, w, C) of the blocks of a tile: what its page's context says, gain, ink, ink squared.
+
+    The gain is that of greys, which is the same in one channel and in three, and whatever the
+    saturation does.
+    """
     described = tile.context.described_under(tile.window)
     rows = slice(None, None, BLOCK // ROWS)
     page = torch.from_numpy(np.atleast_3d(tile.pixels)[rows].transpose(2, 0, 1).copy())
-    some_gain, some_offset = gain[:, rows], offset[:, rows]
-    cleaned = torch.addcmul(some_offset, some_gain, page.to(gain.device).float().div(255))
+    gain, offset = maps.gain[:, rows], maps.offset[:, rows]
+    cleaned = torch.addcmul(offset, gain, page.to(gain.device).float().div(255))
     ink = 1 - cleaned.clamp(0, 1).mean(0, keepdim=True)
-    maps = torch.cat([some_gain.mean(0, keepdim=True), ink, ink.square()])
-    averaged = F.adaptive_avg_pool2d(maps, described.shape[1:]).cpu().numpy()
+    light = torch.from_numpy(paper[rows].mean(2)).to(gain.device)
+    of_grey = said[0, :1, rows].sigmoid() / light
+    told = torch.cat([of_grey, ink, ink.square()])
+    averaged = F.adaptive_avg_pool2d(told, described.shape[1:]).cpu().numpy()
     return np.ascontiguousarray(np.concatenate([described, averaged]).transpose(1, 2, 0))
 
 

@@ -73,6 +73,24 @@ def test_of_a_page_without_colour_is_said_what_is_said_of_one_whose_colours_are_
     torch.testing.assert_close(in_colour.offset, in_grey.offset, atol=1e-5, rtol=1e-5)
 
 
+def test_what_changes_nothing_of_a_page_without_colour_does_not_make_it_novel():
+    network, page = a_network(), np.ascontiguousarray(a_page(128, 128)[..., 0])
+    in_colour, told = np.repeat(page[..., None], 3, axis=2), []
+    for saturation, shown in ((0.0, page), (3.0, page), (0.0, in_colour)):
+        with torch.no_grad():
+            network.tiles.head.bias[3 * network.options.patch**2 :] = saturation
+        runner = PageNetwork(network, torch.device("cpu"), torch.float32, {})
+        context = runner.look(shown)
+        context = replace(context, paper=np.ones_like(context.paper))
+        tile = TileView(shown, Region(range(128), range(128)), context=context)
+        (maps,) = runner.predict_affine([tile], features=True)
+        told.append(maps.features)
+    plain, saturated, coloured = told
+    assert np.ptp(plain[..., -3]) > 0.001  # the gain, which is not the same everywhere
+    np.testing.assert_allclose(saturated, plain, atol=1e-4)
+    np.testing.assert_allclose(coloured, plain, atol=1e-4)
+
+
 def test_what_is_said_of_a_tile_is_what_is_said_of_the_page():
     network = a_network()
     runner = PageNetwork(network, torch.device("cpu"), torch.float32, {})
@@ -140,6 +158,19 @@ def test_integers_are_tiled_exactly_too():
         for size in (2048, 448)
     )
     assert np.abs(whole - parts).max() <= 1
+
+
+@needs_integers
+def test_tiles_of_several_pages_share_a_batch_on_integers():
+    network, pages = a_network(), [a_page(128, 128, seed) for seed in range(3)]
+    runner = PageNetwork(network, torch.device("cpu"), torch.uint8, ranges_of(network, pages))
+    window = Region(range(128), range(128))
+    tiles = [TileView(page, window, context=runner.look(page)) for page in pages]
+    together = runner.predict_affine(tiles, features=True)
+    for tile, said in zip(tiles, together, strict=True):
+        (alone,) = runner.predict_affine([tile], features=True)
+        assert torch.equal(said.gain, alone.gain)
+        assert np.array_equal(said.features, alone.features)
 
 
 @pytest.mark.parametrize("channels", [(), (3,)])
