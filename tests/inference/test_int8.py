@@ -151,11 +151,18 @@ def test_kernels_that_torch_took_away_or_changed_leave_bf16_or_fp32_with_a_word(
 
 def test_a_range_leaves_out_what_is_far_and_rare():
     torch.manual_seed(0)
-    values = torch.rand(2, 2000) + 1
+    values = torch.rand(2, 20_000) + 1
     values[0, 7], values[1, 9] = 1e4, -1e4
     low, high, mean = range_of(values)
     assert ((low >= 1) & (high <= 2)).all()
     assert torch.allclose(mean, torch.full((2,), 1.5), atol=0.05)
+
+
+def test_a_range_covers_what_one_page_in_a_thousand_has():
+    values = torch.rand(1, 20_000)
+    values[0, ::1000] = 5.0  # as of solid black
+    _, high, _ = range_of(values)
+    assert float(high) == 5
 
 
 def test_ranges_survive_a_card():
