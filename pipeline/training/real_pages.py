@@ -149,7 +149,7 @@ def page_without_shadow(scan: Bytes, lit: Bytes) -> TrainingPage:
 
 
 def at_view(scan: Bytes, clean: Bytes, weight: Bytes, paper: Floats | None = None) -> TrainingPage:
-    """Bring a page to the size at which the network sees it, or nearly so, in whole blocks.
+    """Bring a page to the size at which the cleaner shows it to the network, in whole blocks.
 
     Args:
         scan: (H, W, 3) RGB.
@@ -162,7 +162,7 @@ def at_view(scan: Bytes, clean: Bytes, weight: Bytes, paper: Floats | None = Non
     if scale < 1:
         scan, clean = _shrunk(scan, scale), _shrunk(clean, scale)
         weight = resample(weight, scale)
-    enlarged = 2 if scale > 1 else 1
+    enlarged = max(int(scale), 1)
     unit = BLOCK // enlarged
     below, right = (-length % unit for length in scan.shape[:2])
     pad = ((0, below), (0, right), (0, 0))

@@ -203,7 +203,7 @@ def test_pages_cleaned_together_are_as_those_cleaned_alone(corpus, tmp_path):
         torch.testing.assert_close(together.crops, alone.crops, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("coloured", [False, True])
 def test_what_a_network_learns_from_is_what_it_then_makes_of_a_page(
     tmp_path, monkeypatch, scale, coloured

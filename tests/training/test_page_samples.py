@@ -123,7 +123,7 @@ def test_small_print_is_cut_at_its_own_size_and_seen_enlarged(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 def test_a_scan_without_truth_is_seen_in_two_ways_that_show_the_same(tmp_path, scale, seed):
     page = a_page(320, 256, scale)
     write_page(tmp_path, "scan-1", replace(page, weight=np.zeros_like(page.weight)))
@@ -204,7 +204,7 @@ def check_summary(page, pixels, summary, scale):
     assert np.array_equal(summary[PAPER], page.summary[PAPER])
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(12))
 def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)
@@ -308,7 +308,7 @@ def test_a_large_page_wears_in_a_part_of_it(tmp_path, always, monkeypatch):
     assert summary.shape == (15, 12, 12)
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(8))
 def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)
@@ -322,7 +322,7 @@ def test_margins_are_whole_blocks_and_white_once_clean(tmp_path, always, scale, 
     assert white == added + np.count_nonzero((page.pixels[..., 3:6] == 255).all(2))
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(12))
 def test_a_band_of_colour_stays_as_it_is_seen(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)
@@ -341,7 +341,7 @@ def test_a_band_of_colour_stays_as_it_is_seen(tmp_path, always, scale, seed):
     assert np.allclose(summary[BLOCKS], means.transpose(2, 0, 1), atol=4e-3)
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_picture_is_shown_as_a_page_of_its_own(tmp_path, always, scale, seed):
     page = a_page(64 * 16 // scale, 80 * 16 // scale, scale)
@@ -356,7 +356,7 @@ def test_a_picture_is_shown_as_a_page_of_its_own(tmp_path, always, scale, seed):
     assert (pixels[..., CLEAN] == 90).mean() > 0.2
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(6))
 def test_a_picture_that_is_printed_takes_the_tone_of_its_paper(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)
@@ -384,7 +384,7 @@ def test_a_picture_takes_the_tone_of_paper_that_is_not_told_from_the_brightest_o
         assert np.allclose(printed[:, DIRTY], printed[:, CLEAN] * 150 / 255, atol=0.01)
 
 
-@pytest.mark.parametrize("scale", [1, 2])
+@pytest.mark.parametrize("scale", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(12))
 def test_bright_shapes_and_letters_stay_as_they_are_seen(tmp_path, always, scale, seed):
     page = stored_page(tmp_path, scale=scale)

@@ -6,6 +6,7 @@ import pytest
 
 from pagewash.errors import AccessError, InputError
 from pagewash.models.page_autoencoder import BLOCK
+from pagewash.training import real_pages
 from pagewash.training.laid_over_pages import laid_over_page, write_laid_over_pages
 from pagewash.training.page_corpus import find_pages
 from pagewash.training.real_pages import (
@@ -96,6 +97,16 @@ def test_a_page_fills_whole_blocks_and_what_was_added_does_not_count(size):
     unit = BLOCK // page.scale
     assert all(length % unit == 0 for length in page.weight.shape)
     assert np.count_nonzero(page.weight) == size[0] * size[1]
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5, 1, 2, 4])
+def test_a_page_is_learned_at_the_size_at_which_the_cleaner_shows_it(monkeypatch, scale):
+    monkeypatch.setattr(real_pages, "choose_scale", lambda *_: float(scale))
+    scan = np.full((64, 128, 3), 255, np.uint8)
+    page = at_view(scan, scan, scan[..., 0], np.ones(scan.shape, np.float32))
+    height, width = page.weight.shape
+    assert (height * page.scale, width * page.scale) == (64 * scale, 128 * scale)
+    assert page.paper.shape == (3, 64 * scale / BLOCK, 128 * scale / BLOCK)
 
 
 def test_what_is_known_stays_and_spreads():
