@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pagewash.cleaning.embedding import Floats
 from pagewash.cleaning.novelty import LAYOUT_DIRECTIONS, Calibration, feature_vector
+from pagewash.cleaning.scale import choose_scale, resample
 from pagewash.errors import InputError
 from pagewash.inference.architectures import architecture_of
 from pagewash.inference.checkpoint import load_checkpoint, write_card
@@ -53,7 +54,7 @@ def calibrate(network: Network, pages: Sequence[Grey]) -> Calibration:
 
     Args:
         network: in eval mode, on the CPU; it must tell features of pages.
-        pages: (H, W), H and W multiples of its stride.
+        pages: (H, W) as it sees them, H and W multiples of its stride.
     """
     build = architecture_of(network).ready
     ready = build(network, torch.device("cpu"), torch.float32, {})
@@ -135,14 +136,23 @@ def usual_scan(rng: Generator, faces: Sequence[Typeface]) -> Grey:
     return to_bytes(corrupt(clean_page, verso, rng, USUAL_DAMAGE).dirty)
 
 
+def as_shown(page: Grey, text_heights: tuple[float, float], stride: int) -> Grey:
+    """A page at the size at which the cleaner shows it to a network, cut to whole strides."""
+    view = resample(page, choose_scale(page, None, text_heights))
+    height, width = (max(length // stride, 1) * stride for length in view.shape)
+    return view[:height, :width]
+
+
 def main() -> None:
     """Calibrate a model: its name or path, then folders of fonts, stand on the command line."""
     model, *fonts = sys.argv[1:]
     checkpoint = load_checkpoint(model)
     faces = find_typefaces([Path(font) for font in fonts])
-    pages = [usual_scan(np.random.default_rng((SEED, number)), faces) for number in range(PAGES)]
-    calibration = calibrate(checkpoint.network, pages)
-    write_card(find_model(model), replace(checkpoint.card, calibration=calibration.for_card()))
+    network, card = checkpoint.network, checkpoint.card
+    scans = (usual_scan(np.random.default_rng((SEED, number)), faces) for number in range(PAGES))
+    pages = [as_shown(scan, card.text_heights, network.stride) for scan in scans]
+    calibration = calibrate(network, pages)
+    write_card(find_model(model), replace(card, calibration=calibration.for_card()))
 
 
 if __name__ == "__main__":

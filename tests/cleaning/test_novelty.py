@@ -120,6 +120,20 @@ def test_the_command_calibrates_a_checkpoint_and_leaves_its_weights_alone(
     assert cleaned(Cleaner.from_pretrained(path), SCANS[0])[0].novelty is not None
 
 
+def test_a_model_is_calibrated_on_pages_of_the_size_at_which_the_cleaner_shows_them(
+    tiny_model, usual, tmp_path, monkeypatch
+):
+    path, seen = tmp_path / "own.safetensors", []
+    save_checkpoint(path, load_checkpoint(tiny_model, fold=False).network, ModelCard("own"))
+    (tmp_path / "plain.ttf").write_bytes(ImageFont.load_default(20).font_bytes)
+    monkeypatch.setattr(calibration, "PAGES", 3)
+    monkeypatch.setattr(calibration, "choose_scale", lambda *_: 2.0)
+    monkeypatch.setattr(calibration, "calibrate", lambda _, pages: seen.extend(pages) or usual)
+    monkeypatch.setattr(sys, "argv", ["calibration", str(path), str(tmp_path)])
+    calibration.main()
+    assert {page.shape for page in seen} == {(2 * calibration.HEIGHT, 2 * calibration.WIDTH)}
+
+
 def test_a_run_records_novelty_always_and_codes_on_request(tiny_model, card, tmp_path):
     path = tmp_path / "own.safetensors"
     save_checkpoint(path, load_checkpoint(tiny_model, fold=False).network, card)
