@@ -158,7 +158,7 @@ def find_pages(folders: Sequence[Path]) -> dict[str, list[StoredPage]]:
 
 
 def as_seen(pixels: Bytes, scale: int) -> Bytes:
-    """Enlarge (H, W, 3) to the network's view."""
+    """Enlarge (H, W) or (H, W, 3) to the network's view."""
     if scale == 1:
         return pixels
     size = pixels.shape[1] * scale, pixels.shape[0] * scale

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
-from pagewash.cleaning.page_summary import spread_of
-from pagewash.grey import LUMA
+from pagewash.cleaning.page_summary import spread_of, summarise_page
+from pagewash.grey import LUMA, luminance
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import (
     BLOCKS,
@@ -106,8 +106,11 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
     dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
     if rng.random() < 0.15 and not _is_bright(clean):
         dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
-        for planes in (summary[0:3], summary[3:6], summary[PAPER], summary[BLOCKS]):
+        for planes in (summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
+        # the brightest greys are not those of the brightest primaries
+        grey = luminance(np.ascontiguousarray(pixels[..., DIRTY]))
+        summary[SUMMARY] = summarise_page(as_seen(grey, page.scale))
     pictured = page.has_truth and any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
     both = dirty if not deviation else np.concatenate([dirty, _finer(dirty, deviation, rng)])
     tone = _draw_tone(pictured, rng)

@@ -8,7 +8,7 @@ from corpora import SHARES_OF_WEAR, a_page
 
 from pagewash.cleaning.page_summary import summarise_page
 from pagewash.models.page_autoencoder import BLOCK
-from pagewash.training import wearing
+from pagewash.training import page_samples, wearing
 from pagewash.training.page_corpus import (
     BLOCKS,
     CLEAN,
@@ -175,6 +175,23 @@ def test_a_page_that_is_made_grey_is_to_come_out_grey_and_none_in_bright_colours
     grey = [np.ptp(sample.clean.astype(int), axis=-1).max() == 0 for sample in samples]
     assert sum(grey) < 20
     assert any(grey) == may_be_grey
+
+
+@pytest.mark.parametrize("scale", [1, 2, 4])
+def test_a_page_that_is_made_grey_has_the_summary_of_a_grey_page(tmp_path, monkeypatch, scale):
+    monkeypatch.setattr(page_samples, "_draw_tone", lambda *_: None)
+    monkeypatch.setattr(page_samples, "as_jpeg", lambda crop, quality: crop)
+    page = a_page(128 // scale, 128 // scale, scale)
+    noise = np.random.default_rng(0).integers(0, 60, page.dirty.shape, np.uint8)
+    page.dirty[:] = page.dirty + noise  # of which each primary has its own
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    samples = [draw_sample(stored, np.random.default_rng(seed), 1, 128) for seed in range(40)]
+    grey = [sample for sample in samples if not np.ptp(sample.dirty, axis=-1).any()]
+    assert grey
+    for sample in grey:
+        seen = as_seen(np.ascontiguousarray(sample.dirty[0, ..., 0]), scale)
+        assert np.abs(sample.summary - summarise_page(seen)).max() < 2 / 255
 
 
 @pytest.fixture
