@@ -13,7 +13,7 @@ import numpy as np
 
 from pagewash.errors import InputError, OptionError
 from pagewash.files import require_folder
-from pagewash.training.page_corpus import Bytes, is_written, write_page
+from pagewash.training.page_corpus import Bytes, as_seen, is_written, write_page
 from pagewash.training.real_pages import at_view, full_weight, read_rgb
 from pagewash.training.rendering.layers import RenderedPage, blank_page
 from pagewash.training.rendering.scanned_page import scan_page
@@ -125,9 +125,10 @@ def _read_pair(scan: Path, truth: Path) -> tuple[Bytes, Bytes]:
 
 
 def _at_view(path: Path) -> RenderedPage:
-    """A clean page at the size at which the network would see it; small print stays small."""
+    """A clean page at the size at which the network would see it."""
     clean = read_rgb(path)
-    shown = from_bytes(at_view(clean, clean, full_weight(clean)).clean)
+    page = at_view(clean, clean, full_weight(clean))
+    shown = from_bytes(as_seen(page.clean, page.scale))
     return RenderedPage(shown, shown.copy(), TEXT_HEIGHT)
 
 

@@ -13,6 +13,7 @@ from networks import SMALL, small_network
 from pagewash.errors import AccessError, InputError, OptionError
 from pagewash.flows.cli import main
 from pagewash.inference.checkpoint import ModelCard, load_checkpoint, save_checkpoint
+from pagewash.training import real_pages
 from pagewash.training.own_pages import OwnPages, find_own_pairs, write_own_pages
 from pagewash.training.page_corpus import find_pages
 from pagewash.training.recipe_run import Resources, run_recipe
@@ -78,6 +79,17 @@ def test_a_clean_page_alone_is_aged_and_the_same_number_ages_alike(tmp_path):
     clean = cv2.imread(str(own.clean / "0.png"), 0)
     kept = [page.pixels[..., 3] for page in pages if page.pixels.shape[:2] == clean.shape]
     assert any(np.abs(page.astype(int) - clean).mean() < 12 for page in kept)
+
+
+def test_a_clean_page_of_small_print_is_aged_at_the_size_at_which_the_cleaner_shows_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(real_pages, "choose_scale", lambda *_: 2.0)
+    own = replace(write_pages(tmp_path / "own", 1), dirty=None)
+    write_own_pages(own, tmp_path / "pages", 4, 1)
+    for page in find_pages([tmp_path / "pages"])["aged"]:
+        height, width = page.pixels.shape[:2]
+        assert (height * page.scale, width * page.scale) == (2 * 96, 2 * 128)
 
 
 def test_a_model_goes_on_with_the_users_pages_and_its_card_tells_of_both(tmp_path, recipe, fonts):
