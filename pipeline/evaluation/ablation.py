@@ -9,7 +9,8 @@ step.
 
 import argparse
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,12 +90,23 @@ def validation_pages(data: Path) -> Iterator[tuple[str, TrainingPage]]:
             yield "clean", TrainingPage(page.clean, page.clean, page.weight)
 
 
+def one_in(every: int, pages: Iterable[tuple[str, TrainingPage]]) -> list[tuple[str, TrainingPage]]:
+    """Of each kind one page in so many, the first of them."""
+    chosen: list[tuple[str, TrainingPage]] = []
+    counts: Counter[str] = Counter()
+    for kind, page in pages:
+        if counts[kind] % every == 0:
+            chosen.append((kind, page))
+        counts[kind] += 1
+    return chosen
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m pagewash.evaluation.ablation")
     parser.add_argument("data", type=Path, help="folder with pairs and noisyoffice")
     parser.add_argument("--model", default="fast", help="a shipped model, or a checkpoint's path")
-    parser.add_argument("--every", type=int, default=1, help="one page in so many")
+    parser.add_argument("--every", type=int, default=1, help="one page in so many, of each kind")
     asked = parser.parse_args()
     cleaners = {
         guarded: Cleaner.from_pretrained(
@@ -102,7 +114,7 @@ def main() -> None:
         )
         for guarded in (True, False)
     }
-    table = ablation(cleaners, list(validation_pages(asked.data))[:: asked.every])
+    table = ablation(cleaners, one_in(asked.every, validation_pages(asked.data)))
     kinds = list(next(iter(table.values())))
     print("| | " + " | ".join(kinds) + " |\n| --- |" + " --- |" * len(kinds))
     for name, errors in table.items():

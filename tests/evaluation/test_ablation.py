@@ -8,7 +8,7 @@ from networks import FakeNetwork, WhiteningNetwork
 
 from pagewash.cleaning.cleaner import Cleaner, CleanOptions
 from pagewash.cleaning.steps import STEPS
-from pagewash.evaluation.ablation import ablation, variants
+from pagewash.evaluation.ablation import ablation, one_in, variants
 from pagewash.training.page_corpus import TrainingPage
 
 
@@ -70,3 +70,10 @@ def test_what_does_not_count_is_no_error():
     page.weight[DUSTY != TEXT] = 0
     table = ablation(cleaners_of(FakeNetwork()), [("page", page)])
     assert table["without remove_specks"]["page"] < 1e-3
+
+
+def test_where_only_some_pages_are_looked_at_all_kinds_are():
+    page = a_page(DUSTY, TEXT)
+    pages = [(kind, page) for kind in ("noisy", "clean") * 3 + ("shadow",)]
+    assert [kind for kind, _ in one_in(2, pages)] == ["noisy", "clean"] * 2 + ["shadow"]
+    assert one_in(1, pages) == pages
