@@ -18,6 +18,7 @@ from pathlib import Path
 from pagewash.errors import AccessError, OptionError
 from pagewash.files import access_errors, real_path, sha256_of
 from pagewash.leftovers import open_temporary
+from pagewash.runs.conflicts import is_among, overlap, upwards
 
 NO_LINKS = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What systems say where a file can have no second name there."""
@@ -35,7 +36,8 @@ def check_archive(archive: Path, inbox: Path, destination: Path) -> None:
     place = real_path(archive)
     for other in (inbox, destination):
         real = real_path(other)
-        if place == real or place in real.parents or real in place.parents:
+        nested = place == real or place in real.parents or real in place.parents
+        if nested or overlap(archive, other):  # also as a mount, or on a disk that folds names
             raise OptionError(
                 f"--archive {archive} and {other} lie in each other; name a folder beside it"
             )
@@ -60,6 +62,11 @@ def move_to_archive(path: Path, inbox: Path, archive: Path) -> Path:
     place = archive / path.relative_to(inbox)
     with access_errors(str(place), "written"):
         place.parent.mkdir(parents=True, exist_ok=True)
+    if is_among(inbox, upwards(place.parent)):  # the copy there would be the document itself
+        raise AccessError(
+            f"{place.parent} leads back into {inbox}, so that {path} stays; remove the link or the "
+            "mount from the archive"
+        )
     target, archived = _give_name(path, place)
     with access_errors(str(target), "written"):
         for folder in target.parents[: len(place.relative_to(archive).parts) + 1]:

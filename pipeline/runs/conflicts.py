@@ -91,6 +91,22 @@ def leads_out(place: Path, folder: Path) -> bool:
     return not real_path(place).is_relative_to(real_path(folder))
 
 
+def overlap(one: Path, other: Path) -> bool:
+    """Whether one folder is the other or lies in it, whatever paths they are reached by."""
+    return is_among(other, upwards(one)) or is_among(one, upwards(other))
+
+
+def is_among(folder: Path, places: Iterable[Path]) -> bool:
+    """Whether a folder is one of several, whatever paths they are reached by."""
+    return any(identity(place) & identity(folder) for place in places)
+
+
+def upwards(path: Path) -> tuple[Path, ...]:
+    """A path and the folders that it really lies in, the innermost first."""
+    real = real_path(path)
+    return (real, *real.parents)
+
+
 def _place_taken(place: Path, folder: Path, scans: frozenset[tuple[int, ...]]) -> str | None:
     """Why nothing may be written in a folder, as a clause; None if it may."""
     if identity(place) & scans:

@@ -22,7 +22,7 @@ from pagewash.inference.model_files import find_model
 from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.places import object_url
-from pagewash.runs.conflicts import conflicts, identity, leads_out
+from pagewash.runs.conflicts import conflicts, identity, is_among, leads_out, overlap, upwards
 from pagewash.runs.ledger import Entry, Ledger, OutputKey, Source, read_ledger, routes_of, unchanged
 from pagewash.runs.settling import settle_precision
 
@@ -180,14 +180,14 @@ def _metrics_in(destination: Path) -> Path:
 
 def _check_way_round(source: Path, folder: Path, metrics: Path | None) -> None:
     """Refuse to write over the scans of which the source, or what it lies in, was cleaned."""
-    around, there = _upwards(source), _upwards(folder)
+    around, there = upwards(source), upwards(folder)
     routes = {(scans, place) for place in around for scans, _ in routes_of(place / "metrics")}
     if metrics is not None and metrics != folder / "metrics":  # what lies there went into it
         routes |= routes_of(metrics)
     for scans, cleaned in routes:
         if identity(scans) & identity(cleaned):  # of single documents, beside them
             continue
-        if _is_among(cleaned, around) and _is_among(scans, there):
+        if is_among(cleaned, around) and is_among(scans, there):
             raise OptionError(
                 f"{source} was cleaned from {scans}, and its scans would be written over; name "
                 "the two the other way round, or another destination"
@@ -345,26 +345,11 @@ def _check_folders(source: Path, destination: Path) -> None:
             f"{destination} {where} {source}, so that cleaned pages and scans would mix; "
             "choose a destination beside it"
         )
-    if source.is_dir() and _overlap(source, destination):
+    if source.is_dir() and overlap(source, destination):
         raise OptionError(
             f"{destination} and {source} lie in each other under another name, so that cleaned "
             "pages and scans would mix; choose a destination beside it"
         )
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    """Whether one folder is the other or lies in it, whatever paths they are reached by."""
-    return _is_among(other, _upwards(one)) or _is_among(one, _upwards(other))
-
-
-def _is_among(folder: Path, places: Sequence[Path]) -> bool:
-    return any(identity(place) & identity(folder) for place in places)
-
-
-def _upwards(path: Path) -> tuple[Path, ...]:
-    """A path and the folders that it really lies in, the innermost first."""
-    real = real_path(path)
-    return (real, *real.parents)
 
 
 def check_writable(folder: Path) -> None:

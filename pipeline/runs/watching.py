@@ -18,7 +18,7 @@ from pagewash.failures import describe
 from pagewash.files import access_errors, printable, sha256_of
 from pagewash.options import RunOptions
 from pagewash.runs.archive import name_apart
-from pagewash.runs.conflicts import conflicts
+from pagewash.runs.conflicts import conflicts, identity
 from pagewash.runs.inbox import Inbox
 from pagewash.runs.ledger import Entry, Ledger, read_ledger
 from pagewash.runs.outcome import RunReport
@@ -241,7 +241,8 @@ def _keeps_its_name(
     """
 
     def is_archived(place: Path) -> bool:
-        return os.path.lexists(archive / place.relative_to(route.source))
+        there = archive / place.relative_to(route.source)
+        return os.path.lexists(there) and not identity(there) & identity(place)
 
     if path.is_symlink():  # it stays in the inbox, under its own name
         return True

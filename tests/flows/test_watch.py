@@ -384,6 +384,18 @@ def test_with_an_archive_of_two_scans_for_one_output_the_other_comes_later(
     assert list(folder.iterdir()) == []
 
 
+def test_a_document_that_a_link_in_the_archive_leads_back_to_keeps_its_name_and_place(
+    archiving, folder, tmp_path
+):
+    original = write_scan(folder / "box" / "a.png").read_bytes()
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "box").symlink_to(folder / "box")
+    with pytest.raises(AccessError, match="leads back into"):
+        archiving.play(*[nothing] * 3)
+    assert [path.name for path in (folder / "box").iterdir()] == ["a.png"]
+    assert (folder / "box" / "a.png").read_bytes() == original
+
+
 def test_an_archive_that_is_emptied_does_not_have_the_next_scan_of_a_name_take_an_output(
     archiving, folder, tmp_path
 ):

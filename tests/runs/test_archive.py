@@ -12,7 +12,7 @@ import pytest
 from pagewash.documents.containers import find_documents
 from pagewash.errors import AccessError, OptionError
 from pagewash.leftovers import clear_leftovers
-from pagewash.runs import archive
+from pagewash.runs import archive, conflicts
 from pagewash.runs.archive import check_archive, move_to_archive, name_apart
 
 
@@ -89,6 +89,28 @@ def test_an_archive_in_the_inbox_or_the_destination_is_refused(tmp_path, place):
     with pytest.raises(OptionError, match="lie in each other"):
         check_archive(tmp_path / place, tmp_path / "inbox", tmp_path / "out")
     check_archive(tmp_path / "archive", tmp_path / "inbox", tmp_path / "out")
+
+
+@pytest.mark.parametrize("around", [".", ".."])
+def test_an_archive_that_is_the_inbox_under_another_mount_is_refused(
+    inbox, tmp_path, monkeypatch, around
+):
+    monkeypatch.setattr(conflicts, "real_path", lambda path: path.absolute())
+    monkeypatch.setattr(archive, "real_path", lambda path: path.absolute())
+    (tmp_path / "mount").symlink_to(inbox / around)
+    with pytest.raises(OptionError, match="lie in each other"):
+        check_archive(tmp_path / "mount", inbox, tmp_path / "out")
+
+
+def test_an_archive_that_leads_back_into_the_inbox_takes_no_document_away(inbox, tmp_path, disk):
+    (tmp_path / "archive").mkdir()
+    for place in ("2026", "."):
+        (tmp_path / "archive" / "2026").symlink_to(inbox / place)
+        with pytest.raises(AccessError, match="leads back into"):
+            move_to_archive(inbox / "2026" / "a.png", inbox, tmp_path / "archive")
+        (tmp_path / "archive" / "2026").unlink()
+        assert [path.name for path in inbox.rglob("*") if path.is_file()] == ["a.png"]
+    assert (inbox / "2026" / "a.png").read_bytes() == b"first"
 
 
 def test_a_scan_that_comes_under_the_same_name_meanwhile_stays(inbox, tmp_path, monkeypatch):
