@@ -40,7 +40,8 @@ def clean_working_copy(environment: Mapping[str, str]) -> None:
     from pagewash.runs.shards import clean_run
 
     working = _working_copy(environment)
-    options = RunOptions(model=environment.get(MODEL, RunOptions.model), max_failures="100%")
+    model = environment.get(MODEL, RunOptions.model)
+    options = RunOptions(model=model, max_failures="100%", force=True)  # over its own empty file
     with tempfile.TemporaryDirectory(prefix=".pagewash-", dir=working.parent) as folder:
         cleaned = Path(folder, working.name)
         cleaned.touch()  # a file, whatever its name has no extension to say

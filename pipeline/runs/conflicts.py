@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pagewash.errors import OptionError
-from pagewash.files import printable, real_path
+from pagewash.files import access_errors, printable, real_path
 
 
 def conflicts(
@@ -84,6 +84,18 @@ def refuse_to_overwrite(source: Path, output: Path, folder: Path) -> None:
     reason = conflicts({source: output}, source, folder, None).get(source)
     if reason is not None:
         raise OptionError(reason)
+
+
+def came_first(path: Path, output: Path) -> bool:
+    """Whether a document was there, as it is now, before an output was written: else that is of
+    another.
+
+    Raises:
+        AccessError: one of them cannot be looked at.
+    """
+    with access_errors(str(path), "read"):
+        came, written = path.stat(), output.lstat()
+    return written.st_mtime_ns > max(came.st_mtime_ns, came.st_ctime_ns)
 
 
 def leads_out(place: Path, folder: Path) -> bool:

@@ -22,7 +22,15 @@ from pagewash.inference.model_files import find_model
 from pagewash.measuring.accepted import read_accepted
 from pagewash.options import RunOptions
 from pagewash.places import object_url
-from pagewash.runs.conflicts import conflicts, identity, is_among, leads_out, overlap, upwards
+from pagewash.runs.conflicts import (
+    came_first,
+    conflicts,
+    identity,
+    is_among,
+    leads_out,
+    overlap,
+    upwards,
+)
 from pagewash.runs.ledger import Entry, Ledger, OutputKey, Source, read_ledger, routes_of, unchanged
 from pagewash.runs.settling import settle_precision
 
@@ -195,17 +203,21 @@ def _check_way_round(source: Path, folder: Path, metrics: Path | None) -> None:
 
 
 def _check_unknown(jobs: Sequence[Job], ledger: Ledger, source: Path, metrics: Path | None) -> None:
-    """Refuse to write over what may be another scan: a file beside a single document, of which no
-    row tells, and files in a folder that never was a destination.
+    """Refuse to write over what may be another scan: files in a folder that never was a
+    destination, and in the place of a single document's output one of which no row tells, where it
+    lies beside that document or is older.
     """
-    if source.is_dir() and metrics is not None and metrics.is_dir():
+    was_destination = metrics is not None and metrics.is_dir()
+    if source.is_dir() and was_destination:
         return
     for job in jobs:
-        beside = identity(job.output.parent) & identity(source.parent)
-        if not job.output.is_file() or job.output == job.source or not (beside or source.is_dir()):
-            continue
         entry = ledger.get(job.output_name)
-        if entry is None or entry.failed:
+        recorded = entry is not None and not entry.failed
+        if recorded or job.output == job.source or not job.output.is_file():
+            continue
+        beside = identity(job.output.parent) & identity(source.parent)
+        never = metrics is not None and not was_destination
+        if never or beside or not came_first(job.source, job.output):
             raise OptionError(
                 f"{job.output} is there already, and may be another scan; name another place, or "
                 "--force to write over it"

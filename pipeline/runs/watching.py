@@ -15,10 +15,10 @@ from pathlib import Path
 
 from pagewash.errors import OptionError, PagewashError
 from pagewash.failures import describe
-from pagewash.files import access_errors, printable, sha256_of
+from pagewash.files import printable, sha256_of
 from pagewash.options import RunOptions
 from pagewash.runs.archive import name_apart
-from pagewash.runs.conflicts import conflicts, identity
+from pagewash.runs.conflicts import came_first, conflicts, identity
 from pagewash.runs.inbox import Inbox
 from pagewash.runs.ledger import Entry, Ledger, read_ledger
 from pagewash.runs.outcome import RunReport
@@ -271,9 +271,7 @@ def _is_output_of(path: Path, output: Path, entry: Entry | None) -> bool:
     """
     if entry is not None:
         return entry.source.sha256 == sha256_of(path)
-    with access_errors(str(path), "read"):
-        came, written = path.stat(), output.lstat()
-    return written.st_mtime_ns > max(came.st_mtime_ns, came.st_ctime_ns)
+    return came_first(path, output)
 
 
 @dataclass(frozen=True)

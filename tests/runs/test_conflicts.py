@@ -251,6 +251,27 @@ def test_a_scan_beside_a_single_document_is_not_written_over(source, options, tm
     assert plan.done == 1
 
 
+@pytest.mark.parametrize("place", ["a.png", "."])
+def test_a_single_page_and_its_scan_the_wrong_way_round_are_refused(
+    source, options, tmp_path, place
+):
+    scan, page = source / "a.png", tmp_path / "pages" / "a.png"
+    before = scan.read_bytes()
+    for _ in range(2):  # the second time it is the run's own output
+        run(plan_run(scan, page, options))
+    with pytest.raises(OptionError, match=r"a\.png is there already, and may be another scan"):
+        plan_run(page, source / place, options)
+    assert scan.read_bytes() == before
+    assert plan_run(page, source / place, replace(options, force=True)).jobs
+
+
+def test_a_single_document_goes_into_no_folder_of_scans_of_its_name(source, options, tmp_path):
+    other = write_scan(tmp_path / "elsewhere" / "a.png", seed=3)
+    (source / "a.png").touch()
+    with pytest.raises(OptionError, match=r"a\.png is there already, and may be another scan"):
+        plan_run(other, source, options)
+
+
 def test_names_that_the_disk_of_the_outputs_takes_for_the_same_are_refused(
     source, options, tmp_path, monkeypatch
 ):
