@@ -204,24 +204,31 @@ def _check_way_round(source: Path, folder: Path, metrics: Path | None) -> None:
 
 def _check_unknown(jobs: Sequence[Job], ledger: Ledger, source: Path, metrics: Path | None) -> None:
     """Refuse to write over what may be another scan: files in a folder that never was a
-    destination, and in the place of a single document's output one of which no row tells, where it
-    lies beside that document or is older.
+    destination, a file beside a single document, of which no row tells, and one that is older than
+    what it would be cleaned from, where nothing else tells of the destination.
     """
-    was_destination = metrics is not None and metrics.is_dir()
-    if source.is_dir() and was_destination:
-        return
+    there = metrics is not None and metrics.is_dir()
     for job in jobs:
+        in_it = metrics == job.output_folder / "metrics"  # and not one that others share
+        if source.is_dir() and there and (ledger or in_it):
+            return
         entry = ledger.get(job.output_name)
         recorded = entry is not None and not entry.failed
         if recorded or job.output == job.source or not job.output.is_file():
             continue
         beside = identity(job.output.parent) & identity(source.parent)
-        never = metrics is not None and not was_destination
-        if never or beside or not came_first(job.source, job.output):
+        never = metrics is not None and not there
+        if never or beside or not _may_be_own(job):
             raise OptionError(
                 f"{job.output} is there already, and may be another scan; name another place, or "
                 "--force to write over it"
             )
+
+
+def _may_be_own(job: Job) -> bool:
+    with suppress(AccessError):
+        return came_first(job.source, job.output)
+    return True  # the document has gone, and so nothing will be written
 
 
 def taken(jobs: Iterable[Job], ledger: Ledger, called: str | None = None) -> dict[Path, str]:

@@ -251,6 +251,20 @@ def test_a_scan_beside_a_single_document_is_not_written_over(source, options, tm
     assert plan.done == 1
 
 
+def test_metrics_that_others_share_make_no_destination_of_a_folder_of_scans(
+    source, options, tmp_path
+):
+    shutil.copytree(source, tmp_path / "others")
+    for scan in source.rglob("*.png"):
+        scan.touch()
+    run(plan_run(source, tmp_path / "out", options, tmp_path / "metrics"))
+    with pytest.raises(OptionError, match="may be another scan"):
+        plan_run(source, tmp_path / "others", options, tmp_path / "metrics")
+    Run.begin(plan_run(source, tmp_path / "second", options, tmp_path / "metrics"))
+    write_scan(tmp_path / "second" / "a.png")  # of a run that was killed before its rows
+    assert plan_run(source, tmp_path / "second", options, tmp_path / "metrics").jobs
+
+
 @pytest.mark.parametrize("place", ["a.png", "."])
 def test_a_single_page_and_its_scan_the_wrong_way_round_are_refused(
     source, options, tmp_path, place
