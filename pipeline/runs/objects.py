@@ -35,6 +35,10 @@ from pagewash.runs.shards import Around, NotFetched
 
 log = logging.getLogger(__name__)
 
+_MARK = "metrics/.pagewash"
+"""An empty object, there before the first output: a store has no folder that tells from then on
+that those are ours, should the run break off."""
+
 
 @dataclass(frozen=True)
 class Staged:
@@ -81,8 +85,6 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
             taking = _Destination(urls[1], outputs)
             stores.append(taking)
             deliver = taking.deliver
-            # after an upload that broke off there are outputs and no rows yet
-            (outputs / "metrics").mkdir(parents=True, exist_ok=True)
             if urls[0] is not None and stores[0].meets(stores[1]):
                 raise OptionError(f"{urls[0]} and {urls[1]} lie in each other; name a place beside")
 
@@ -90,7 +92,7 @@ def staged(source: Path, destination: Path) -> Iterator[Staged]:
         def around(jobs: Sequence[Job], part: Path | None) -> Iterator[NotFetched]:
             not_fetched: dict[Path, Exception] = {}
             for store in stores:
-                not_fetched |= store.before(jobs)
+                not_fetched |= store.before(jobs, part)
             yield not_fetched
             written = part if part is not None and part in find_parts(part.parent) else None
             if written:
@@ -140,7 +142,7 @@ class _Store:
         alike = type(self._fs) is type(other._fs)
         return alike and (roots[0].startswith(roots[1]) or roots[1].startswith(roots[0]))
 
-    def before(self, jobs: Sequence[Job]) -> dict[Path, Exception]:
+    def before(self, jobs: Sequence[Job], part: Path | None) -> dict[Path, Exception]:
         """Make ready for a shard; returns what cannot be had, and why."""
         return {}
 
@@ -231,7 +233,7 @@ class _Source(_Store):
         self.failures.append(describe(url, told))
         log.error(self.failures[-1].message)
 
-    def before(self, jobs: Sequence[Job]) -> dict[Path, Exception]:
+    def before(self, jobs: Sequence[Job], part: Path | None) -> dict[Path, Exception]:
         not_fetched: dict[Path, Exception] = {}
         for job in jobs:
             try:
@@ -266,6 +268,7 @@ class _Destination(_Store):
             with suppress(OSError, ValueError):  # of a name that no file has, and so no output
                 if self._expect(name, about):
                     self.get(name, folder / name)
+        self._has_metrics = (folder / "metrics").is_dir()
 
     def _expect(self, name: str, about: dict[str, Any]) -> bool:
         """Let a file stand for an object; whether its bytes are needed."""
@@ -276,6 +279,14 @@ class _Destination(_Store):
         path.touch()
         _stand_for_object(path, about["size"])
         return name.startswith("metrics/") and path.suffix == ".parquet"
+
+    def before(self, jobs: Sequence[Job], part: Path | None) -> dict[Path, Exception]:
+        mark = self.folder / _MARK
+        if not self._has_metrics and part is not None and part.is_relative_to(self.folder):
+            mark.touch()
+            self.put(mark, _MARK)
+            self._has_metrics = True
+        return {}
 
     def deliver(self, job: Job) -> None:
         """Upload an output.

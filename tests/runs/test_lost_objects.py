@@ -195,3 +195,11 @@ def test_odd_objects_in_the_destination_are_left_alone(store, clean, in_glacier,
     assert all(store.cat(name) == b"of somebody" for name in odd)
     assert clean("memory://cleaned") == 0
     assert "2 documents are clean already" in capsys.readouterr().err
+
+
+def test_source_and_destination_the_wrong_way_round_are_refused(store, clean, tiny_model, capsys):
+    assert clean("memory://cleaned") == 0
+    before = store.cat("/scans/0.png")
+    assert main(["clean", "memory://cleaned", "memory://scans", "--model", str(tiny_model)]) == 1
+    assert "0.png is there already, and may be another scan" in capsys.readouterr().err
+    assert store.cat("/scans/0.png") == before

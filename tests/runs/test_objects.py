@@ -130,10 +130,12 @@ def test_an_upload_that_breaks_off_shows_no_output_and_no_row(store, clean, monk
         patch.setattr(objects._Destination, "put", broken)
         patch.setattr(objects._Destination, "check", dead)
         assert clean("s3://archive/scans", "s3://archive/cleaned") == 5
-    assert below(store, "archive/cleaned/") in (["box/0.png"], [])  # whole, and not recorded
+    (*outputs, mark) = below(store, "archive/cleaned/")
+    assert outputs in (["box/0.png"], [])  # whole, and not recorded
+    assert mark == "metrics/.pagewash"
     s3fs.S3FileSystem.clear_instance_cache()
     assert clean("s3://archive/scans", "s3://archive/cleaned") == 0
-    assert len([name for name in below(store, "archive/cleaned/") if "metrics" in name]) == 1
+    assert len([name for name in below(store, "archive/cleaned/") if "parquet" in name]) == 1
 
 
 @pytest.mark.parametrize("store", [objects._Source, objects._Destination])
