@@ -6,6 +6,7 @@ Small values that travel between machines; no pixels, no torch.
 import datetime
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from pagewash.options import FailureBudget, RunOptions
 from pagewash.runs.ledger import OutputKey
 from pagewash.runs.planning import RunPlan
 
+_IN_IDS = "%Y%m%dT%H%M%S"
+"""How a run's id begins: with when it began, in UTC."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -23,7 +27,7 @@ class Run:
 
     run_id: str
     started: datetime.datetime
-    """UTC."""
+    """UTC; after the runs before it into the same metrics, also where the clock was set back."""
 
     options: RunOptions
     output_key: OutputKey
@@ -40,8 +44,8 @@ class Run:
         if plan.metrics is not None:
             with access_errors(str(plan.metrics), "written"):
                 plan.metrics.mkdir(parents=True, exist_ok=True)
-        started = datetime.datetime.now(datetime.UTC)
-        run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        started = _after_last(datetime.datetime.now(datetime.UTC), plan.metrics)
+        run_id = f"{started:{_IN_IDS}}-{secrets.token_hex(3)}"
         return cls(run_id, started, plan.options, plan.output_key, plan.metrics, plan.why_precision)
 
     def part(self, number: int) -> Path | None:
@@ -55,6 +59,21 @@ class Run:
         """Where this run's rows are."""
         part = self.part(0)
         return part.parent if part else None
+
+
+def _after_last(now: datetime.datetime, metrics: Path | None) -> datetime.datetime:
+    """The time, or a second after that of the last run that the metrics have, if that is later:
+    which rows are the last ones is told by their time alone.
+    """
+    today = f"date={now:%Y-%m-%d}"
+    days = [day for day in metrics.glob("date=*") if day.name >= today] if metrics else []
+    times = [now]
+    for run in (run for day in days for run in day.glob("run=*")):
+        with suppress(ValueError, OverflowError):  # of compacted rows, or not named by us
+            name = run.name.removeprefix("run=").partition("-")[0]
+            began = datetime.datetime.strptime(name, _IN_IDS).replace(tzinfo=datetime.UTC)
+            times.append(began + datetime.timedelta(seconds=1))
+    return max(times)
 
 
 @dataclass(frozen=True)

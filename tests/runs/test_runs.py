@@ -1,16 +1,20 @@
 """Planning a run: what it finds, what it refuses, and what it leaves alone."""
 
+import datetime
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scans import write_scan
+from scans import FakeCleaner, write_scan
 
 from pagewash.errors import AccessError, InputError, MissingError, OptionError
 from pagewash.options import RunOptions
+from pagewash.runs.outcome import Run
 from pagewash.runs.planning import plan_run, plan_shards
+from pagewash.runs.shards import clean_shard
 
 
 @pytest.fixture
@@ -151,3 +155,19 @@ def test_planning_imports_neither_torch_nor_prefect(source, tiny_model, tmp_path
         "sys.exit(bool({'torch', 'prefect'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_last_run_is_the_last_also_where_the_clock_was_set_back(source, options, tmp_path):
+    def clean(plan, run):
+        clean_shard(plan.jobs, run, run.part(0), load=lambda run: FakeCleaner())
+        return run.started
+
+    plan = plan_run(source, tmp_path / "out", options)
+    ahead = datetime.datetime(2099, 12, 31, 23, 59, 59, 999_000, datetime.UTC)
+    clean(plan, replace(Run.begin(plan), started=ahead, run_id="20991231T235959-0a0b0c"))
+    for number in range(2):
+        write_scan(source / "a.png", seed=7 + number)
+        plan = plan_run(source, tmp_path / "out", options)
+        assert [job.name for job in plan.jobs] == ["a.png"]
+        assert clean(plan, Run.begin(plan)).year == 2100
+    assert plan_run(source, tmp_path / "out", options).done == 2
