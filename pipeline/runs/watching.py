@@ -9,13 +9,14 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
-from pagewash.errors import OptionError, PagewashError
+from pagewash.errors import AccessError, OptionError, PagewashError
 from pagewash.failures import describe
-from pagewash.files import printable, sha256_of
+from pagewash.files import access_errors, printable, sha256_of
 from pagewash.options import RunOptions
 from pagewash.runs.archive import name_apart
 from pagewash.runs.conflicts import came_first, conflicts, identity
@@ -53,16 +54,21 @@ class WatchOptions:
     """File whose time changes with every look and every page, for health checks."""
 
     def __post_init__(self) -> None:
-        if self.settle < 0 or not self.every > 0:
+        if not self.settle >= 0 or not self.every > 0:  # nor what is no number
             raise OptionError(
                 f"--settle {self.settle} must be 0 or more seconds, and --every {self.every} "
                 "more than 0"
             )
 
     def beat(self, done: int = 0, found: int = 0) -> None:
-        """Show health checks that the watch goes on; takes what a `Progress` is told."""
+        """Show health checks that the watch goes on; takes what a `Progress` is told.
+
+        Raises:
+            AccessError: its file cannot be made.
+        """
         if self.heartbeat is not None:
-            self.heartbeat.touch()
+            with access_errors(f"--heartbeat {self.heartbeat}", "written"):
+                self.heartbeat.touch()
 
 
 @dataclass(frozen=True)
@@ -173,11 +179,16 @@ def watch_inbox(
         tell: told of each batch.
         cleaned: told of each document that came out clean and is as it was before, to
             move it where there is an archive.
+
+    Raises:
+        AccessError: the heartbeat's file cannot be made; later that ends nothing.
     """
     # the inbox knows what is new, and each batch goes to its end, whatever fails
     options = replace(route.options, force=True, max_failures="100%")
+    watching.beat()  # whether it can is told at once
     while not stop.is_set():
-        watching.beat()
+        with suppress(AccessError):  # whoever looks at it sees that it is old
+            watching.beat()
         for batch in _batches(inbox, route, watching.archive):
             if stop.is_set():
                 break

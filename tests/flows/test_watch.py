@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -153,6 +154,7 @@ class Scene:
         self.trouble: Exception | None = None
         self.cleaned: list[str] = []
         self.archive: Path | None = None
+        self.heartbeat: Path | None = None
         clock = SimpleNamespace(monotonic=lambda: self.now)
         monkeypatch.setattr(watching, "time", clock)
         monkeypatch.setattr(watching, "_wait", self._wait)
@@ -162,7 +164,7 @@ class Scene:
         stop = threading.Event()
         inbox = open_inbox(self.route, settle=1, cleaned=self._note)
         self.now += 10
-        options = WatchOptions(archive=self.archive)
+        options = WatchOptions(archive=self.archive, heartbeat=self.heartbeat)
         told = self.reports.append, self._note
         watch_inbox(inbox, self.route, options, self.clean, stop, *told)
 
@@ -298,6 +300,22 @@ def test_trouble_outside_the_documents_does_not_end_the_watch(scene, folder, cap
     assert scene.batches == [["0.png", "1.png"], ["0.png"], ["1.png"]]
     assert caplog.messages == ["the disk is full. Free some space. 2 documents wait."]
     assert len(list(scene.route.destination.glob("*.png"))) == 2
+
+
+def test_a_heartbeat_that_cannot_be_shown_is_told_at_once_and_ends_nothing_later(
+    scene, folder, tmp_path
+):
+    scene.heartbeat = tmp_path / "run" / "beat"
+    with pytest.raises(AccessError, match=r"--heartbeat .*beat cannot be written: No such file"):
+        scene.play(nothing)
+
+    def sweep():
+        shutil.rmtree(tmp_path / "run")
+        write_scan(folder / "a.png")
+
+    (tmp_path / "run").mkdir()
+    scene.play(sweep, *[nothing] * 3)
+    assert (tmp_path / "out" / "a.png").exists()
 
 
 def test_of_two_documents_for_one_output_the_first_is_cleaned_and_the_other_told(
@@ -505,7 +523,7 @@ def test_a_watch_that_cannot_work_does_not_begin(
         open_inbox(route, settle=1)
 
 
-@pytest.mark.parametrize("times", [{"settle": -1}, {"every": 0}])
+@pytest.mark.parametrize("times", [{"settle": -1}, {"settle": float("nan")}, {"every": 0}])
 def test_times_that_cannot_work_are_refused(times):
     with pytest.raises(OptionError, match="--settle"):
         WatchOptions(**times)
