@@ -175,9 +175,11 @@ class ImageDocument:
         """Whether a decoded page lacks some of its data, of which the decoder said nothing."""
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             return is_cut_off(image, self._file)
+        if self.container != "png":
+            return False
         last_row = (0, image.height - 1, image.width, image.height)
-        if self.container != "png" or np.asarray(image.crop(last_row)).any():
-            return False  # what is missing of a PNG is 0
+        if not image.info.get("interlace") and np.asarray(image.crop(last_row)).any():
+            return False  # what is missing is 0
         self._file.seek(0)
         return lacks_rows(self._file.read())
 

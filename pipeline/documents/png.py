@@ -38,6 +38,13 @@ _GREY, _RGB = 0, 2
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By the type of colour."""
 
+_ALL = ((0, 0, 1, 1),)
+_ADAM7 = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
+    *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
+)
+"""Of each pass over an image: its first column and row, and one in how many it has."""
+
 _PIECE = 1 << 16
 """Bytes that are unpacked at once."""
 
@@ -141,14 +148,13 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def lacks_rows(png: bytes) -> bool:
-    """Whether the data of a PNG ends, as if it were whole, before all of its rows have come.
-
-    Of an interlaced one, whose rows come seven times, it is never said.
-    """
+    """Whether the data of a PNG ends, as if it were whole, before all of its rows have come."""
     width, height, bits, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", png, 16)
-    if interlaced:
-        return False
-    needed = height * (1 + -(-width * bits * _CHANNELS[colour] // 8))
+    needed = 0
+    for left, top, across, down in _ADAM7 if interlaced else _ALL:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0:  # else a pass has no rows either
+            needed += max(0, rows) * (1 + -(-columns * bits * _CHANNELS[colour] // 8))
     inflater, count, place = zlib.decompressobj(), 0, len(_SIGNATURE)
     while place + 8 <= len(png) and count < needed:
         size, kind = struct.unpack_from(">I4s", png, place)

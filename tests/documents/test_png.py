@@ -75,8 +75,12 @@ def png_of(pixels: np.ndarray, height: int, mode: str) -> io.BytesIO:
     bits, colour, channels = {"1": (1, 0, 1), "L": (8, 0, 1), "RGB": (8, 2, 3)}[mode]
     width = pixels.shape[1]
     size = -(-width * bits * channels // 8)
-    packed = zlib.compress(b"".join(b"\0" + row for row in cut(rows, size)))
     head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    return png_file(head, b"".join(b"\0" + row for row in cut(rows, size)))
+
+
+def png_file(head: bytes, data: bytes) -> io.BytesIO:
+    packed = zlib.compress(data)
     chunks = [(b"IHDR", head), *((b"IDAT", part) for part in cut(packed, 99)), (b"IEND", b"")]
     return io.BytesIO(
         b"\x89PNG\r\n\x1a\n"
@@ -101,3 +105,18 @@ def test_a_png_whose_data_ends_before_its_rows_is_cut_off(mode):
     page[-1] = 0
     (black_at_its_end,) = read(png_of(page, 600, mode))
     assert not black_at_its_end.pixels[-1].any()
+
+
+@pytest.mark.parametrize("shape", [(600, 400), (599, 397), (1, 3), (9, 1)])
+def test_an_interlaced_png_that_lacks_a_row_of_its_last_pass_is_cut_off(shape):
+    height, width = shape
+    page = np.full(shape, 255, np.uint8)
+    starts = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
+    starts += [(0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+    passes = [page[top::down, left::across] for left, top, across, down in starts]
+    rows = [b"\0" + row.tobytes() for each in passes if each.size for row in each]
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 1)
+    (whole,) = read(png_file(head, b"".join(rows)))
+    assert np.array_equal(whole.pixels, page)
+    with pytest.raises(UnreadableError, match=r"cannot be read: its data is cut off\."):
+        read(png_file(head, b"".join(rows[:-1])))
