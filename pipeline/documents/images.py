@@ -34,7 +34,13 @@ from pagewash.documents.decoding import (
     upright_pixels,
 )
 from pagewash.documents.jp2 import read_profile
-from pagewash.documents.jpeg import is_arithmetic, quantisation_table, with_end
+from pagewash.documents.jpeg import (
+    NOTHING,
+    ends_early,
+    is_arithmetic,
+    quantisation_table,
+    with_end,
+)
 from pagewash.documents.png import lacks_rows
 from pagewash.documents.reading import check_size, reading_errors
 from pagewash.documents.tiff_copying import copy_page
@@ -175,6 +181,12 @@ class ImageDocument:
         """Whether a decoded page lacks some of its data, of which the decoder said nothing."""
         if isinstance(image, TiffImagePlugin.TiffImageFile):
             return is_cut_off(image, self._file)
+        if self.container == "jpeg":
+            last = np.asarray(image.crop((image.width - 1, image.height - 1, *image.size)))
+            if not NOTHING.issuperset(last.ravel().tolist()):
+                return False
+            self._file.seek(0)
+            return ends_early(self._file.read())
         if self.container != "png":
             return False
         last_row = (0, image.height - 1, image.width, image.height)

@@ -16,6 +16,9 @@ _ARITHMETIC = {0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _PROGRESSIVE = 0xC2
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # markers without a segment
 _COEFFICIENTS = 64
+NOTHING = {127, 128}
+"""Levels of which a decoder makes what never came, in all channels."""
+
 _MORE = bytes(range(1, 65))  # coded data that nobody has asked for
 
 
@@ -51,8 +54,27 @@ def is_cut_off(jpeg: bytes) -> bool:
     return with_end(jpeg) is None
 
 
+def ends_early(jpeg: bytes) -> bool:
+    """Whether the end marker of a JPEG comes before all of its pixels: then coded data that is put
+    before it is taken for them.
+    """
+    end = next((place for marker, place, _ in _markers(jpeg) if marker == _END[1]), None)
+    if end is None:
+        return False
+    try:
+        seen = [_decode(jpeg[:end] + more + _END) for more in (b"", _MORE)]
+    except (OSError, ValueError, SyntaxError):
+        return False
+    return not np.array_equal(seen[0], seen[1])
+
+
 def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
     """Each marker with its segment, and coded data passed over."""
+    return ((marker, segment) for marker, _, segment in _markers(jpeg))
+
+
+def _markers(jpeg: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """The same, with the place of each."""
     place = 2
     while (place := jpeg.find(b"\xff", place)) >= 0 and place + 1 < len(jpeg):
         marker = jpeg[place + 1]
@@ -60,7 +82,7 @@ def _segments(jpeg: bytes) -> Iterator[tuple[int, bytes]]:
             place += 2 if marker == 0x00 else 1
             continue
         length = 0 if marker in _ALONE or marker == _END[1] else _length(jpeg, place + 2)
-        yield marker, jpeg[place + 4 : place + 2 + length]
+        yield marker, place, jpeg[place + 4 : place + 2 + length]
         if marker == _END[1]:
             return
         place += 2 + length

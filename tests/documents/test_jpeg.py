@@ -55,6 +55,29 @@ def test_a_jpeg_that_lacks_more_is_broken(share, progressive):
             list(document.pages())
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_jpeg_whose_end_marker_comes_early_is_cut_off(share, mode):
+    file = io.BytesIO()
+    Image.fromarray(soiled()).convert(mode).save(file, "JPEG")
+    whole = file.getvalue()
+    early = whole[: int(share * len(whole))].removesuffix(b"\xff") + b"\xff\xd9"
+    with (
+        open_document(io.BytesIO(early + b"what comes after")) as document,
+        pytest.raises(UnreadableError, match="its data is cut off"),
+    ):
+        list(document.pages())
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_grey_at_its_end_is_whole(progressive):
+    page = soiled()
+    page[100:] = 128
+    with open_document(io.BytesIO(jpeg(page, progressive=progressive))) as document:
+        (read,) = document.pages()
+    assert read.pixels[-1, -1] == 128
+
+
 def test_arithmetic_coding_is_told_from_its_marker():
     whole = jpeg(soiled())
     assert not is_arithmetic(whole)
