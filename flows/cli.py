@@ -107,11 +107,12 @@ def clean(
                 "object stores are cleaned from and to without a flow; leave out --flow"
             )
         return _between_stores(source, destination, options, metrics, quiet)
+    over = options.force
     if STREAM in (source, destination):
         # a stream holds nothing from an earlier run, and another process cannot come back to it
         options, by_flow = replace(options, force=True), False
     with (
-        piped(source, destination) as (read, written),
+        piped(source, destination, force=over) as (read, written),
         planned_run(read, written, options, metrics) as plan,
     ):
         if not plan.jobs:

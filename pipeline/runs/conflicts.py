@@ -58,8 +58,8 @@ def conflicts(
     return reasons
 
 
-def identity(path: Path) -> frozenset[tuple[int, ...]]:
-    """What tells a file or folder from all others, whatever path leads to it.
+def identity(path: Path | int) -> frozenset[tuple[int, ...]]:
+    """What tells a file or folder, or an open file, from all others, whatever path leads to it.
 
     Two views of one thing have something in common here. The device counts where it can; the same
     share mounted twice has two, and then number, size and both times must agree.

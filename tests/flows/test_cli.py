@@ -265,6 +265,23 @@ def test_a_file_goes_to_standard_output_and_standard_input_to_a_file(
     assert {path.name for path in tmp_path.iterdir()} == {"scans", "page.jpg"}
 
 
+def test_a_stream_does_not_go_over_a_document(commands, folders, quick, tmp_path):
+    scan, log = folders[0] / "0.png", tmp_path / "log"
+    before, other = scan.read_bytes(), (folders[0] / "1.png").read_bytes()
+    for arguments in (["-", scan], [scan, "-"], ["-", "-"]):
+        with scan.open("rb") as reads, scan.open("ab") as appends, log.open("wb") as errors:
+            streams = reads.fileno(), appends.fileno(), errors.fileno()
+            process = commands.begin_on(streams, "clean", *arguments, *quick, "--force")
+            assert commands.wait(process) == 1
+        assert "source and destination are one file" in log.read_text()
+        assert scan.read_bytes() == before
+    done = commands.pipe("clean", "-", scan, *quick, stdin=other)
+    assert done.returncode == 1
+    assert b"0.png is there already, and may be another scan" in done.stderr
+    assert scan.read_bytes() == before
+    assert commands.pipe("clean", "-", scan, *quick, "--force", stdin=other).returncode == 0
+
+
 def test_the_command_line_has_the_options_and_defaults_of_the_pipeline(capsys):
     assert main(["clean", "--help"]) == 0
     said = capsys.readouterr().out.replace("│", " ")
