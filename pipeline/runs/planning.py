@@ -219,10 +219,25 @@ def _check_unknown(jobs: Sequence[Job], ledger: Ledger, source: Path, metrics: P
         beside = identity(job.output.parent) & identity(source.parent)
         never = metrics is not None and not there
         if never or beside or not _may_be_own(job):
-            raise OptionError(
-                f"{job.output} is there already, and may be another scan; name another place, or "
-                "--force to write over it"
-            )
+            raise OptionError(_may_be_scan(job))
+
+
+def unknown(jobs: Iterable[Job], ledger: Ledger) -> dict[Path, str]:
+    """Documents whose outputs are there already, with no row to tell of what, and older than they
+    are; and why they would not be written.
+    """
+    return {
+        job.source: _may_be_scan(job)
+        for job in jobs
+        if job.output_name not in ledger and job.output.is_file() and not _may_be_own(job)
+    }
+
+
+def _may_be_scan(job: Job) -> str:
+    return (
+        f"{job.output} is there already, and may be another scan; name another place, or --force "
+        "to write over it"
+    )
 
 
 def _may_be_own(job: Job) -> bool:

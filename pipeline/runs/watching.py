@@ -29,6 +29,7 @@ from pagewash.runs.planning import (
     plan_outputs,
     plan_run,
     taken,
+    unknown,
 )
 
 log = logging.getLogger(__name__)
@@ -100,7 +101,7 @@ class Route:
         return read_ledger(self._metrics, self.destination, names)
 
     def taken(self, paths: Iterable[Path]) -> dict[Path, str]:
-        """Documents whose outputs are there, of other scans than those of the inbox, and why.
+        """Documents whose places hold what is not of them, for all that is known, and why.
 
         Raises:
             PagewashError: the metrics cannot be read.
@@ -109,7 +110,8 @@ class Route:
         if not there or self.options.force:
             return {}
         outputs = plan_outputs(there, self.source, self.destination, self.options)
-        return taken(plan_jobs(outputs, self.source, self.destination), self.ledger(there))
+        jobs, ledger = plan_jobs(outputs, self.source, self.destination), self.ledger(there)
+        return unknown(jobs, ledger) | taken(jobs, ledger)
 
     def output_name(self, path: Path) -> str:
         """What the output of a document is called in rows."""

@@ -302,6 +302,20 @@ def test_trouble_outside_the_documents_does_not_end_the_watch(scene, folder, cap
     assert len(list(scene.route.destination.glob("*.png"))) == 2
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_scan_in_the_destination_of_which_nothing_is_known_stays(
+    scene, folder, tmp_path, caplog, begun
+):
+    before = write_scan(tmp_path / "out" / "a.png", seed=1).read_bytes()
+    os.utime(tmp_path / "out" / "a.png", (1, 1))
+    if begun:
+        write_scan(folder / "a.png")
+    scene.play(lambda: [write_scan(folder / name) for name in ("a.png", "b.png")], *[nothing] * 3)
+    assert (tmp_path / "out" / "a.png").read_bytes() == before
+    assert (tmp_path / "out" / "b.png").exists()
+    assert "a.png is there already, and may be another scan" in caplog.messages[0]
+
+
 def test_a_heartbeat_that_cannot_be_shown_is_told_at_once_and_ends_nothing_later(
     scene, folder, tmp_path
 ):
