@@ -92,7 +92,9 @@ def read_ledger(
 
     Args:
         metrics: the folder; None for none.
-        folder: the destination. Another one that is there too may have its rows in the same place.
+        folder: the destination. Another one that is there too may have its rows in the same place;
+            those of one that is not there any more, as of this one before it was moved, count for
+            outputs that have none from here.
         outputs: by their paths below the destination; None for all of them.
 
     Raises:
@@ -110,7 +112,10 @@ def read_ledger(
         table = table.filter(pc.is_in(table["output"], pa.array(outputs, pa.string())))
     failed = pc.cast(pc.equal(table["status"], "failed"), pa.int8())
     table = table.drop_columns(["status"]).append_column("failed", failed)
-    in_order = table.sort_by([("started", "ascending"), ("run_id", "ascending")])
+    here = [place for place in places if place and identity(Path(place)) & identity(folder)]
+    from_here = pc.is_in(table["output_folder"], pa.array(here, pa.string()))
+    table = table.append_column("here", pc.cast(from_here, pa.int8()))
+    in_order = table.sort_by([(key, "ascending") for key in ("here", "started", "run_id")])
     documents = _grouped(in_order, ["started", "run_id", "output"], "first")
     # a later failure leaves the earlier output where it is, but not what it is of
     rows = _grouped(documents, ["output"], "last").to_pylist()  # one of each output alone

@@ -265,6 +265,18 @@ def test_metrics_that_others_share_make_no_destination_of_a_folder_of_scans(
     assert plan_run(source, tmp_path / "second", options, tmp_path / "metrics").jobs
 
 
+def test_metrics_of_a_destination_that_has_gone_say_nothing_of_pages_of_another(
+    source, options, tmp_path
+):
+    write_scan(tmp_path / "february" / "a.png", seed=3)
+    for scans, place in ((source, "out"), (tmp_path / "february", "gone")):
+        run(plan_run(scans, tmp_path / place, options, tmp_path / "metrics"))
+    shutil.rmtree(tmp_path / "gone")
+    assert plan_run(source, tmp_path / "out", options, tmp_path / "metrics").done == 2
+    (tmp_path / "out").rename(tmp_path / "moved")
+    assert plan_run(source, tmp_path / "moved", options, tmp_path / "metrics", ["box/b.png"]).done
+
+
 @pytest.mark.parametrize("place", ["a.png", "."])
 def test_a_single_page_and_its_scan_the_wrong_way_round_are_refused(
     source, options, tmp_path, place
