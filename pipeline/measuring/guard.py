@@ -65,6 +65,17 @@ edges."""
 GRAIN = 3.0
 """How much darker than the grain of the paper pale strokes must be, at least."""
 
+ABOVE = 3.0
+"""How many standard deviations of the paper close by a stroke is darker than that paper, at least:
+grain that hangs together may be as sharp as strokes and as long, and is no darker than grain."""
+
+CLOSE = 20
+"""Side, in widths of a stroke, of the square in which paper lies close by."""
+
+EVEN = 1.5
+"""The standard deviation that grain has at most, in those of the quarter of the page that is most
+even: grain lies on all of the paper, and what is between the dots of a screen is none."""
+
 LEFT = 0.25
 """A stroke is kept where the cleaned page is at least this share as dark as the page's ink."""
 
@@ -217,6 +228,9 @@ def _lost_strokes(pages: _Pages, ink: _Ink, least: tuple[float, float], darker: 
     if not _lost_blocks(gone, dark, ink).any():
         return np.zeros_like(gone)  # whatever is sharp of it: most pages end here
     sharp = _sharp_strokes(gone, dark, pages, least[1] * ink.sharpness, ink)
+    if not _lost_blocks(sharp, dark, ink).any():
+        return np.zeros_like(gone)
+    sharp = _above_grain(sharp, dark, pages.before.darkness, ink)
     return _on_blocks(sharp, _lost_blocks(sharp, dark, ink), ink)
 
 
@@ -339,6 +353,30 @@ def _are_sharp(
         np.bincount(label, image.ravel()[where], count) for image in (pages.steps, pages.depth)
     )
     return np.asarray((level > 0) & (step >= sharpness * level))
+
+
+def _above_grain(
+    strokes: np.ndarray, dark: np.ndarray, darkness: np.ndarray, ink: _Ink
+) -> np.ndarray:
+    """Of connected strokes, those that are on average darker than the grain of the paper close by.
+
+    Paper is what is not dark, in every other row and column. What is as dark as the page's ink
+    is no grain.
+    """
+    side = round(CLOSE * ink.width / 2) | 1
+    paper = cv2.bitwise_not(dark[::2, ::2])
+    levels = cv2.bitwise_and(np.ascontiguousarray(darkness[::2, ::2]), paper)
+    share = cv2.boxFilter(paper, cv2.CV_32F, (side, side)) / 255 + 1e-6
+    mean = cv2.boxFilter(levels, cv2.CV_32F, (side, side)) / share
+    square = cv2.sqrBoxFilter(levels, cv2.CV_32F, (side, side)) / share
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    deviation = np.minimum(deviation, EVEN * np.quantile(deviation, 0.25))
+    grain = np.minimum(mean + ABOVE * deviation, ink.darkness)
+    labels, stats, _ = components(strokes)
+    where = _places(strokes)
+    row, column = np.divmod(where, strokes.shape[1])
+    above = darkness.ravel()[where] - grain[row // 2, column // 2]
+    return mask_of(np.bincount(labels.ravel()[where], above, len(stats)) > 0, labels)
 
 
 def _lost_blocks(gone: np.ndarray, strokes: np.ndarray, ink: _Ink) -> np.ndarray:

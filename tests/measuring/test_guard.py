@@ -98,6 +98,27 @@ def test_teeth_of_torn_paper_at_the_edge_are_no_dots_of_letters():
     assert not find_losses(scanned(torn), page)
 
 
+def small_print(skip: tuple[int, ...] = ()) -> np.ndarray:
+    """White paper with lines of small letters, the lower fifth left blank, some lines left out."""
+    page = np.full((HEIGHT, WIDTH), 255, np.uint8)
+    for number, y in enumerate(range(60, HEIGHT - 200, 30)):
+        if number not in skip:
+            set_line(page, "minimum of six lilies, in it, and a dozen more of them.", (50, y), 20)
+    return page
+
+
+@pytest.mark.parametrize("coarse", [0.7, 1.2])
+def test_grain_as_sharp_as_faint_ink_is_no_loss_and_two_lines_that_went_in_it_are(coarse):
+    page = small_print()
+    noise = cv2.GaussianBlur(np.random.default_rng(3).normal(0, 1, page.shape), (0, 0), coarse)
+    scan = (200 - (255 - page) * 0.4 + 26 * noise / noise.std()).clip(0, 255).astype(np.uint8)
+    assert not find_losses(scan, page)
+    lost = find_losses(scan, small_print(skip=(9, 10)))
+    assert "strokes" in lost.kinds
+    rows = np.flatnonzero(lost.strokes.any(axis=1))
+    assert 270 < rows.min() < 325 < 355 < rows.max() < 410
+
+
 @pytest.mark.parametrize("kind", ["column", "paragraph", "margin", "page", "halftone", "wash"])
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_sabotaged_network_erases_is_missed(kind, seed):
