@@ -76,8 +76,12 @@ INK = 128
 LIGHTEST = 0.7
 """Mean of a picture's darkest primaries, in 0..1, from which on a stain could be as dark."""
 
-FADED = 0.4
+FADED = 0.5
 """Share of the worn pages whose ink has faded, down to a third of its contrast."""
+
+UNEVENLY = 0.6
+"""Share of these on which it has faded here more and there less, and here to less than a quarter:
+what is paler than the rest of a page is not what shines through it."""
 
 SHINING = 0.3
 """Share of the worn pages that let their other side through."""
@@ -162,9 +166,12 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     dirty = from_bytes(pixels[..., DIRTY])
     light = _light(pixels[..., CLEAN] @ LUMA < INK, rng)
     fade = np.float32(rng.uniform(0.35, 0.9) if rng.random() < FADED else 1)
-    dirty = (1 - fade * (1 - dirty)) * light
-    dirty = dirty * _shining_through(pixels[..., CLEAN], rng.spawn(1)[0], strongest=0.6 * fade)
-    paper_there = 1 - fade * (1 - summary[PAPER])
+    left = _left_of_ink(fade, dirty.shape, rng.spawn(1)[0])
+    dirty = (1 - left * (1 - dirty)) * light
+    dirty = dirty * _shining_through(
+        pixels[..., CLEAN], rng.spawn(1)[0], strongest=0.6 * left.min()
+    )
+    paper_there = 1 - _by_block(left, BLOCK // scale) * (1 - summary[PAPER])
     summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
     if rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
@@ -434,6 +441,15 @@ def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
     if rng.random() < 0.3:
         light = paper.texture(light, rng, rng.uniform(0, 1.3))
     return np.clip(light[..., None] if neutral else light, 0, 1.2)
+
+
+def _left_of_ink(fade: np.float32, shape: Sequence[int], rng: Generator) -> Image:
+    """(H, W, 1): what is left of the ink's contrast, of a page of (H, W, ...)."""
+    if fade == 1 or rng.random() >= UNEVENLY:
+        return np.full((*shape[:2], 1), fade, np.float32)
+    patches = noise.smooth_field(rng, shape, rng.uniform(60, 400))
+    share = np.clip(np.float32(0.6) + np.float32(0.5) * patches, 0, 1)
+    return np.asarray(1 - (1 - np.float32(0.65) * fade) * share[..., None], np.float32)
 
 
 def _shining_through(clean: Bytes, rng: Generator, *, strongest: float) -> Image:

@@ -232,9 +232,12 @@ def test_a_worn_page_has_the_summary_of_what_it_then_looks_like(tmp_path, always
     assert np.array_equal(summary[BLOCKS], page.summary[BLOCKS])
 
 
-def test_wear_darkens_the_paper_that_is_told_as_it_darkens_the_paper_that_is_seen(
-    tmp_path, always, monkeypatch
+@pytest.mark.parametrize("unevenly", [0, 1])
+def test_wear_changes_the_paper_that_is_told_as_it_changes_the_paper_that_is_seen(
+    tmp_path, always, monkeypatch, unevenly
 ):
+    monkeypatch.setattr(wearing, "UNEVENLY", unevenly)
+    monkeypatch.setattr(wearing, "FADED", 1)
     for share in ("NOISY", "SHINING"):
         monkeypatch.setattr(wearing, share, 0)
     page = stored_page(tmp_path)
