@@ -443,7 +443,7 @@ def _light(ink: NDArray[np.bool_], rng: Generator) -> Image:
     return np.clip(light[..., None] if neutral else light, 0, 1.2)
 
 
-def _left_of_ink(fade: np.float32, shape: Sequence[int], rng: Generator) -> Image:
+def _left_of_ink(fade: np.float32, shape: tuple[int, ...], rng: Generator) -> Image:
     """(H, W, 1): what is left of the ink's contrast, of a page of (H, W, ...)."""
     if fade == 1 or rng.random() >= UNEVENLY:
         return np.full((*shape[:2], 1), fade, np.float32)

@@ -216,10 +216,18 @@ def test_what_a_network_learns_from_is_what_it_then_makes_of_a_page(
     network = small_network()
     torch.nn.init.normal_(network.tiles.head.weight, std=0.3)
     torch.nn.init.zeros_(network.context.paper.weight)  # paper without colour has none
-    planes = stored.summary[SUMMARY], stored.summary[PAPER], stored.summary[BLOCKS]
-    whole = [part[None] for part in (page.dirty, page.clean, page.weight)]
+    sample = PageSample(
+        stored.summary[SUMMARY],
+        stored.summary[PAPER],
+        stored.summary[BLOCKS],
+        [(0, 0)],
+        page.dirty[None],
+        page.clean[None],
+        page.weight[None],
+        scale,
+    )
     with torch.inference_mode():
-        (learned,) = clean_samples(network, [PageSample(*planes, [(0, 0)], *whole, scale)])
+        (learned,) = clean_samples(network, [sample])
     monkeypatch.setattr("pagewash.cleaning.cleaner.choose_scale", lambda *_: float(scale))
     monkeypatch.setattr("pagewash.cleaning.cleaner.after_network", lambda _, cleaned, *__: cleaned)
     cleaner = Cleaner(network, CleanOptions(precision="fp32", on_review="cleaned"))
