@@ -6,7 +6,6 @@ pages.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -99,10 +98,9 @@ class PageNetwork:
             each, whiter = iter(self._maps(seen, told).split(1)), 0.0
         cleaning = []
         for tile, said, x, paper in zip(tiles, each, seen, papers, strict=True):
-            affine = TileMaps(*_affine(said, x, paper, whiter))
-            if features:
-                affine = replace(affine, features=_features(tile, affine, said, paper))
-            cleaning.append(affine)
+            gain, offset = _affine(said, x, paper, whiter)
+            seen_in_it = _features(tile, gain, offset, said, paper) if features else None
+            cleaning.append(TileMaps(gain, offset, seen_in_it))
         return cleaning
 
     def layout(self, cleaned: Pixels) -> Floats:
@@ -122,7 +120,9 @@ class PageNetwork:
         return maps
 
 
-def _features(tile: TileView, maps: TileMaps, said: Tensor, paper: Floats) -> Features:
+def _features(
+    tile: TileView, gain: Tensor, offset: Tensor, said: Tensor, paper: Floats
+) -> Features:
     """(h, w, C) of the blocks of a tile: what its page's context says, gain, ink, ink squared.
 
     The gain is that of greys, which is the same in one channel and in three, and whatever the
@@ -131,8 +131,8 @@ def _features(tile: TileView, maps: TileMaps, said: Tensor, paper: Floats) -> Fe
     described = tile.context.described_under(tile.window)
     rows = slice(None, None, BLOCK // ROWS)
     page = torch.from_numpy(np.atleast_3d(tile.pixels)[rows].transpose(2, 0, 1).copy())
-    gain, offset = maps.gain[:, rows], maps.offset[:, rows]
-    cleaned = torch.addcmul(offset, gain, page.to(gain.device).float().div(255))
+    some_gain, some_offset = gain[:, rows], offset[:, rows]
+    cleaned = torch.addcmul(some_offset, some_gain, page.to(gain.device).float().div(255))
     ink = 1 - cleaned.clamp(0, 1).mean(0, keepdim=True)
     light = torch.from_numpy(paper[rows].mean(2)).to(gain.device)
     of_grey = said[0, :1, rows].sigmoid() / light
