@@ -8,7 +8,9 @@ from PIL import ImageFont
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import TrainingPage
 
-SHARES_OF_WEAR = "ILLUSTRATED", "ZOOMED", "BANDED", "COLOURED", "WORN", "FRAMED", "GRAINED"
+SHARES_OF_WEAR = (
+    "ILLUSTRATED", "ZOOMED", "BANDED", "COLOURED", "WORN", "EDGED", "FRAMED", "GRAINED",
+)  # fmt: skip
 """Of `pagewash.training.wearing`: how many pages each befalls."""
 
 

@@ -83,8 +83,19 @@ UNEVENLY = 0.6
 """Share of these on which it has faded here more and there less, and here to less than a quarter:
 what is paler than the rest of a page is not what shines through it."""
 
+BLEACHED = 0.25
+"""Share of the worn pages whose scan has white paper, as scanners make it that stretch contrasts:
+ink on white paper may be weak and yet be no grey."""
+
 SHINING = 0.3
 """Share of the worn pages that let their other side through."""
+
+EDGED = 0.4
+"""Share of the pages in black and white along whose edges the scan is black."""
+
+BETWEEN = 0.2
+"""Share of the pixels between black and white that a page in black and white has at most: it may be
+one of half the resolution."""
 
 NOISY = 0.6
 """Share of the worn pages that a scanner adds its noise to."""
@@ -137,7 +148,7 @@ def as_worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple
     Each has random numbers of its own: a change to one leaves the others, and errors on pages held
     back before and after it compare.
     """
-    changes = (illustrated, zoomed, banded, coloured, worn, framed)
+    changes = (illustrated, zoomed, banded, coloured, worn, edged, framed)
     for change, own in zip(changes, rng.spawn(len(changes)), strict=True):
         pixels, summary = change(pixels, summary, scale, own)
     return pixels, summary
@@ -173,6 +184,10 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
     )
     paper_there = 1 - _by_block(left, BLOCK // scale) * (1 - summary[PAPER])
     summary[PAPER] = paper_there * _by_block(light, BLOCK // scale)
+    if (own := rng.spawn(1)[0]).random() < BLEACHED:
+        gain = _whitening(summary[PAPER], own)
+        dirty = np.minimum(dirty * gain, 1)
+        summary[PAPER] = np.minimum(summary[PAPER] * gain[:, None, None], 1)
     if rng.random() < NOISY:
         harm, worst = BY_SCANNER[int(rng.integers(len(BY_SCANNER)))]
         dirty = harm(dirty, rng, worst * rng.random())
@@ -208,6 +223,42 @@ def grained(
     pixels[..., DIRTY] = to_bytes(from_bytes(pixels[..., DIRTY]) + seen)
     summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
     return pixels, summary, grain * 0.75**0.5
+
+
+def edged(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Let some scans in black and white be black along their edges, where the glass was not
+    covered; all else is as for `worn`.
+    """
+    if rng.random() >= EDGED or not _is_bilevel(pixels[..., DIRTY]):
+        return pixels, summary
+    pixels = pixels.copy()
+    for turns in range(4):
+        if rng.random() < 0.5:
+            _blacken_top(np.rot90(pixels, turns), rng)
+    return pixels, _summed_up(pixels, summary, scale)
+
+
+def _blacken_top(seen: Bytes, rng: Generator) -> None:
+    """Blacken (H, W, 7) down to a line that is not quite straight, and leave some specks; what was
+    written there is gone.
+    """
+    height, width = seen.shape[:2]
+    first, last = np.sort(rng.uniform(-0.3, 1.3, 2) * width) if rng.random() < 0.3 else (0, width)
+    along = np.arange(width, dtype=np.float32)
+    deep = height * rng.uniform(0, 0.1) + np.float32(rng.normal(0, 0.02)) * (along - width / 2)
+    deep += np.float32(rng.uniform(0, 5)) * noise.smooth_field(rng, (4, width), 6)[0]
+    deep[(along < first) | (along >= last)] = 0
+    part = seen[: int(np.clip(deep.max() + 1, 1, height))]
+    black = np.arange(len(part))[:, None] < deep
+    specks = noise.smooth_field(rng, part.shape[:2], 1.2) > rng.uniform(1.5, 5)
+    part[black, CLEAN] = 255
+    part[black & ~specks, DIRTY] = 0
+
+
+def _is_bilevel(dirty: Bytes) -> bool:
+    """Whether (H, W, 3) is in black and white."""
+    between = (dirty > 40) & (dirty < 215)
+    return bool(between.mean() < BETWEEN) and bool((dirty > 250).mean() > 0.5)
 
 
 def framed(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
@@ -450,6 +501,17 @@ def _left_of_ink(fade: np.float32, shape: tuple[int, ...], rng: Generator) -> Im
     patches = noise.smooth_field(rng, shape, rng.uniform(60, 400))
     share = np.clip(np.float32(0.6) + np.float32(0.5) * patches, 0, 1)
     return np.asarray(1 - (1 - np.float32(0.65) * fade) * share[..., None], np.float32)
+
+
+def _whitening(paper: Floats, rng: Generator) -> Floats:
+    """(3,) gain of the primaries by which the paper (3, h, w) of a page gets white but where it is
+    darkest; all alike, or each by itself.
+    """
+    known = paper[:, ~np.isnan(paper).any(0)]
+    if not known.size:
+        return np.ones(3, np.float32)
+    gain = 1 / np.clip(np.quantile(known, rng.uniform(0.1, 0.6), axis=1), 0.3, 1)
+    return np.asarray(gain if rng.random() < 0.5 else np.full(3, gain.min()), np.float32)
 
 
 def _shining_through(clean: Bytes, rng: Generator, *, strongest: float) -> Image:

@@ -25,6 +25,7 @@ from pagewash.training.page_samples import MARGIN, draw_sample
 from pagewash.training.wearing import (
     banded,
     coloured,
+    edged,
     framed,
     grained,
     illustrated,
@@ -238,7 +239,7 @@ def test_wear_changes_the_paper_that_is_told_as_it_changes_the_paper_that_is_see
 ):
     monkeypatch.setattr(wearing, "UNEVENLY", unevenly)
     monkeypatch.setattr(wearing, "FADED", 1)
-    for share in ("NOISY", "SHINING"):
+    for share in ("NOISY", "SHINING", "BLEACHED"):
         monkeypatch.setattr(wearing, share, 0)
     page = stored_page(tmp_path)
     white = page.pixels[..., 3] == 255  # a_page's paper has one level
@@ -247,6 +248,58 @@ def test_wear_changes_the_paper_that_is_told_as_it_changes_the_paper_that_is_see
         seen = np.where(white[..., None], pixels[..., :3], np.nan)
         blocks = np.nanmean(seen.reshape(20, 16, 16, 16, 3), (1, 3)).transpose(2, 0, 1) / 255
         assert np.abs(blocks - summary[PAPER]).mean() < 0.01
+
+
+def test_a_bleached_page_has_white_paper_and_weak_ink_that_is_to_come_out_as_it_was(
+    tmp_path, always, monkeypatch
+):
+    monkeypatch.setattr(wearing, "BLEACHED", 1)
+    monkeypatch.setattr(wearing, "FADED", 1)
+    monkeypatch.setattr(wearing, "ON_PAPER", (lambda light, *_: light,))
+    for share in ("NOISY", "SHINING", "PATCHED"):
+        monkeypatch.setattr(wearing, share, 0)
+    page = stored_page(tmp_path)
+    paper = page.pixels[..., 3] == 255
+    for seed in range(12):
+        pixels, summary = worn(page.pixels, page.summary, 1, np.random.default_rng(seed))
+        seen = pixels[..., DIRTY]
+        assert (seen[paper] == 255).mean() > 0.3  # texture, if there is some, takes the rest
+        assert 80 < np.median(seen[~paper]) < 245
+        assert (summary[PAPER] <= 1).all()
+        assert summary[PAPER].mean() > 0.97
+
+
+def test_a_page_of_unknown_paper_is_not_bleached():
+    unknown = np.full((3, 4, 4), np.nan, np.float32)
+    assert np.array_equal(wearing._whitening(unknown, np.random.default_rng(1)), np.ones(3))
+
+
+def test_scans_in_black_and_white_get_black_edges_that_go_and_take_the_ink_under_them(
+    tmp_path, always
+):
+    page = a_page(320, 256)
+    page.dirty[:] = page.clean
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    blackened = 0
+    for seed in range(12):
+        pixels, summary = edged(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
+        dirty, clean = pixels[..., DIRTY], pixels[..., CLEAN]
+        added = (dirty != stored.pixels[..., DIRTY]).any(2)
+        assert (dirty[added] == 0).all()
+        assert (clean[added] == 255).all()
+        assert (clean[dirty != 0] == 255).all()  # nothing is asked for that is not there
+        assert not added[80:-80, 80:-80].any()
+        assert np.allclose(summary[SUMMARY], summarise_page(dirty), atol=1e-3)
+        blackened += bool(added.any())
+    assert blackened > 8
+
+
+def test_only_scans_in_black_and_white_get_black_edges(tmp_path, always):
+    page = stored_page(tmp_path)
+    pixels, summary = edged(page.pixels, page.summary, 1, np.random.default_rng(1))
+    assert np.array_equal(pixels, page.pixels)
+    assert np.array_equal(summary, page.summary, equal_nan=True)
 
 
 def test_the_other_side_that_shines_through_is_mirrored_and_weaker_than_the_ink(
