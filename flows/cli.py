@@ -4,9 +4,9 @@ printed and becomes the exit code.
 Nothing heavy is imported before a command needs it, so that `pagewash --help` answers at once.
 """
 
+import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -248,7 +248,8 @@ def compact(place: Path, /) -> int:
     """Put the many small Parquet files of each day before today into one; rows stay as they are.
 
     Args:
-        place: The folder of the outputs, or a metrics folder that no run is writing to.
+        place: The folder of the outputs, or a metrics folder; of one that lies elsewhere than the
+            outputs, see that no run is writing to it.
     """
     import datetime
 
@@ -257,7 +258,7 @@ def compact(place: Path, /) -> int:
 
     folder = place / "metrics" if (place / "metrics").is_dir() else place
     today = datetime.datetime.now(datetime.UTC).date()
-    with hold(folder, place, DEFAULTS) if folder != place else nullcontext():
+    with hold(Path(os.devnull), place, DEFAULTS):  # it reads no scans
         done = put_together(folder, today)
     console.tell(f"{done.before} files became {done.after}: {folder}")
     return DONE

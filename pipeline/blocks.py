@@ -26,8 +26,13 @@ def block_means(page: NDArray[Any], side: int) -> NDArray[Any]:
         (H / side, W / side), with the channels and the dtype that it had.
     """
     height, width = page.shape[0] // side, page.shape[1] // side
-    while side > 1:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
-        side = 1 if side % 2 else side // 2
+    while side % 2 == 0:  # OpenCV takes means of 2 x 2 in a seventh of the time of larger ones
+        side //= 2
         size = width * side, height * side
         page = np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA))
-    return page
+    if side == 1:
+        return page
+    if page.ndim == 2 and page.dtype == np.uint8:  # the same means, in two thirds of the time
+        middles = slice(side // 2, None, side)
+        return np.ascontiguousarray(cv2.blur(page, (side, side))[middles, middles])
+    return np.asarray(cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA))

@@ -146,8 +146,9 @@ def largest_mark(before: np.ndarray, after: np.ndarray, unit: float) -> float:
 def _sharp_edges(scan: np.ndarray) -> NDArray[np.uint8]:
     """255 where the scan has a sharp edge, or has one a pixel away."""
     across, down = (cv2.Sobel(scan, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
-    paper = np.maximum(paper_around(scan), DARKEST_PAPER)
-    sharp = np.asarray(cv2.magnitude(across, down) >= SHARP * paper, np.uint8) * np.uint8(255)
+    paper = cv2.max(paper_around(scan), DARKEST_PAPER)  # type: ignore[call-overload]
+    least = cv2.multiply(paper, SHARP, dtype=cv2.CV_32F)  # type: ignore[call-overload]
+    sharp = cv2.compare(cv2.magnitude(across, down), least, cv2.CMP_GE)
     return np.asarray(cv2.dilate(sharp, SQUARE), np.uint8)
 
 

@@ -93,9 +93,9 @@ def _told(shown: NDArray[np.uint8]) -> Orientation:
 
     # what the network prefers for no reason cancels out where windows are turned all four ways
     turns = np.arange(len(shown)) % 4
-    seen = np.stack(
-        [np.rot90(window, -int(turn)) for window, turn in zip(shown, turns, strict=True)]
-    )
+    seen = np.empty_like(shown)
+    for turn in range(4):
+        seen[turn::4] = np.rot90(shown[turn::4], -turn, (1, 2))
     with torch.inference_mode():
         logits = _network()(torch.from_numpy(seen).float().div_(255)[:, None])
     chances = (

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.measuring.strokes import components
+
 THICKEST = 7.0
 """Thickness of a rule at most."""
 
@@ -123,7 +125,7 @@ def _thin_lines(marks: NDArray[np.uint8], unit: float) -> list[_Line]:
     thin = cv2.subtract(marks, cv2.morphologyEx(marks, cv2.MORPH_OPEN, tall))
     gap = np.ones((1, round(GAP * unit) | 1), np.uint8)
     closed = cv2.morphologyEx(thin, cv2.MORPH_CLOSE, gap)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
+    labels, stats, _ = components(closed)
     wide, area = stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_AREA]
     long = (wide >= SHORTEST * unit) & (area <= 1.5 * THICKEST * unit * wide)
     return [_line(labels, stats[one], one, unit) for one in np.flatnonzero(long).tolist() if one]

@@ -90,7 +90,7 @@ class Components(NamedTuple):
     """(H, W) int32."""
 
     stats: np.ndarray
-    """(N, 5) int32: left, top, width, height, area."""
+    """(N, 5) int32: left, top, width, height, area; of number 0 they say nothing."""
 
     middles: np.ndarray
     """(N, 2): x, y."""
@@ -99,10 +99,37 @@ class Components(NamedTuple):
 def components(mask: np.ndarray) -> Components:
     """Tell apart what hangs together in a mask, corner to corner too.
 
-    Of OpenCV's algorithms, all of which find the same, its default takes half as long again.
+    Of OpenCV's algorithms, all of which find the same, its default takes half as long again; and to
+    measure what was found takes it three times as long as to find it, pixel by pixel. Here it is
+    measured from one end to the other of each row's runs, of which there are few.
+
+    Args:
+        mask: (H, W) uint8, 0 where nothing is.
     """
-    found = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)
-    return Components(*found[1:])
+    count, labels = cv2.connectedComponentsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_BBDT)
+    row, first, end = _runs(mask)
+    own = labels[row, first]
+    left, right = np.full(count, mask.shape[1]), np.zeros(count, np.intp)
+    np.minimum.at(left, own, first)
+    np.maximum.at(right, own, end)
+    top, bottom = np.zeros((2, count), np.intp)
+    top[own[::-1]] = row[::-1]  # the last one that is set is the first of the page
+    bottom[own] = row + 1
+    length = end - first
+    area = np.bincount(own, length, count)
+    sums = (np.bincount(own, length * each, count) for each in ((first + end - 1) / 2, row))
+    stats = np.stack([left, top, right - left, bottom - top, area], 1).astype(np.int32)
+    return Components(labels, stats, np.stack(list(sums), 1) / np.maximum(area, 1)[:, None])
+
+
+def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row, first column and the column after the last of each row's runs of what is not 0."""
+    height, width = mask.shape
+    there = np.zeros((height, width + 2), np.bool_)
+    there[:, 1:-1] = mask
+    changes = np.flatnonzero(there[:, 1:] != there[:, :-1])
+    row = changes[::2] // (width + 1)
+    return row, changes[::2] - row * (width + 1), changes[1::2] - row * (width + 1)
 
 
 def mask_of(chosen: np.ndarray, labels: np.ndarray) -> NDArray[np.uint8]:
@@ -129,7 +156,7 @@ def quantile(image: np.ndarray, share: float, where: np.ndarray | None = None) -
         rows = np.ascontiguousarray(_evenly(image))  # OpenCV is slower where rows lie apart
         count = rows.size
     else:  # rows evenly over the page could all pass a line of text by
-        held = _evenly(np.flatnonzero(cv2.reduce(where, 1, cv2.REDUCE_MAX)))
+        held = _evenly(np.flatnonzero(where.max(1)))  # cv2.reduce takes a hundred times as long
         if not len(held):
             return 0.0
         asked = where[held]

@@ -55,11 +55,14 @@ def test_a_folder_without_metrics_is_refused(tmp_path):
         compact(tmp_path / "nowhere", TODAY)
 
 
-def test_it_does_not_come_in_the_way_of_a_run(tmp_path):
+@pytest.mark.parametrize("place", ["", "metrics"])
+def test_it_does_not_come_in_the_way_of_a_run(tmp_path, place):
     out = write_run(tmp_path, [row("a.png")])
     (tmp_path / "scans").mkdir()
     with hold(tmp_path / "scans", out, RunOptions()):
-        code = contextvars.Context().run(main, ["metrics", "compact", str(out)])  # of another
+        code = contextvars.Context().run(
+            main, ["metrics", "compact", str(out / place)]
+        )  # another's
     assert code == HeldError.exit_code
 
 
