@@ -9,7 +9,7 @@ from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import TrainingPage
 
 SHARES_OF_WEAR = (
-    "ILLUSTRATED", "ZOOMED", "BANDED", "COLOURED", "WORN", "EDGED", "FRAMED", "GRAINED",
+    "ILLUSTRATED", "SCREENED", "ZOOMED", "BANDED", "COLOURED", "WORN", "EDGED", "FRAMED", "GRAINED",
 )  # fmt: skip
 """Of `pagewash.training.wearing`: how many pages each befalls."""
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pagewash.blocks import block_means
 from pagewash.cleaning.page_summary import summarise_page
-from pagewash.grey import LUMA
+from pagewash.grey import LUMA, luminance
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import (
     BLOCKS,
@@ -48,6 +48,10 @@ ZOOMED = 0.25
 ILLUSTRATED = 0.12
 """Share of pages that get a picture."""
 
+SCREENED = 0.4
+"""Share of the pages in black and white that get one, in black and white: what is black and wide
+may be a picture, near an edge too."""
+
 BANDED = 0.15
 """Share of pages that get a band of colour along an edge."""
 
@@ -73,6 +77,9 @@ SPARSE = 0.01
 INK = 128
 """Grey level of the clean page below which it has ink."""
 
+BLACKEST = 0.2
+"""Mean of a picture in black and white from which on it could be an edge that was not covered."""
+
 LIGHTEST = 0.7
 """Mean of a picture's darkest primaries, in 0..1, from which on a stain could be as dark."""
 
@@ -90,7 +97,7 @@ ink on white paper may be weak and yet be no grey."""
 SHINING = 0.3
 """Share of the worn pages that let their other side through."""
 
-EDGED = 0.4
+EDGED = 0.3
 """Share of the pages in black and white along whose edges the scan is black."""
 
 BETWEEN = 0.2
@@ -300,7 +307,8 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
 
     A light one could as well be a stain, and none is printed.
     """
-    if rng.random() >= ILLUSTRATED:
+    is_bilevel = _is_bilevel(pixels[..., DIRTY])
+    if rng.random() >= (SCREENED if is_bilevel else ILLUSTRATED):
         return pixels, summary
     rows, columns = (_stretch(length, rng, (0.15, 0.8)) for length in pixels.shape[:2])
     under = _paper_of(summary).mean((1, 2))
@@ -308,6 +316,11 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
     if _is_beside(box, under):
         return pixels, summary
     tones = illustrations.in_colour(rng, pictures.picture(rng, *box.shape[:2]))
+    if is_bilevel:
+        in_bits = noise.thresholding if rng.random() < 0.6 else noise.dithering
+        tones = np.repeat(in_bits(luminance(tones), rng, rng.random())[..., None], 3, 2)
+        if tones.mean() < BLACKEST:
+            return pixels, summary
     if tones.min(2).mean() > LIGHTEST:
         return pixels, summary
     pixels = pixels.copy()

@@ -441,6 +441,21 @@ def test_a_picture_that_is_printed_takes_the_tone_of_its_paper(tmp_path, always,
     check_summary(page, pixels, summary, scale)
 
 
+def test_a_picture_on_a_scan_in_black_and_white_is_in_black_and_white_and_stays(tmp_path, always):
+    page = a_page(320, 256)
+    page.dirty[:], page.paper[:] = page.clean, 1
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    printed = 0
+    for seed in range(12):
+        pixels, _ = illustrated(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
+        added = (pixels[..., CLEAN] != stored.pixels[..., CLEAN]).any(2)
+        assert np.isin(pixels[..., DIRTY][added], (0, 255)).all()
+        assert np.array_equal(pixels[..., DIRTY][added], pixels[..., CLEAN][added])
+        printed += bool(added.any())
+    assert printed > 3
+
+
 def test_a_picture_takes_the_tone_of_paper_that_is_not_told_from_the_brightest_of_its_blocks(
     tmp_path, always
 ):
