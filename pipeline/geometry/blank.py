@@ -119,7 +119,8 @@ def largest_mark(before: np.ndarray, after: np.ndarray, unit: float) -> float:
     white = 255 - after
     marks = np.asarray(at_least(white, MARK + 1), np.uint8)
     bed = _bed(before, unit)
-    rules, lean = find_rules(marks, unit)
+    sharp = _sharp_edges(before)
+    rules, lean = find_rules(cv2.bitwise_and(marks, sharp), unit)  # lines of a verso are soft
     dark = cv2.subtract(cv2.bitwise_or(at_least(white, 255 * PICTURE), bed), rules)
     middle = tuple(slice(length // 4, length - length // 4) for length in dark.shape)
     widest = float(_Marks(dark[middle], dark[middle]).area.max(initial=0))
@@ -130,7 +131,7 @@ def largest_mark(before: np.ndarray, after: np.ndarray, unit: float) -> float:
     whole = _Marks(inner, inner)
     holes = np.flatnonzero(_are_holes(whole, after.shape, unit)) + 1
     inner[np.isin(whole.labels, holes)] = 0
-    inner = cv2.bitwise_and(inner, _sharp_edges(before))
+    inner = cv2.bitwise_and(inner, sharp)
     joined = inner
     if rules.any():
         gaps = np.ones((round(ACROSS * unit) | 1, round(BESIDE * unit) | 1), np.uint8)

@@ -162,3 +162,16 @@ def test_a_soft_picture_is_a_mark():
     paper = page()
     cv2.circle(paper, (620, 877), 160, 60, -1)
     assert blank_confidence(cv2.GaussianBlur(paper, (0, 0), 20)) < SURE
+
+
+def test_a_mark_on_lines_that_shine_through_and_were_darkened_is_a_mark():
+    cleaned, scan = page(), page()
+    for y in range(150, 1600, 36):
+        for x in range(110, 1000, 14):
+            cv2.line(cleaned, (x, y), (x + 9, y - 4), 90, 4, cv2.LINE_AA)
+    scan = cv2.addWeighted(cv2.GaussianBlur(cleaned, (0, 0), 2.5), 0.15, scan, 0.85, 0)
+    assert blank_confidence(cleaned, scan) > SURE
+    where = np.s_[1220:1240, 500:540]
+    for number in (cleaned, scan):
+        number[where] = written(number, "540", (502, 1236))[where]
+    assert blank_confidence(cleaned, scan) < 0.5
