@@ -21,6 +21,7 @@ from pagewash.measuring.strokes import (
     SQUARE,
     at_least,
     components,
+    mask_of,
     paper_around,
     quantile,
     reduce,
@@ -51,6 +52,9 @@ SHORTEST = 9.0
 ACROSS, BESIDE = 17.0, 9.0
 """On ruled paper a rule is taken away, and parts a mark on it: what is left is one mark over gaps
 of this height and width."""
+
+THICK = 9.0
+"""No rule is as thick."""
 
 FLAT, SLANT, SHORT = 5.0, 0.01, 60.0
 """On ruled paper, what is no thicker than the first, leans beyond what rules do by no more than the
@@ -105,7 +109,10 @@ def blank_confidence(scan: np.ndarray, cleaned: np.ndarray) -> float:
 def _is_full(before: np.ndarray, after: np.ndarray, unit: float) -> bool:
     """Whether there are so many sharp marks that there is no need to look closer."""
     marks = cv2.bitwise_and(without_edge(at_least(255 - after, MARK + 1)), _sharp_edges(before))
-    return bool((_Marks(marks, marks).diagonals(unit) >= SHORTEST).sum() > WRITTEN)
+    found = _Marks(marks, marks)
+    # faint rules are in hundreds of flat pieces
+    letters = np.minimum(found.wide, found.high) > FLAT * unit
+    return bool((letters & (found.diagonals(unit) >= SHORTEST)).sum() > WRITTEN)
 
 
 def largest_mark(before: np.ndarray, after: np.ndarray, unit: float) -> float:
@@ -128,10 +135,7 @@ def largest_mark(before: np.ndarray, after: np.ndarray, unit: float) -> float:
         return widest / unit**2
     # rules are sought with the edge, since one that reaches it would take marks along
     inner = without_edge(cv2.bitwise_or(cv2.subtract(marks, rules), bed))
-    whole = _Marks(inner, inner)
-    holes = np.flatnonzero(_are_holes(whole, after.shape, unit)) + 1
-    inner[np.isin(whole.labels, holes)] = 0
-    inner = cv2.bitwise_and(inner, sharp)
+    inner = cv2.bitwise_and(cv2.subtract(inner, _holes(marks, unit)), sharp)
     joined = inner
     if rules.any():
         gaps = np.ones((round(ACROSS * unit) | 1, round(BESIDE * unit) | 1), np.uint8)
@@ -195,13 +199,20 @@ def _are_pieces_of_rules(marks: _Marks, lean: float, unit: float) -> NDArray[np.
     return np.asarray((flat[0] | flat[1]) & short, np.bool_)
 
 
-def _are_holes(marks: _Marks, shape: tuple[int, ...], unit: float) -> NDArray[np.bool_]:
-    """Round filled spots of 4 to 8 mm near an edge: punch holes."""
-    wide, high = marks.wide, marks.high
+def _holes(marks: NDArray[np.uint8], unit: float) -> NDArray[np.uint8]:
+    """255 on round filled spots of 4 to 8 mm near an edge: punch holes, with rules through them or
+    not.
+    """
+    side = round(THICK * unit) | 1
+    thick = cv2.morphologyEx(marks, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    spots = _Marks(thick, thick)
+    wide, high, shape = spots.wide, spots.high, marks.shape
     round_ones = (np.abs(wide - high) < 0.2 * np.maximum(wide, high)) & (
-        marks.area > 0.7 * wide * high
+        spots.area > 0.7 * wide * high
     )
     size = (np.maximum(wide, high) > 22 * unit) & (np.maximum(wide, high) < 55 * unit)
-    x, y = marks.left + wide / 2, marks.top + high / 2
+    x, y = spots.left + wide / 2, spots.top + high / 2
     beside = np.minimum(np.minimum(x, shape[1] - x), np.minimum(y, shape[0] - y)) < 110 * unit
-    return np.asarray(round_ones & size & beside, np.bool_)
+    chosen = mask_of(np.append(False, round_ones & size & beside), spots.labels)
+    rim = np.ones((side, side), np.uint8)  # corners that the opening took
+    return np.asarray(cv2.dilate(chosen, rim), np.uint8)

@@ -118,6 +118,21 @@ def test_punch_holes_are_no_marks():
     assert blank_confidence(punched) > SURE
 
 
+def test_a_punch_hole_on_a_rule_is_no_mark():
+    paper = ruled(left=0)
+    for y in (504, 1250):
+        cv2.circle(paper, (55, y), 17, 60, -1, cv2.LINE_AA)
+    assert blank_confidence(paper) > SURE
+
+
+def test_rules_of_which_only_pieces_are_sharp_are_no_marks():
+    paper = ruled()
+    soft = cv2.GaussianBlur(paper, (0, 0), 3)
+    for x in range(80, 1180, 40):
+        soft[:, x : x + 20] = paper[:, x : x + 20]
+    assert blank_confidence(paper, soft) > SURE
+
+
 def test_specks_are_no_marks():
     speckled = page()
     for y, x in np.random.default_rng(0).integers(60, 1180, (200, 2)):
