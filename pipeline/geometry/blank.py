@@ -127,7 +127,8 @@ def largest_mark(before: np.ndarray, after: np.ndarray, unit: float) -> float:
     marks = np.asarray(at_least(white, MARK + 1), np.uint8)
     bed = _bed(before, unit)
     sharp = _sharp_edges(before)
-    rules, lean = find_rules(cv2.bitwise_and(marks, sharp), unit)  # lines of a verso are soft
+    crisp = np.asarray(cv2.bitwise_and(marks, sharp), np.uint8)  # lines of a verso are soft
+    rules, lean = find_rules(crisp, unit)
     dark = cv2.subtract(cv2.bitwise_or(at_least(white, 255 * PICTURE), bed), rules)
     middle = tuple(slice(length // 4, length - length // 4) for length in dark.shape)
     widest = float(_Marks(dark[middle], dark[middle]).area.max(initial=0))
