@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pagewash.geometry.bilevel import BLOCK, cut, one_bit_levels, toned_blocks
 from pagewash.geometry.transform import Box
 from pagewash.grey import luminance
-from pagewash.measuring.strokes import TONES, pictures, reduce, reduction, tone
+from pagewash.measuring.strokes import TONES, components, pictures, reduce, reduction, tone
 
 MOST = 0.7
 """Share of the page that pictures take, from which on layers are not worth it."""
@@ -79,7 +79,7 @@ def _boxes_apart(mask: NDArray[np.uint8]) -> list[Box]:
     while True:
         boxes = [
             (left, top, left + wide, top + high)
-            for left, top, wide, high, _ in cv2.connectedComponentsWithStats(mask)[2][1:].tolist()
+            for left, top, wide, high, _ in components(mask).stats[1:].tolist()
         ]
         filled = np.zeros_like(mask)
         for left, top, right, bottom in boxes:

@@ -117,9 +117,10 @@ def components(mask: np.ndarray) -> Components:
     bottom[own] = row + 1
     length = end - first
     area = np.bincount(own, length, count)
-    sums = (np.bincount(own, length * each, count) for each in ((first + end - 1) / 2, row))
     stats = np.stack([left, top, right - left, bottom - top, area], 1).astype(np.int32)
-    return Components(labels, stats, np.stack(list(sums), 1) / np.maximum(area, 1)[:, None])
+    places = (first + end - 1) / 2, row
+    sums = np.stack([np.bincount(own, length * place, count) for place in places], 1)
+    return Components(labels, stats, sums / np.maximum(area, 1)[:, None])
 
 
 def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pagewash.measuring.strokes import components
+
 CELL = 4
 """Side, in pixels of the reduced page, of the squares in which edges are sought."""
 
@@ -105,7 +107,7 @@ def _boxes(
         ),
         np.uint8,
     )
-    for left, top, wide, high, area in cv2.connectedComponentsWithStats(inside)[2][1:].tolist():
+    for left, top, wide, high, area in components(inside).stats[1:].tolist():
         box = slice(top, top + high), slice(left, left + wide)
         if area < LEAST * inside.size or wide * high > MOST * inside.size:
             continue

@@ -307,8 +307,11 @@ def illustrated(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> t
 
     A light one could as well be a stain, and none is printed.
     """
+    chance = rng.random()
+    if chance >= max(SCREENED, ILLUSTRATED):  # most pages are not looked at
+        return pixels, summary
     is_bilevel = _is_bilevel(pixels[..., DIRTY])
-    if rng.random() >= (SCREENED if is_bilevel else ILLUSTRATED):
+    if chance >= (SCREENED if is_bilevel else ILLUSTRATED):
         return pixels, summary
     rows, columns = (_stretch(length, rng, (0.15, 0.8)) for length in pixels.shape[:2])
     under = _paper_of(summary).mean((1, 2))

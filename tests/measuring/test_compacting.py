@@ -60,9 +60,8 @@ def test_it_does_not_come_in_the_way_of_a_run(tmp_path, place):
     out = write_run(tmp_path, [row("a.png")])
     (tmp_path / "scans").mkdir()
     with hold(tmp_path / "scans", out, RunOptions()):
-        code = contextvars.Context().run(
-            main, ["metrics", "compact", str(out / place)]
-        )  # another's
+        another = contextvars.Context()
+        code = another.run(main, ["metrics", "compact", str(out / place)])
     assert code == HeldError.exit_code
 
 
