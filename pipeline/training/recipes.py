@@ -6,9 +6,9 @@ Reads and checks them; what they say is done by `pagewash.training.recipe_run`.
 import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import pagewash.models
 from pagewash.errors import InputError, MissingError, OptionError
@@ -274,17 +274,38 @@ def _recipe(content: dict[str, Any]) -> Recipe:
     return with_seed(recipe, seed)
 
 
-def _options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+def _options(kind: type[Options], values: object) -> Options:
     """Return options from TOML, where tuples are lists.
 
     Raises:
         ValueError: an option is not known, or its value cannot be.
     """
-    known = {option.name for option in fields(kind)}  # type: ignore[arg-type]
-    if unknown := values.keys() - known:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{values!r}: a table of options is wanted")
+    known = get_type_hints(kind)
+    if unknown := values.keys() - known.keys():
         raise ValueError(
             f"{', '.join(sorted(unknown))}: not known; there are {', '.join(sorted(known))}"
         )
+    for name, value in values.items():
+        if not _fits(value, known[name]):
+            wanted = known[name] if get_args(known[name]) else known[name].__name__
+            raise ValueError(f"{name} = {value!r}: it is to be of type {wanted}")
     return kind(
         **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     )
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Say whether a value from TOML does for an option of a type."""
+    match get_origin(kind), get_args(kind):
+        case None, _:
+            accepted = (int, float) if kind is float else kind
+            return isinstance(value, accepted) and not isinstance(value, bool)
+        case _, (_, item) if isinstance(value, Mapping):
+            return all(_fits(each, item) for each in value.values())
+        case _, (item, rest) if rest is ... and isinstance(value, list):
+            return all(_fits(each, item) for each in value)
+        case _, items if isinstance(value, list) and len(value) == len(items):
+            return all(map(_fits, value, items))
+    return False

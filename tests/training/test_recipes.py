@@ -247,6 +247,14 @@ def test_a_share_scales_steps_and_pages_alike():
         (TINY.replace("[network]", "[netwerk]"), "netwerk"),
         (TINY.replace('name = "tiny"', ""), "name"),
         (TINY.replace("layers = [1, 1, 1]", "layers = [1]"), "layer"),
+        (TINY.replace("layers = [1, 1, 1]", "layers = 1"), "layers"),
+        (TINY.replace("layers = [1, 1, 1]", "layers = [1, 1, 1.5]"), "layers"),
+        (TINY.replace("steps = 4", "steps = 4.5"), "steps = 4.5"),
+        (TINY.replace("steps = 4", 'steps = "4"'), "steps = '4'"),
+        (TINY.replace('name = "tiny"', "name = 3"), "name = 3"),
+        ("name = 'tiny'\nnetwork = 5\n", "network|table"),
+        ("name = 'tiny'\ncorpus = 5\n", "no recipe"),
+        ("name = 'tiny'\nshares = 5\n", "shares = 5"),
     ],
 )
 def test_what_is_wrong_with_a_recipe_is_named(tmp_path, wrong, told):
