@@ -23,6 +23,7 @@ from PIL import Image
 
 from pagewash.cleaning.cleaner import Cleaner
 from pagewash.documents.encoders import encode_png
+from pagewash.documents.jbig2 import encode_jbig2
 from pagewash.errors import OptionError
 from pagewash.evaluation.blank_pages import (
     blank_page,
@@ -252,26 +253,29 @@ def banked_papers(bank: Path, part: str) -> list[Pixels]:
 
 
 def bilevel_report(pages: list[EvaluationPage], languages: set[str], most: int) -> Iterator[str]:
-    """Pages of text in one bit: their size in G4, and what Tesseract reads in them."""
-    sizes: list[int] = []
+    """Pages of text in one bit: their size in G4, and in JBIG2 where `jbig2` is installed, and what
+    Tesseract reads in them.
+    """
+    sizes: dict[str, list[int]] = {"G4": [], "JBIG2": []}
     grey_errors: list[float] = []
     bit_errors: list[float] = []
     for page in pages:
         if max(page.cleaned.shape) < SHORTEST_PAGE or has_pictures(page.cleaned):
             continue
         one_bit = cut(one_bit_levels(page.cleaned))
-        sizes.append(_g4_bytes(one_bit))
+        sizes["G4"].append(_g4_bytes(one_bit))
+        if packed := encode_jbig2(Image.fromarray(one_bit > 0)):
+            sizes["JBIG2"].append(len(packed))
         case = page.case
         if case and case.transcript and case.language in languages and len(bit_errors) < most:
             text = case.transcript.read_text(encoding="utf-8")
             for errors, image in ((grey_errors, page.cleaned), (bit_errors, one_bit)):
                 errors.append(character_error_rate(recognise(image, case.language), text))
-    small = sum(size <= 60_000 for size in sizes)
-    if not sizes:
-        return
-    yield f"one bit, G4: median {np.median(sizes) / 1000:.0f} kB; at most 60 kB: " + _share(
-        small, len(sizes)
-    )
+    for kind, of_kind in sizes.items():
+        if of_kind:
+            small = _share(sum(size <= 60_000 for size in of_kind), len(of_kind))
+            median = np.median(of_kind) / 1000
+            yield f"one bit, {kind}: median {median:.0f} kB; at most 60 kB: {small}"
     if grey_errors:
         grey, bits = 100 * np.mean(grey_errors), 100 * np.mean(bit_errors)
         read = f"{len(grey_errors)} pages"
