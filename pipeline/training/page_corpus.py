@@ -25,6 +25,9 @@ Floats = NDArray[np.float32]
 DIRTY, CLEAN, WEIGHT = slice(0, 3), slice(3, 6), 6
 """Channels of a stored page's pixels: the scan, what should come out, how much an error counts."""
 
+FINER = slice(7, 10)
+"""Channels of a page that is seen at half its size, once it is shown: a pixel of the finer scan."""
+
 SUMMARY, PAPER, BLOCKS = slice(0, 9), slice(9, 12), slice(12, 15)
 """Planes of what is stored of its blocks: their summary, the paper's colour, the clean page's."""
 

@@ -17,6 +17,7 @@ from pagewash.training.page_corpus import (
     BLOCKS,
     CLEAN,
     DIRTY,
+    FINER,
     PAPER,
     SPREAD,
     SUMMARY,
@@ -26,7 +27,7 @@ from pagewash.training.page_corpus import (
     StoredPage,
     as_seen,
 )
-from pagewash.training.synthesis.noise import as_jpeg, from_bytes, normal, to_bytes
+from pagewash.training.synthesis.noise import as_jpeg
 from pagewash.training.wearing import as_worn, cut_out, grained, has_pictures, set_in_white
 
 MARGIN = 16
@@ -101,29 +102,30 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         crops: how many.
         side: of a crop in pixels of the network's view, a multiple of `BLOCK`.
     """
-    pixels, summary, deviation = _as_shown(page, rng, side // BLOCK)
+    pixels, summary = _as_shown(page, rng, side // BLOCK)
     places, stacked = _some_crops(pixels, crops, side // page.scale, page.scale, rng)
-    dirty, clean, weight = stacked[..., DIRTY], stacked[..., CLEAN], stacked[..., WEIGHT]
+    clean, scans = stacked[..., CLEAN], [stacked[..., DIRTY]]
+    if stacked.shape[3] > WEIGHT + 1:
+        scans.append(stacked[..., FINER])
     if rng.random() < 0.15 and not _is_bright(clean):
-        dirty, clean = (np.repeat(_grey(each)[..., None], 3, axis=3) for each in (dirty, clean))
+        clean, *scans = map(_without_colour, (clean, *scans))
         for planes in (summary[PAPER], summary[BLOCKS]):
             planes[:] = np.tensordot(LUMA, planes, 1)
         # the brightest greys are not those of the brightest primaries
         grey = luminance(np.ascontiguousarray(pixels[..., DIRTY]))
         summary[SUMMARY] = summarise_page(as_seen(grey, page.scale))
     pictured = page.has_truth and any(has_pictures(crop, BLOCK // page.scale) for crop in clean)
-    both = dirty if not deviation else np.concatenate([dirty, _finer(dirty, deviation, rng)])
     tone = _draw_tone(pictured, rng)
     if tone is not None:
-        both = np.rint(both * tone.gain + 255 * tone.lift).astype(np.uint8)
+        scans = [np.rint(scan * tone.gain + 255 * tone.lift).astype(np.uint8) for scan in scans]
         whole = as_seen(pixels[..., DIRTY], page.scale)
         summary[SUMMARY] = _toned(summary[SUMMARY], tone, spread_of(whole))
         summary[PAPER] = summary[PAPER] * tone.gain[:, None, None] + tone.lift
-    dirty, finer = both[:crops], both[crops:] if deviation else None
+    dirty, finer = (*scans, None)[:2]
     if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
-    sample = PageSample(*told, places, dirty, clean, weight, page.scale, finer)
+    sample = PageSample(*told, places, dirty, clean, stacked[..., WEIGHT], page.scale, finer)
     return sample if page.has_truth else replace(sample, twin=twin_of(sample, rng))
 
 
@@ -164,25 +166,19 @@ def _is_bright(clean: Bytes) -> bool:
     return bool(bright.mean() > 0.01)
 
 
-def _as_shown(page: StoredPage, rng: Generator, crop: int) -> tuple[Bytes, Floats, float]:
+def _as_shown(page: StoredPage, rng: Generator, crop: int) -> tuple[Bytes, Floats]:
     """Pixels and planes of a page as it is this time: worn, cut to whole blocks, any way up.
 
-    A page of more than `crop` blocks keeps as many. Beside them, what `wearing.grained` returns.
+    A page of more than `crop` blocks keeps as many.
     """
-    pixels, summary, deviation = page.pixels, page.summary, 0.0
+    pixels, summary = page.pixels, page.summary
     if page.has_truth:
         pixels, summary = as_worn(pixels, summary, page.scale, rng)
-        pixels, summary, deviation = grained(pixels, summary, page.scale, rng)
+        pixels, summary = grained(pixels, summary, page.scale, rng)
     shape = [max(blocks // WHOLE * WHOLE, min(blocks, crop)) for blocks in summary.shape[1:]]
     pixels, summary = cut_out(pixels, summary, shape, rng)
     turned = int(rng.integers(4))
-    return np.rot90(pixels, turned), np.rot90(summary, turned, (1, 2)).copy(), deviation
-
-
-def _finer(seen: Bytes, deviation: float, rng: Generator) -> Bytes:
-    """Pixels of a finer scan that deviate so much, in 0..1, from what is seen of them."""
-    own = np.float32(deviation) * normal(rng, seen.shape[:3])
-    return to_bytes(from_bytes(seen) + own[..., None])
+    return np.rot90(pixels, turned), np.rot90(summary, turned, (1, 2)).copy()
 
 
 def _some_crops(
@@ -254,5 +250,5 @@ def _toned(summary: Floats, tone: _Tone, spread: Floats) -> Floats:
     return toned
 
 
-def _grey(pixels: Bytes) -> Bytes:
-    return np.asarray(np.rint(pixels @ LUMA), np.uint8)
+def _without_colour(pixels: Bytes) -> Bytes:
+    return np.repeat(np.rint(pixels @ LUMA)[..., None].astype(np.uint8), 3, axis=3)

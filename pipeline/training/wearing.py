@@ -209,27 +209,28 @@ def _is_spared(pixels: Bytes, scale: int) -> bool:
     return pristine or has_pictures(pixels[..., CLEAN], BLOCK // scale)
 
 
-def grained(
-    pixels: Bytes, summary: Floats, scale: int, rng: Generator
-) -> tuple[Bytes, Floats, float]:
+def grained(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
     """Let some pages be noisy scans that the network sees at half their size.
 
     A fourth of the noise's power is left in their blocks of two by two pixels, and all of it in the
     scan's own, which the network's gain is for. All else is as for `worn`.
 
     Returns:
-        The page and its summary as they are seen then, and by how much, in 0..1, a pixel of the
-        scan deviates from what is seen of it: 0 on other pages. Of normal noise, the mean of four
-        values and what one of them deviates from it are independent.
+        The page and its summary as they are seen then, the page with three planes more (`FINER`):
+        a pixel of the scan of each block. Of other pages, as they were.
     """
     if scale > 1 or rng.random() >= GRAINED or _is_spared(pixels, scale):
-        return pixels, summary, 0.0
-    grain = COARSEST_GRAIN * rng.random()
-    pixels, summary = pixels.copy(), summary.copy()
-    seen = noise.normal(rng, pixels.shape[:2])[..., None] * np.float32(grain / 2)
-    pixels[..., DIRTY] = to_bytes(from_bytes(pixels[..., DIRTY]) + seen)
-    summary[SUMMARY] = summarise_page(as_seen(pixels[..., DIRTY], scale))
-    return pixels, summary, grain * 0.75**0.5
+        return pixels, summary
+    grain = np.float32(COARSEST_GRAIN * rng.random())
+    summary, printed = summary.copy(), from_bytes(pixels[..., DIRTY])
+    block = [
+        to_bytes(printed + grain * noise.normal(rng, pixels.shape[:2])[..., None])
+        for _ in range(4)
+    ]
+    seen = np.rint(np.mean(block, axis=0, dtype=np.float32)).astype(np.uint8)
+    pixels = np.concatenate([seen, pixels[..., 3:], block[0]], axis=2)
+    summary[SUMMARY] = summarise_page(as_seen(seen, scale))
+    return pixels, summary
 
 
 def edged(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:

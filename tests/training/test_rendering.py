@@ -264,3 +264,17 @@ def test_a_page_may_be_scanned_at_half_its_resolution_where_the_cleaner_would_do
     assert scanned.dirty.shape[:2] == scanned.clean.shape[:2] == scanned.weight.shape == shape
     assert scanned.paper is not None
     assert scanned.paper.shape == (3, HEIGHT // BLOCK, WIDTH // BLOCK)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_page_in_black_and_white_is_so_at_half_its_resolution_too(monkeypatch, scale):
+    for name, value in (("COARSE", 1.0), ("PRISTINE", 0.0), ("BILEVEL", 1.0), ("PACKED", 0.0)):
+        monkeypatch.setattr(scanned_page, name, value)
+    monkeypatch.setattr(scanned_page, "choose_scale", lambda grey, dpi, heights: scale)
+    page, verso = with_text(0.8), a_blank_page()
+    for seed in range(4):
+        scanned = scan_page(page, verso, np.random.default_rng(seed), None)
+        assert set(np.unique(scanned.dirty)) == {0, 255}
+        assert (scanned.clean[scanned.dirty == 255] == 255).all()
+        assert (scanned.clean == 0).any()
+        assert set(np.unique(scanned.clean)) == {0, 255}

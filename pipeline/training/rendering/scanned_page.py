@@ -163,6 +163,9 @@ def _halved(page: TrainingPage) -> TrainingPage:
     )
     if choose_scale(luminance(dirty), None, ModelCard.text_heights) != 2:
         return page
+    if np.isin(page.dirty, (0, 255)).all():  # in black and white at that resolution, too
+        dirty = np.where(dirty < 128, 0, 255).astype(np.uint8)
+        clean = np.where(clean < 255, dirty, 255).astype(np.uint8)
     return replace(page, dirty=dirty, clean=clean, weight=weight, scale=2)
 
 
