@@ -5,6 +5,7 @@ Reads a table of ``records.SCHEMA`` and gives values; how they are printed is fo
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -87,7 +88,7 @@ def summarise(table: pa.Table, seconds: float | None = None, worst: int = 10) ->
     cleaned = statuses["cleaned"] + statuses["review"]
     return Summary(
         runs=pc.count_distinct(table["run_id"]).as_py(),
-        documents=pc.count_distinct(table["source"]).as_py(),
+        documents=table.group_by(["output_folder", "source"]).aggregate([]).num_rows,
         pages=len(table),
         statuses=statuses,
         seconds=stages,
@@ -98,10 +99,34 @@ def summarise(table: pa.Table, seconds: float | None = None, worst: int = 10) ->
 
 
 def latest(table: pa.Table) -> pa.Table:
-    """Rows of each document's last run alone, in their order: what the destination holds now."""
-    last = table.group_by("source").aggregate([("started", "max")])
-    at = pc.index_in(table["source"], value_set=last["source"])
-    return table.filter(pc.equal(table["started"], last["started_max"].take(at)))
+    """Rows of each document's last run alone, in their order: what the destinations hold now.
+
+    Documents of one name are several where their destinations are, as of runs that share a metrics
+    folder. Rows of a destination that is not there any more, as of one that was moved, count where
+    a name has no others.
+    """
+    places = _standing(table["output_folder"])
+    elsewhere = pc.unique(table["source"].filter(pc.not_equal(places, "")))
+    replaced = pc.and_(pc.equal(places, ""), pc.is_in(table["source"], elsewhere))
+    documents = pc.binary_join_element_wise(places, table["source"], "\n")
+    named = pa.table({"document": documents, "started": table["started"]})
+    last = named.group_by("document").aggregate([("started", "max")])
+    at = pc.index_in(documents, value_set=last["document"])
+    is_last = pc.equal(table["started"], last["started_max"].take(at))
+    return table.filter(pc.and_not(is_last, replaced))
+
+
+def _standing(folders: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The destination of each row, whichever path led to it; "" for one that is not there."""
+    known = pc.unique(folders)
+    found = [_resolved(folder) for folder in known.to_pylist()]
+    return pa.array(found, pa.string()).take(pc.index_in(folders, value_set=known))
+
+
+def _resolved(folder: str | None) -> str:
+    if not folder or "://" in folder:
+        return folder or ""  # a store is not asked
+    return str(Path(folder).resolve()) if Path(folder).is_dir() else ""
 
 
 def _changes(table: pa.Table) -> tuple[Change, ...]:

@@ -64,6 +64,9 @@ COLUMNS = (
     _metric_column("noise", "after"),
 )
 
+DOCUMENT = ["output_folder", "source"]
+"""Columns that tell a document from all others: two destinations may have one of its name."""
+
 ALWAYS = {"source", "status", "ink_lost", "ink_added"}
 """Columns that are there even if they say the same of every page."""
 
@@ -170,19 +173,20 @@ def _tells(column: Column, values: pa.ChunkedArray) -> bool:
 
 def _choose(table: pa.Table, most: int) -> list[int]:
     """Row numbers of the first pages that were cleaned; of a PDF page with several images once."""
-    chosen: dict[tuple[str, int], int] = {}
-    names = ("source", "page", "status")
-    for number, (source, page, status) in enumerate(zip(*(table[n] for n in names), strict=True)):
+    chosen: dict[tuple[Any, ...], int] = {}
+    names = ("status", *DOCUMENT, "page")
+    for number, (status, *page) in enumerate(zip(*(table[n] for n in names), strict=True)):
         if len(chosen) >= most:
             break
         if status.as_py() in ("cleaned", "review"):
-            chosen.setdefault((source.as_py(), page.as_py()), number)
+            chosen.setdefault(tuple(value.as_py() for value in page), number)
     return list(chosen.values())
 
 
 def _picture(row: Mapping[str, Any], table: pa.Table, places: Places) -> PicturedPage:
     """Show the page of a row; the table tells which pages of its document were cleaned."""
-    document = table.filter(pc.equal(table["source"], row["source"]))
+    same = [pc.fill_null(pc.equal(table[n], row[n]), row[n] is None) for n in DOCUMENT]
+    document = table.filter(pc.and_(*same))
     cleaned = sorted(set(document["page"].drop_null().to_pylist()))
     return PicturedPage(
         source=row["source"],
@@ -226,7 +230,7 @@ def _facts(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _failures(ordered: pa.Table) -> Iterator[FailedDocument]:
     failed = ordered.filter(pc.equal(ordered["status"], "failed"))
-    documents = failed.group_by("source", use_threads=False).aggregate(
+    documents = failed.group_by(DOCUMENT, use_threads=False).aggregate(
         [([], "count_all"), ("message", "first")]
     )
     for row in documents.slice(length=MOST_FAILURES).to_pylist():

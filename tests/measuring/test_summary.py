@@ -75,3 +75,35 @@ def test_only_the_last_run_of_each_document_stands():
     table = latest(records_table([cleaned("a"), cleaned("b"), *again]))
     assert table["source"].to_pylist() == ["b", "a", "a"]
     assert table["run_id"].to_pylist() == ["one", "two", "two"]
+
+
+def at(folder: object, row: PageRecord, *, later: bool = False) -> PageRecord:
+    return dataclasses.replace(row, output_folder=str(folder), how=LATER if later else HOW)
+
+
+def test_documents_of_one_name_in_two_destinations_are_two(tmp_path):
+    (tmp_path / "jan").mkdir()
+    (tmp_path / "feb").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "jan")
+    rows = [
+        at(tmp_path / "jan", cleaned("a")),
+        at(tmp_path / "feb", cleaned("a")),
+        at(tmp_path / "feb", cleaned("a"), later=True),
+        at("s3://archive/out", cleaned("a")),
+    ]
+    table = latest(records_table(rows))
+    assert table.to_pylist() == records_table([rows[0], rows[2], rows[3]]).to_pylist()
+    assert summarise(table).documents == 3
+    again = latest(records_table([*rows, at(tmp_path / "link", cleaned("a"), later=True)]))
+    assert len(again) == 3  # another path to the same destination
+
+
+def test_rows_of_a_destination_that_was_moved_count_until_others_are_there(tmp_path):
+    (tmp_path / "now").mkdir()
+    moved = [at(tmp_path / "then", cleaned(name)) for name in ("a", "b")]
+    again = at(tmp_path / "now", cleaned("a"), later=True)
+    assert latest(records_table(moved)).num_rows == 2
+    assert latest(records_table([*moved, again]))["output_folder"].to_pylist() == [
+        moved[1].output_folder,
+        again.output_folder,
+    ]
