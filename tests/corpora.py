@@ -9,7 +9,8 @@ from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import TrainingPage
 
 SHARES_OF_WEAR = (
-    "ILLUSTRATED", "SCREENED", "ZOOMED", "BANDED", "COLOURED", "WORN", "EDGED", "FRAMED", "GRAINED",
+    "ILLUSTRATED", "SCREENED", "ZOOMED", "BANDED", "COLOURED", "WORN", "EDGED", "SPECKED", "FRAMED",
+    "GRAINED",
 )  # fmt: skip
 """Of `pagewash.training.wearing`: how many pages each befalls."""
 

@@ -100,6 +100,18 @@ SHINING = 0.3
 EDGED = 0.3
 """Share of the pages in black and white along whose edges the scan is black."""
 
+SPECKED = 0.2
+"""Share of pages with dust on them, or on the glass."""
+
+FEWEST_SPECKS, MOST_SPECKS = 3e-6, 5e-4
+"""Specks for each pixel of such a page."""
+
+APART = 12
+"""Pixels between a speck and all that is written, at least: nearer, it may be a dot of it."""
+
+LARGEST_SPECK = 4
+"""Pixels of its sides; most are smaller."""
+
 BETWEEN = 0.2
 """Share of the pixels between black and white that a page in black and white has at most: it may be
 one of half the resolution."""
@@ -155,7 +167,7 @@ def as_worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple
     Each has random numbers of its own: a change to one leaves the others, and errors on pages held
     back before and after it compare.
     """
-    changes = (illustrated, zoomed, banded, coloured, worn, edged, framed)
+    changes = (illustrated, zoomed, banded, coloured, worn, edged, specked, framed)
     for change, own in zip(changes, rng.spawn(len(changes)), strict=True):
         pixels, summary = change(pixels, summary, scale, own)
     return pixels, summary
@@ -224,8 +236,7 @@ def grained(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple
     grain = np.float32(COARSEST_GRAIN * rng.random())
     summary, printed = summary.copy(), from_bytes(pixels[..., DIRTY])
     block = [
-        to_bytes(printed + grain * noise.normal(rng, pixels.shape[:2])[..., None])
-        for _ in range(4)
+        to_bytes(printed + grain * noise.normal(rng, pixels.shape[:2])[..., None]) for _ in range(4)
     ]
     seen = np.rint(np.mean(block, axis=0, dtype=np.float32)).astype(np.uint8)
     pixels = np.concatenate([seen, pixels[..., 3:], block[0]], axis=2)
@@ -261,6 +272,27 @@ def _blacken_top(seen: Bytes, rng: Generator) -> None:
     specks = noise.smooth_field(rng, part.shape[:2], 1.2) > rng.uniform(1.5, 5)
     part[black, CLEAN] = 255
     part[black & ~specks, DIRTY] = 0
+
+
+def specked(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[Bytes, Floats]:
+    """Let dust fall on some pages, clean ones too, away from all that is written; all else is as
+    for `worn`.
+    """
+    if rng.random() >= SPECKED:
+        return pixels, summary
+    pixels = pixels.copy()
+    height, width = pixels.shape[:2]
+    white = (pixels[..., CLEAN].min(2) >= WHITE).astype(np.uint8)
+    free = cv2.erode(white, np.ones((2 * APART + 1,) * 2, np.uint8)) > 0
+    few, many = np.log(FEWEST_SPECKS), np.log(MOST_SPECKS)
+    count = rng.poisson(height * width * np.exp(rng.uniform(few, many)))
+    darkest = 0 if _is_bilevel(pixels[..., DIRTY]) else rng.uniform(0, 160)
+    for top, left in rng.integers(0, (height, width), (count, 2)):
+        if free[top, left]:
+            high, wide = rng.geometric(0.5, 2).clip(max=LARGEST_SPECK)
+            speck = pixels[top : top + high, left : left + wide, DIRTY]
+            np.minimum(speck, np.uint8(rng.uniform(0, darkest)), out=speck)
+    return pixels, _summed_up(pixels, summary, scale)
 
 
 def _is_bilevel(dirty: Bytes) -> bool:

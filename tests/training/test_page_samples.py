@@ -30,6 +30,7 @@ from pagewash.training.wearing import (
     framed,
     grained,
     illustrated,
+    specked,
     worn,
     zoomed,
 )
@@ -294,6 +295,29 @@ def test_scans_in_black_and_white_get_black_edges_that_go_and_take_the_ink_under
         assert np.allclose(summary[SUMMARY], summarise_page(dirty), atol=1e-3)
         blackened += bool(added.any())
     assert blackened > 8
+
+
+@pytest.mark.parametrize("is_bilevel", [True, False])
+def test_dust_falls_on_pages_away_from_what_is_written_and_is_to_go(tmp_path, always, is_bilevel):
+    page = a_page(320, 256)
+    page.clean[:] = 255
+    page.clean[100:140, 60:200] = 0
+    page.dirty[:] = page.clean if is_bilevel else page.clean // 2 + 100
+    write_page(tmp_path, "rendered-1", page)
+    (stored,) = find_pages([tmp_path])["rendered"]
+    near = np.zeros((320, 256), bool)
+    near[100 - 8 : 140 + 8, 60 - 8 : 200 + 8] = True
+    dusty = 0
+    for seed in range(12):
+        pixels, summary = specked(stored.pixels, stored.summary, 1, np.random.default_rng(seed))
+        specks = (pixels != stored.pixels).any(2)
+        assert np.array_equal(pixels[..., 3:], stored.pixels[..., 3:])
+        assert not specks[near].any()
+        assert (pixels[specks, :3] <= 160).all()
+        assert not is_bilevel or (pixels[specks, :3] == 0).all()
+        assert np.allclose(summary[SUMMARY], summarise_page(pixels[..., :3]), atol=1e-3)
+        dusty += bool(specks.any())
+    assert dusty > 4
 
 
 def test_only_scans_in_black_and_white_get_black_edges(tmp_path, always):
