@@ -121,7 +121,7 @@ def draw_sample(page: StoredPage, rng: Generator, crops: int, side: int) -> Page
         whole = as_seen(pixels[..., DIRTY], page.scale)
         summary[SUMMARY] = _toned(summary[SUMMARY], tone, spread_of(whole))
         summary[PAPER] = summary[PAPER] * tone.gain[:, None, None] + tone.lift
-    dirty, finer = (*scans, None)[:2]
+    dirty, finer = scans[0], scans[1] if len(scans) > 1 else None
     if rng.random() < 0.15 and page.scale == 1:
         dirty = np.stack([as_jpeg(crop, int(rng.integers(35, 95))) for crop in dirty])
     told = summary[SUMMARY], summary[PAPER], summary[BLOCKS]
