@@ -40,8 +40,8 @@ AHEAD = 4
 """Steps whose samples are drawn while the network learns."""
 
 KERNELS = 40_000
-"""Kernels that oneDNN keeps, in place of 1,024: pages have hundreds of shapes, each layer needs three
-kernels for each, and making one takes longer than using it."""
+"""Kernels that oneDNN keeps, in place of 1,024: pages have hundreds of shapes, each layer needs
+three kernels for each, and making one takes longer than using it."""
 
 BESIDE = 2
 """Pixels around a mark that count as it does: its edges lie within."""

@@ -63,8 +63,16 @@ def test_sizes_in_one_bit_are_those_of_large_pages_without_pictures(page):
     half = lines_page((2400, 1700))
     half[1200:] = 255
     large = replace(page, cleaned=half)
-    (sizes,) = geometry.bilevel_report([page, large], {"eng"}, 0)
-    assert "at most 60 kB: 1 of 1" in sizes
+    told = list(geometry.bilevel_report([page, large], {"eng"}, 0))
+    assert told[0].startswith("one bit, G4")
+    assert all("at most 60 kB: 1 of 1" in sizes for sizes in told)
+
+
+def test_sizes_in_jbig2_are_told_where_there_is_an_encoder(page, monkeypatch):
+    large = replace(page, cleaned=lines_page((2400, 1700)))
+    for packed, lines in ((b"123", 2), (None, 1)):
+        monkeypatch.setattr(geometry, "encode_jbig2", lambda image, packed=packed: packed)
+        assert len(list(geometry.bilevel_report([large], {"eng"}, 0))) == lines
 
 
 @pytest.mark.parametrize("make", [*FAULTS, *MARKS])

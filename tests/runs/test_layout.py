@@ -98,7 +98,8 @@ def test_a_page_of_text_takes_one_bit_in_every_container(clean, tmp_path, name):
     if name == "a.pdf":
         with pikepdf.open(written) as pdf:
             (image,) = pdf.pages[0].get_images().values()
-            assert (image.BitsPerComponent, image.Filter) == (1, "/CCITTFaxDecode")
+            assert image.BitsPerComponent == 1
+            assert image.Filter in ("/CCITTFaxDecode", "/JBIG2Decode")  # where jbig2 is installed
     else:
         assert mode(written) == "1"
         ink = pixels(written) == 0
