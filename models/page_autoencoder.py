@@ -388,11 +388,11 @@ class PageAutoencoder(nn.Module):
             paper: (N, 3, H, W), its colour at every pixel.
         """
         x = (x / paper).clamp(max=BRIGHTEST)
-        gain, offset = combine(self.tiles(x, features), x)
+        gain, offset = combine(self.tiles(x, features).split(1, dim=1), x)
         return gain * x + offset
 
 
-def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def combine(maps: Sequence[Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     """Return gain and offset, each (N, 1, H, W) for all channels, from the tile network's maps.
 
     Fine detail is the luminance's, so that sharpening brings no colour into black edges. Colours
@@ -404,10 +404,10 @@ def combine(maps: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     gain is for its own pixels, and the offset holds what was seen.
 
     Args:
-        maps: (N, MAPS, H, W).
+        maps: the `MAPS` of them, each (N, 1, H, W).
         x: (N, 3 or 1, H, W) relative to the paper.
     """
-    gain, offset, sharpening, saturation = maps.split(1, dim=1)
+    gain, offset, sharpening, saturation = maps
     gain = gain.sigmoid()
     grey = luminance(x) if x.shape[1] == 3 else x
     offset = torch.addcmul(offset, sharpening, detail(grey))

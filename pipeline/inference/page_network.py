@@ -91,11 +91,10 @@ class PageNetwork:
             for tile, paper in zip(tiles, papers, strict=True)
         ]
         if self._on_integers:
-            maps = self._on_integers(_as_bytes(seen), told)
-            each = (torch.cat([m[i : i + 1] for m in maps], 1) for i in range(len(seen)))
-            whiter = WHITER
+            maps, whiter = self._on_integers(_as_bytes(seen), told), WHITER
         else:
-            each, whiter = iter(self._maps(seen, told).split(1)), 0.0
+            maps, whiter = self._maps(seen, told).split(1, dim=1), 0.0
+        each = zip(*(of_all.split(1) for of_all in maps), strict=True)
         cleaning = []
         for tile, said, x, paper in zip(tiles, each, seen, papers, strict=True):
             gain, offset = _affine(said, x, paper, whiter)
@@ -121,7 +120,7 @@ class PageNetwork:
 
 
 def _features(
-    tile: TileView, gain: Tensor, offset: Tensor, said: Tensor, paper: Floats
+    tile: TileView, gain: Tensor, offset: Tensor, said: Sequence[Tensor], paper: Floats
 ) -> Features:
     """(h, w, C) of the blocks of a tile: what its page's context says, gain, ink, ink squared.
 
@@ -135,7 +134,7 @@ def _features(
     cleaned = torch.addcmul(some_offset, some_gain, page.to(gain.device).float().div(255))
     ink = 1 - cleaned.clamp(0, 1).mean(0, keepdim=True)
     light = torch.from_numpy(paper[rows].mean(2)).to(gain.device)
-    of_grey = said[0, :1, rows].sigmoid() / light
+    of_grey = said[0][0, :, rows].sigmoid() / light
     told = torch.cat([of_grey, ink, ink.square()])
     averaged = F.adaptive_avg_pool2d(told, described.shape[1:]).cpu().numpy()
     return np.ascontiguousarray(np.concatenate([described, averaged]).transpose(1, 2, 0))
@@ -148,20 +147,23 @@ def _as_bytes(seen: Sequence[Floats]) -> Tensor:
     return stacked.permute(0, 3, 1, 2)
 
 
-def _affine(maps: Tensor, seen: Floats, paper: Floats, whiter: float) -> tuple[Tensor, Tensor]:
-    """Gain, (C, H, W), and offset, (1, H, W), of a tile, from its maps, (1, MAPS, H, W)."""
+def _affine(
+    maps: Sequence[Tensor], seen: Floats, paper: Floats, whiter: float
+) -> tuple[Tensor, Tensor]:
+    """Gain, (C, H, W), and offset, (1, H, W), of a tile, from its maps, each (1, 1, H, W)."""
     height, width, channels = seen.shape
-    gain, offset = (torch.empty((n, height, width), device=maps.device) for n in (channels, 1))
-    rows = max(BAND_PIXELS // width, 1) if maps.device.type == "cpu" else height
+    device = maps[0].device
+    gain, offset = (torch.empty((n, height, width), device=device) for n in (channels, 1))
+    rows = max(BAND_PIXELS // width, 1) if device.type == "cpu" else height
     for start in range(0, height, rows):
         stop = min(start + rows, height)
         # a row more on each side, for the sharpening
         first, last = max(start - 1, 0), min(stop + 1, height)
         x = torch.from_numpy(np.ascontiguousarray(seen[first:last].transpose(2, 0, 1)))
-        x = x[None].to(maps.device).clamp(max=BRIGHTEST)  # as it was in training
-        of_band, shift = combine(maps[:, :, first:last], x)
+        x = x[None].to(device).clamp(max=BRIGHTEST)  # as it was in training
+        of_band, shift = combine([each[:, :, first:last] for each in maps], x)
         inner = slice(start - first, stop - first)
         light = torch.from_numpy(np.ascontiguousarray(paper[start:stop].transpose(2, 0, 1)))
-        torch.div(of_band[0, :, inner], light.to(maps.device), out=gain[:, start:stop])
+        torch.div(of_band[0, :, inner], light.to(device), out=gain[:, start:stop])
         torch.add(shift[0, :, inner], whiter, out=offset[:, start:stop])
     return gain, offset

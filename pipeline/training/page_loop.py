@@ -394,7 +394,7 @@ def _view(network: PageAutoencoder, sample: PageSample) -> _View:
 
 
 def _cleaned(sample: PageSample, view: _View, maps: Tensor) -> Tensor:
-    gain, offset = combine(maps, view.relative)
+    gain, offset = combine(maps.split(1, dim=1), view.relative)
     if sample.scale == 1 and sample.finer is None:
         return gain * view.relative + offset
     paper, gain, offset = (

@@ -252,7 +252,7 @@ class Sheet:
         x = torch.from_numpy(np.ascontiguousarray(piece))[None, None].float() / 255
         told = self.features[..., *window.in_strides(BLOCK).slices]
         with torch.inference_mode():
-            gain, offset = combine(self.network.tiles(x.expand(-1, 3, -1, -1), told), x)
+            gain, offset = combine(self.network.tiles(x.expand(-1, 3, -1, -1), told).split(1, 1), x)
         return (255 * (gain * x + offset))[0, 0].numpy()
 
 

@@ -77,7 +77,7 @@ def test_a_new_network_takes_the_brightest_of_each_block_for_its_paper():
 
 @torch.no_grad()
 def test_grey_pages_get_the_maps_of_one_channel():
-    maps, x = torch.randn(2, 4, 8, 8), torch.rand(2, 1, 8, 8).expand(2, 3, 8, 8)
+    maps, x = torch.randn(4, 2, 1, 8, 8).unbind(), torch.rand(2, 1, 8, 8).expand(2, 3, 8, 8)
     in_colour, in_grey = combine(maps, x), combine(maps, x[:, :1])
     for colour, grey in zip(in_colour, in_grey, strict=True):  # at another size each counts alone
         assert torch.allclose(colour, grey, atol=1e-5)
@@ -86,7 +86,9 @@ def test_grey_pages_get_the_maps_of_one_channel():
 @torch.no_grad()
 def test_faded_colours_can_come_back_stronger_than_they_are():
     faded = torch.tensor([0.9, 0.7, 0.7]).view(1, 3, 1, 1)
-    maps = torch.tensor([9.0, -0.2, 0.0, 4.0]).view(1, 4, 1, 1)  # darker, and more colour
+    maps = (
+        torch.tensor([9.0, -0.2, 0.0, 4.0]).view(4, 1, 1, 1, 1).unbind()
+    )  # darker, and more colour
     gain, offset = combine(maps, faded)
     cleaned = gain * faded + offset
     assert luminance(cleaned).item() == pytest.approx(luminance(faded).item() - 0.2, abs=1e-3)
