@@ -86,9 +86,8 @@ def test_grey_pages_get_the_maps_of_one_channel():
 @torch.no_grad()
 def test_faded_colours_can_come_back_stronger_than_they_are():
     faded = torch.tensor([0.9, 0.7, 0.7]).view(1, 3, 1, 1)
-    maps = (
-        torch.tensor([9.0, -0.2, 0.0, 4.0]).view(4, 1, 1, 1, 1).unbind()
-    )  # darker, and more colour
+    darker_and_more_colour = torch.tensor([9.0, -0.2, 0.0, 4.0])
+    maps = darker_and_more_colour.view(4, 1, 1, 1, 1).unbind()
     gain, offset = combine(maps, faded)
     cleaned = gain * faded + offset
     assert luminance(cleaned).item() == pytest.approx(luminance(faded).item() - 0.2, abs=1e-3)
