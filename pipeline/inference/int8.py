@@ -14,6 +14,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from pagewash.inference.openmp import ask_for_certain_threads
+
 log = logging.getLogger(__name__)
 
 ActivationRanges = Mapping[str, Tensor]
@@ -99,6 +101,7 @@ class Int8Convolution:
         self._result = (result.step, result.zero) if result else (1.0, 0)
         self._dtype = torch.uint8 if result else torch.float32
         self._geometry = list(conv.stride), _padding(conv), [1, 1], 1  # dilation, groups
+        ask_for_certain_threads()  # which put the weights in their order, too
         self._weight = torch.ops.onednn.qconv_prepack(
             rounded, self._steps, source.step, source.zero, *self._geometry
         )

@@ -1,8 +1,9 @@
 """How many threads torch asks OpenMP for, and is sure to get.
 
-oneDNN's integer kernels share a layer out among as many threads as torch asks for. Where variables
-of the environment let OpenMP start fewer, parts of the layer are never computed, and nobody says
-so. They are common: Tesseract is kept to one thread by `OMP_THREAD_LIMIT`. Knows no network.
+oneDNN's integer kernels share a layer, or the weights that they put in order for it, out among as
+many threads as torch asks for. Where variables of the environment let OpenMP start fewer, parts of
+it are never computed, and nobody says so. They are common: Tesseract is kept to one thread by
+`OMP_THREAD_LIMIT`. Knows no network.
 """
 
 import logging
