@@ -101,7 +101,7 @@ def choose_precision(
         raise OptionError(
             "fp16 is slow and inexact on a CPU; choose --precision auto, or a GPU with --device"
         )
-    if name == "bf16" and device.type == "cuda" and not _cuda_has_bf16(device):
+    if name == "bf16" and device.type == "cuda" and not multiplies_bf16(device):
         raise OptionError(
             f"{torch.cuda.get_device_name(device)} cannot compute in bf16; choose --precision fp16"
         )
@@ -121,10 +121,20 @@ def choose_precision(
     return precision
 
 
+def multiplies_bf16(device: torch.device) -> bool:
+    """Say whether a CPU or CUDA device multiplies bf16 itself.
+
+    Elsewhere bf16 is emulated, several times to a hundred times slower than fp32.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+
+
 def _best_on_cuda(device: torch.device) -> Precision:
     name = torch.cuda.get_device_name(device)
     major, minor = torch.cuda.get_device_capability(device)
-    if _cuda_has_bf16(device):
+    if multiplies_bf16(device):
         return Precision(torch.bfloat16, f"{name} multiplies bf16 in its tensor cores")
     if major >= 7:
         return Precision(torch.float16, f"{name} multiplies fp16 in its tensor cores, but not bf16")
@@ -166,8 +176,7 @@ def _usual_on_cpu(int8: bool) -> Precision:
 def _best_on_cpu(int8: bool) -> Precision:
     """Choose for this processor; measures for some tens of milliseconds."""
     unit = "AMX" if torch.cpu._is_amx_tile_supported() else "AVX512-BF16"
-    has_bf16 = unit == "AMX" or torch.cpu._is_avx512_bf16_supported()
-    # without such a unit bf16 is emulated, up to a hundred times slower
+    has_bf16 = multiplies_bf16(torch.device("cpu"))
     others = [torch.bfloat16] * has_bf16 + [torch.uint8] * int8
     why_no_bf16 = "this processor has neither AVX512-BF16 nor AMX for bf16"
     if not others:
@@ -218,10 +227,6 @@ def convolution(device: torch.device, dtype: torch.dtype, side: int) -> Callable
         return partial(Int8Convolution(conv, scale, scale, relu=True), page)
     conv = conv.to(dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return partial(conv, page)
-
-
-def _cuda_has_bf16(device: torch.device) -> bool:
-    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def _has_mps() -> bool:

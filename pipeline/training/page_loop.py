@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from pagewash.errors import InputError
 from pagewash.files import write_atomically
+from pagewash.inference.precision import multiplies_bf16
 from pagewash.models.page_autoencoder import (
     BLOCK,
     BRIGHTEST,
@@ -201,7 +202,7 @@ class Run:
     def update(self, samples: Sequence[PageSample]) -> float:
         """Learn from some pages; returns the loss, or nan where nothing could be learned."""
         self.network.train(not self.cools)
-        with torch.autocast(device_of(self.network).type, torch.bfloat16):
+        with mixed_precision(device_of(self.network)):
             loss = page_loss(self.network, self.coarse, samples, self.options)
         self.network.zero_grad(set_to_none=True)
         self.coarse.zero_grad(set_to_none=True)
@@ -507,6 +508,11 @@ def _are_numbers(network: nn.Module) -> bool:
     """Whether all its gradients are numbers."""
     gradients = [each.grad for each in network.parameters() if each.grad is not None]
     return all(bool(gradient.isfinite().all()) for gradient in gradients)
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Compute convolutions in bf16 where the device multiplies it, and in fp32 elsewhere."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=multiplies_bf16(device))
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -13,7 +13,13 @@ import torch
 from pagewash.files import write_atomically
 from pagewash.models.page_autoencoder import PageAutoencoder
 from pagewash.training.page_corpus import StoredPage
-from pagewash.training.page_loop import as_tensor, as_weights, clean_samples, device_of
+from pagewash.training.page_loop import (
+    as_tensor,
+    as_weights,
+    clean_samples,
+    device_of,
+    mixed_precision,
+)
 from pagewash.training.page_samples import draw_sample
 
 
@@ -37,7 +43,7 @@ def validation_errors(
         wrong, weights = 0.0, 0.0
         for number, page in enumerate(of_kind):
             sample = draw_sample(page, np.random.default_rng(number), crops, side)
-            with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+            with torch.inference_mode(), mixed_precision(device):
                 (cleaned,) = clean_samples(network, [sample])
             truth = as_tensor(sample.clean, device)
             error = (cleaned.crops.float().clamp(0, 1) - truth).square().mean(1)

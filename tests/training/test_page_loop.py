@@ -312,6 +312,21 @@ def test_no_level_falls_silent_while_it_learns(corpus, tmp_path):
     assert min(float(channels.float().mean()) for channels in alive.values()) > 0.5
 
 
+@pytest.mark.parametrize(("has_units", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_a_processor_learns_in_bf16_only_if_it_multiplies_bf16_itself(
+    corpus, tmp_path, monkeypatch, has_units, dtype
+):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has_units)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    run = Run(tmp_path / "run", SMALL, OPTIONS)
+    seen = set()
+    for unit in run.network.modules():
+        if isinstance(unit, torch.nn.Conv2d):
+            unit.register_forward_hook(lambda unit, given, made: seen.add(made.dtype))
+    run.update(sample_step(find_pages([corpus]), SHARES, 0, OPTIONS))
+    assert seen == {dtype}
+
+
 def test_statistics_stay_once_the_learning_rates_fall(corpus, tmp_path):
     options = LoopOptions(steps=10, pages=2, crops=2, crop=64, warmup=2, cooldown=0.5)
     run, pages, means = Run(tmp_path / "run", SMALL, options), find_pages([corpus]), []
