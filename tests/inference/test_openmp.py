@@ -11,6 +11,7 @@ import torch
 from networks import needs_integers
 
 from pagewash.inference import openmp
+from pagewash.inference.int8 import Int8Convolution, Quantisation
 
 TESTS = Path(__file__).parents[1]
 
@@ -80,6 +81,15 @@ def test_no_more_threads_are_asked_for_than_are_sure_to_start(
     monkeypatch.setenv(variable, value)
     openmp.ask_for_certain_threads()
     assert threads() == left
+
+
+@needs_integers
+def test_weights_too_are_put_in_order_by_threads_that_are_sure_to_start(threads, monkeypatch):
+    # on AVX2, what the others were to order stayed whatever lay in memory
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "1")
+    scale = Quantisation(1 / 255, 0, torch.ones(4), torch.zeros(4))
+    Int8Convolution(torch.nn.Conv2d(4, 4, 3), scale, scale, relu=True)
+    assert threads() == 1
 
 
 def test_a_thread_that_comes_while_another_computes_alone_has_all_of_them_after(threads):
