@@ -39,11 +39,10 @@ def darkest(page: NDArray[Any]) -> NDArray[Any]:
 
 def is_grey(page: NDArray[Any]) -> bool:
     """Whether a page has no colour: one channel, or three that are all equal."""
-    if page.ndim == 2:
-        return True
-    some = np.s_[::16]  # mostly, a few rows tell that it has
-    return all(
-        np.array_equal(page[rows][..., 0], page[rows][..., c])
-        for rows in (some, np.s_[:])
-        for c in (1, 2)
-    )
+    return page.ndim == 2 or all(are_equal(page[..., 0], page[..., c]) for c in (1, 2))
+
+
+def are_equal(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two channels or pages are equal in all pixels."""
+    some = np.s_[::16]  # mostly, a few rows tell that they are not
+    return np.array_equal(one[some], other[some]) and np.array_equal(one, other)

@@ -21,7 +21,7 @@ from pagewash.documents.pdf_objects import inherited
 from pagewash.documents.pdf_scans import Scan
 from pagewash.documents.pdf_tiles import Tile
 from pagewash.documents.pdfium import render_whole
-from pagewash.grey import luminance
+from pagewash.grey import darkest, luminance
 from pagewash.pages import Pixels
 
 _VISIBLE = 0.97  # of a layer's own colour; what shows less of it is an edge, or ink above it
@@ -99,7 +99,7 @@ def revise_paper(
     painted = [at for at in scan.layers if id(layout.placements[at]) in own]
     seen = render_scan(page, layout, scan)
     light, dark = (_render(page, layout, scan, painted, level) for level in (_WHITE, _BLACK))
-    share = cv2.subtract(light, dark).min(axis=2).astype(np.float32) / 255
+    share = darkest(cv2.subtract(light, dark)).astype(np.float32) / np.float32(255)
     return scan.turn.undo(revise(scan.turn.apply(pixels), seen, cleaned, share))
 
 

@@ -14,7 +14,7 @@ from numpy.random import Generator
 
 from pagewash.errors import MissingError
 from pagewash.files import require_folder
-from pagewash.grey import LUMA
+from pagewash.grey import LUMA, darkest
 from pagewash.training.laid_over_pages import whole_paper
 from pagewash.training.page_corpus import Bytes, Floats, TrainingPage, write_numbered
 from pagewash.training.real_pages import at_view, full_weight, read_rgb
@@ -115,11 +115,11 @@ def photograph_page(photograph: Bytes, bank: Path, rng: Generator) -> TrainingPa
     rows, columns = _place(height, rng), _place(width, rng)
     shape = rows.stop - rows.start, columns.stop - columns.start
     part = part_of_photograph(photograph, shape, rng)
-    if part.min(2).mean() < LIGHTEST:
+    if darkest(part).mean() < LIGHTEST:
         clean[rows, columns] = _in_colours_of_print(part, rng)
     paper = whole_paper(bank, rng) if rng.random() < 0.5 else None
     clean, light = _on_paper(paper, clean, rng)
-    if (clean.min(2) < 1).mean() > COVERED:  # nothing tells how dark the paper is
+    if (darkest(clean) < 1).mean() > COVERED:  # nothing tells how dark the paper is
         light = np.ones_like(light)
     truth = to_bytes(clean)
     return at_view(to_bytes(light * clean), truth, full_weight(truth), light)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pagewash.blocks import block_means
 from pagewash.cleaning.page_summary import summarise_page
-from pagewash.grey import LUMA, darkest, luminance
+from pagewash.grey import LUMA, are_equal, darkest, luminance
 from pagewash.models.page_autoencoder import BLOCK
 from pagewash.training.page_corpus import (
     BLOCKS,
@@ -217,11 +217,7 @@ def worn(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple[By
 
 def _is_spared(pixels: Bytes, scale: int) -> bool:
     """Whether a page has pictures, or is clean already: weak ink on it is to stay so."""
-    some = np.s_[::16]  # mostly, a few rows tell that it is not
-    pristine = all(
-        np.array_equal(pixels[rows][..., DIRTY], pixels[rows][..., CLEAN])
-        for rows in (some, np.s_[:])
-    )
+    pristine = are_equal(pixels[..., DIRTY], pixels[..., CLEAN])
     return pristine or has_pictures(pixels[..., CLEAN], BLOCK // scale)
 
 
@@ -302,8 +298,7 @@ def specked(pixels: Bytes, summary: Floats, scale: int, rng: Generator) -> tuple
 def _is_bilevel(dirty: Bytes) -> bool:
     """Whether (H, W, 3) is in black and white."""
     primaries = np.ascontiguousarray(dirty).reshape(len(dirty), -1)
-    between, white = (_share_within(primaries, *levels) for levels in ((41, 214), (251, 255)))
-    return between < BETWEEN and white > 0.5
+    return _share_within(primaries, 41, 214) < BETWEEN and _share_within(primaries, 251, 255) > 0.5
 
 
 def _share_within(levels: Bytes, lowest: int, highest: int) -> float:

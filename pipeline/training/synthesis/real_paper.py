@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pagewash.errors import InputError
 from pagewash.files import require_folder, sha256_of, write_atomically
+from pagewash.grey import darkest
 from pagewash.training import real_pages
 from pagewash.training.synthesis.paper_extraction import Mask, RealPaper, extract, fill
 
@@ -171,7 +172,7 @@ def _known_ink(source: Path, of_set: str, shape: tuple[int, ...]) -> Mask:
     if not truths:
         raise InputError(f"{source}: there is no truth for it in {source.parent.parent / 'gt'}")
     truth = cv2.resize(_read(truths[0]), shape[1::-1], interpolation=cv2.INTER_AREA)
-    dark = truth.min(axis=2).astype(np.float32)
+    dark = darkest(truth).astype(np.float32)
     paper = np.quantile(dark, 0.9) if of_set == "shadow_jung" else 255
     return np.asarray(dark < 0.8 * paper)
 
@@ -187,9 +188,8 @@ def _noisy_papers(folder: Path) -> Iterator[tuple[Path, RealPaper]]:
         height, width = scans[largest].shape[:2]
         total, known = np.zeros((height, width, 3), np.float32), np.zeros((height, width))
         for scan, clean in zip(scans, cleans, strict=True):
-            bare = (
-                cv2.erode((clean.min(axis=2) > 250).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-            )
+            white = (darkest(clean) > 250).astype(np.uint8)
+            bare = cv2.erode(white, np.ones((5, 5), np.uint8)) > 0
             rows, columns = bare.shape
             total[:rows, :columns] += scan * bare[..., None]
             known[:rows, :columns] += bare
